@@ -1,0 +1,43 @@
+# Two commands set everything up on a fresh machine with Python 3.11 or newer:
+#   make demo   trains the example networks and prints where to look
+#   make test   runs the tests on TensorFlow and JAX, and on torch where it is installed in .venv
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+# TensorFlow's CPU build is a third of the size; it exists for Linux on x86-64 only.
+TENSORFLOW ?= $(if $(filter Linux-x86_64,$(shell uname -s)-$(shell uname -m)),tensorflow-cpu,tensorflow)
+PYTEST := $(BIN)/python -m pytest -n 2
+export TF_CPP_MIN_LOG_LEVEL ?= 3
+
+.PHONY: demo test check clean
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.examples: $(BIN)/python pyproject.toml
+	$(BIN)/python -m pip install --quiet "$(TENSORFLOW)>=2.18" -e ".[examples]"
+	touch $@
+
+$(VENV)/.test: $(BIN)/python pyproject.toml
+	$(BIN)/python -m pip install --quiet "$(TENSORFLOW)>=2.18" -e ".[test]"
+	touch $@
+
+demo: $(VENV)/.examples
+	KERAS_BACKEND=tensorflow $(BIN)/python examples/vanishing_gradients.py
+
+test: $(VENV)/.test
+	KERAS_BACKEND=tensorflow $(PYTEST)
+	KERAS_BACKEND=jax $(PYTEST)
+	@if $(BIN)/python -c "import torch" 2>/dev/null; then \
+		echo KERAS_BACKEND=torch $(PYTEST); KERAS_BACKEND=torch $(PYTEST); \
+	else \
+		echo "torch is not installed in $(VENV): the tests on torch were left out."; \
+	fi
+
+check: $(VENV)/.test
+	$(BIN)/python -m ruff check .
+	$(BIN)/python -m ruff format --check .
+	$(BIN)/python -m mypy
+
+clean:
+	rm -rf $(VENV) build *.egg-info .pytest_cache .ruff_cache .mypy_cache

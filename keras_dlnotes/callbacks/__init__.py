@@ -1,0 +1,3 @@
+"""Callbacks: when something happens during `fit`."""
+
+__all__: list[str] = []

@@ -1,0 +1,3 @@
+"""Pure functions, arrays in and arrays out: the algorithms of the notes."""
+
+__all__: list[str] = []

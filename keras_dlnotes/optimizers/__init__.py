@@ -1,0 +1,3 @@
+"""Optimizers with exactly the notes' formulas."""
+
+__all__: list[str] = []
