@@ -1,3 +1,5 @@
 """Callbacks: when something happens during `fit`."""
 
-__all__: list[str] = []
+from keras_dlnotes.callbacks.training_monitor import TrainingMonitor
+
+__all__ = ["TrainingMonitor"]

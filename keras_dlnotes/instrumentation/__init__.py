@@ -1,3 +1,16 @@
 """How the train step of a Keras model is observed from inside."""
 
-__all__: list[str] = []
+from keras_dlnotes.instrumentation.train_step_observer import (
+    StepRecord,
+    Subscription,
+    TrainStepObserver,
+)
+from keras_dlnotes.instrumentation.watched_layers import WatchedLayer, find_watched_layers
+
+__all__ = [
+    "StepRecord",
+    "Subscription",
+    "TrainStepObserver",
+    "WatchedLayer",
+    "find_watched_layers",
+]

@@ -1,3 +1,22 @@
 """Pure functions that measure a tensor: the statistics of the notes' pictures."""
 
-__all__: list[str] = []
+from keras_dlnotes.measures.histogram import BINS, histogram
+from keras_dlnotes.measures.sample import Sample
+from keras_dlnotes.measures.statistics import (
+    ACTIVATION_STATISTICS,
+    GRADIENT_STATISTICS,
+    SATURATION,
+    norm,
+    saturated_fraction,
+)
+
+__all__ = [
+    "ACTIVATION_STATISTICS",
+    "BINS",
+    "GRADIENT_STATISTICS",
+    "SATURATION",
+    "Sample",
+    "histogram",
+    "norm",
+    "saturated_fraction",
+]

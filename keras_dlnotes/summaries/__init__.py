@@ -1,3 +1,6 @@
 """How measurements are recorded: TensorBoard event files and an in-memory writer."""
 
-__all__: list[str] = []
+from keras_dlnotes.summaries.event_file_writer import EventFileWriter
+from keras_dlnotes.summaries.memory_writer import MemoryWriter
+
+__all__ = ["EventFileWriter", "MemoryWriter"]

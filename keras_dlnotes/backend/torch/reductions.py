@@ -1,0 +1,35 @@
+"""Reductions of one tensor to a few numbers, by torch's one-pass kernels."""
+
+import torch
+
+
+def dense(gradient):
+    """A gradient as one dense tensor."""
+    return gradient.to_dense() if gradient.is_sparse else gradient
+
+
+def belongs_to_step(tensor, reference):
+    """Whether a tensor caught in a layer can be read where the train step ends: always."""
+    return True
+
+
+def moments(x):
+    """Mean and biased variance, in one pass."""
+    variance, mean = torch.var_mean(x, correction=0)
+    return mean, variance
+
+
+def sum_of_squares(x):
+    """The sum of all squared elements."""
+    return torch.linalg.vector_norm(x) ** 2
+
+
+def extremes(x):
+    """Minimum and maximum, in one pass."""
+    low, high = torch.aminmax(x)
+    return low, high
+
+
+def count_where(condition):
+    """How many elements of a boolean tensor are true, as a float."""
+    return torch.count_nonzero(condition).to(torch.float32)

@@ -1,0 +1,109 @@
+"""Observed steps inside one TensorFlow execution of many steps."""
+
+import contextlib
+
+import keras
+from keras import ops
+
+from keras_dlnotes.instrumentation.observed_step import ROW, make_train_function
+from keras_dlnotes.instrumentation.patch import patched
+
+
+class ExecutionOfSteps:
+    """Observes the due steps among the many that one TensorFlow execution takes.
+
+    With `steps_per_execution > 1` the steps run in a loop inside the graph. So the choice between
+    Keras's own step and its observed twins is made there, and rows wait in a ring of variables.
+
+    Args:
+        model: a compiled Keras model.
+        variants: list of `(due, observed step)`, where `due` tells for a step's number (a tensor)
+            whether that twin takes the step. The first that is due takes it.
+        first_step: number of the first step.
+        capacity: number of rows that the ring holds.
+    """
+
+    def __init__(self, model, variants, first_step, capacity):
+        self._model = model
+        self._variants = variants
+        self._capacity = capacity
+        self._step = keras.Variable(first_step, dtype="int32", trainable=False, name="step")
+        self._rings = {}  # columns' key -> _Ring
+        self._train_step = model.train_step
+        self._function = None
+
+    def __call__(self, iterator):
+        """Takes one execution; argument and result are those of `model.train_function`."""
+        with contextlib.ExitStack() as stack:
+            for _, observed in self._variants:
+                stack.enter_context(observed.observing())
+            stack.enter_context(patched([(self._model, "train_step", self.train_step)]))
+            if self._function is None:
+                self._function = make_train_function(self._model)
+            return self._function(iterator)
+
+    def train_step(self, data):
+        """Takes one step: the first variant's that is due, else Keras's own."""
+
+        def take(variants):
+            if not variants:
+                return self._train_step(data)
+            (due, observed), *others = variants
+            return ops.cond(
+                due(self._step.value),
+                lambda: self._record(observed.train_step(data)),
+                lambda: take(others),
+            )
+
+        logs = take(self._variants)
+        self._step.assign_add(1)
+        return logs
+
+    def _record(self, logs):
+        key = next((name for name in logs if name.startswith(ROW)), None)
+        if key is not None:
+            row = logs.pop(key)
+            if key not in self._rings:
+                # Made while the graph is traced, when the row's length is known at last.
+                self._rings[key] = _Ring(self._capacity, row.shape[0])
+            self._rings[key].add(self._step, row)
+        return logs
+
+    def take_rows(self, newer_than):
+        """Rows of the steps after `newer_than`, oldest first: `(step, layout, row)`."""
+        rows = [
+            (int(step), key, row)
+            for key, ring in self._rings.items()
+            for step, row in ring.read()
+            if step > newer_than
+        ]
+        return sorted(rows, key=lambda entry: entry[0])
+
+
+class _Ring:
+    """The last `capacity` rows and the numbers of their steps, in variables."""
+
+    def __init__(self, capacity, width):
+        self._rows = keras.Variable(
+            lambda shape, dtype: ops.zeros(shape, dtype), shape=(capacity, width), trainable=False
+        )
+        self._steps = keras.Variable(
+            lambda shape, dtype: -ops.ones(shape, dtype),
+            shape=(capacity,),
+            dtype="int32",
+            trainable=False,
+        )
+        self._count = keras.Variable(0, dtype="int32", trainable=False)
+
+    def add(self, step, row):
+        place = ops.mod(self._count.value, self._rows.shape[0])
+        self._rows.assign(ops.slice_update(self._rows.value, (place, 0), row[None]))
+        self._steps.assign(ops.slice_update(self._steps.value, (place,), step.value[None]))
+        self._count.assign_add(1)
+
+    def read(self):
+        return zip(
+            ops.convert_to_numpy(self._steps.value),
+            ops.convert_to_numpy(self._rows.value),
+            strict=True,
+        )

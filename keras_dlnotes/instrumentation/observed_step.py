@@ -1,0 +1,130 @@
+"""A twin of Keras's train function that measures the very step it takes."""
+
+import contextlib
+import threading
+import warnings
+
+import keras
+
+from keras_dlnotes.instrumentation.patch import patched
+from keras_dlnotes.instrumentation.step_tape import StepTape
+
+# Prefix of the log entry in which an observed step hands out its row.
+ROW = "keras_dlnotes_row_"
+
+
+class ObservedStep:
+    """Builds and runs an observed twin of `model.train_function`.
+
+    While it is traced or run, and at no other time, the `call` of each watched layer, the
+    optimizers' update and `train_step` are replaced by versions that do the same and leave a copy
+    of the tensors on a `StepTape`. The row of statistics leaves the step as one more entry of the
+    logs, whose name says which layout (which trace) it has.
+
+    Args:
+        model: a compiled Keras model.
+        watched: list of `WatchedLayer`.
+        histograms: whether rows carry histograms.
+    """
+
+    def __init__(self, model, watched, histograms):
+        self.model = model
+        self.watched = watched
+        self.histograms = histograms
+        self.layouts = {}
+        self._local = threading.local()  # tf.distribute traces one replica a thread
+        self._function = None
+        self._train_step = model.train_step
+
+    def __call__(self, *arguments):
+        """Takes one step; arguments and result are those of `model.train_function`."""
+        with self.observing(), patched([(self.model, "train_step", self.train_step)]):
+            if self._function is None:
+                self._function = self._make_function()
+            return self._function(*arguments)
+
+    @contextlib.contextmanager
+    def observing(self):
+        """The model's layers and optimizers with their methods replaced."""
+        with patched(self._replacements()):
+            yield
+
+    def _make_function(self):
+        return make_train_function(self.model)
+
+    def _replacements(self):
+        for watched in self.watched:
+            yield watched.layer, "call", self._observed_call(watched)
+
+    def train_step(self, *arguments):
+        """Takes one step and returns logs with the row as one more entry."""
+        raise NotImplementedError
+
+    @contextlib.contextmanager
+    def _recording(self):
+        self._local.tape = StepTape(self.histograms)
+        try:
+            yield self._local.tape
+        finally:
+            self._local.tape = None
+
+    @property
+    def _tape(self):
+        return getattr(self._local, "tape", None)
+
+    def _observed_call(self, watched):
+        original = watched.layer.call
+
+        def call(*args, **kwargs):
+            outputs = original(*args, **kwargs)
+            if self._tape is not None:
+                self._tape.add_outputs(watched, outputs)
+            return outputs
+
+        return call
+
+    def _with_row(self, logs, tape):
+        if not isinstance(logs, dict):
+            warnings.warn(
+                "The train step is not recorded: expected `train_step` of model "
+                f"{self.model.name!r} to return a dict of logs, received {type(logs).__name__}. "
+                "Return `{metric.name: metric.result() for metric in self.metrics}` to have "
+                "its activations and gradients recorded.",
+                stacklevel=2,
+            )
+            return logs
+        return {**logs, self._layout_key(tape.columns): tape.row()}
+
+    def _layout_key(self, columns):
+        # Named by its content: TensorFlow traces a function twice, and both traces are one layout.
+        columns = tuple(columns)
+        for key, known in self.layouts.items():
+            if known == columns:
+                return key
+        key = f"{ROW}{'with_histograms' if self.histograms else 'plain'}_{len(self.layouts)}"
+        self.layouts[key] = columns
+        return key
+
+
+def make_train_function(model):
+    """A new train function of the model as it is now; the one that it has stays in place."""
+    before = model.train_function
+    try:
+        model.make_train_function(force=True)
+        return model.train_function
+    finally:
+        model.train_function = before
+
+
+def optimizers_of(model):
+    """The optimizer that `compile` set and any other that the model keeps as an attribute."""
+    found = [model.optimizer, *vars(model).values()]
+    found = [item for item in found if isinstance(item, keras.optimizers.Optimizer)]
+    return list({id(item): item for item in found}.values())
+
+
+def loss_scale(optimizer):
+    """The factor that the gradients still carry when they reach `optimizer`, or None."""
+    if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
+        return optimizer.dynamic_scale if optimizer.built else optimizer.initial_scale
+    return optimizer.loss_scale_factor

@@ -1,0 +1,57 @@
+"""The observed step on TensorFlow and torch, whose steps change variables in place."""
+
+import keras
+from keras import ops
+
+from keras_dlnotes.instrumentation.observed_step import (
+    ObservedStep,
+    loss_scale,
+    make_train_function,
+    optimizers_of,
+)
+from keras_dlnotes.instrumentation.patch import patched
+
+
+class StatefulStep(ObservedStep):
+    """Observes `train_step(data)`, which returns logs and updates variables in place."""
+
+    def train_step(self, data):
+        """Takes one step and returns logs with the row as one more entry."""
+        with self._recording() as tape:
+            logs = self._train_step(data)
+            tape.add_part(*tape.pack_activations(reference=()))
+            return self._with_row(logs, tape)
+
+    def _make_function(self):
+        if keras.backend.backend() == "torch":
+            # torch.compile cannot see tensors leave through a tape; an eager step now and then
+            # costs less than the graph breaks would.
+            with patched([(self.model, "_jit_compile", False)]):
+                return make_train_function(self.model)
+        return make_train_function(self.model)
+
+    def _replacements(self):
+        yield from super()._replacements()
+        for optimizer in optimizers_of(self.model):
+            yield optimizer, "apply", self._observed_apply(optimizer)
+
+    def _observed_apply(self, optimizer):
+        original = optimizer.apply
+
+        def apply(grads, trainable_variables=None):
+            tape = self._tape
+            if tape is None or not grads:
+                return original(grads, trainable_variables)
+            grads = list(grads)
+            variables = list(trainable_variables or optimizer._trainable_variables)
+            # Read before the update: the update changes the scale and, in place, the weights.
+            scale = loss_scale(optimizer)
+            if isinstance(scale, keras.Variable):
+                scale = ops.copy(scale.value)
+            before = [ops.copy(variable.value) for variable in variables]
+            result = original(grads, variables)
+            after = [ops.convert_to_tensor(variable.value) for variable in variables]
+            tape.pack_update(grads, variables, before, after, scale)
+            return result
+
+        return apply

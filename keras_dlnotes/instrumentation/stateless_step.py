@@ -1,0 +1,139 @@
+"""The observed step on JAX, whose steps take state and return it."""
+
+import contextlib
+import warnings
+
+import keras
+from keras import ops
+
+from keras_dlnotes.instrumentation.observed_step import (
+    ObservedStep,
+    loss_scale,
+    make_train_function,
+    optimizers_of,
+)
+from keras_dlnotes.instrumentation.patch import patched
+
+_NON_TRAINABLE = 1  # its place in the trainer's state
+
+
+class StatelessStep(ObservedStep):
+    """Observes `train_step(state, data)`, which returns logs and the new state.
+
+    Activations live inside the traced forward pass; nothing but state comes out of it. They are
+    measured at the end of the model's `call` and carried out in a variable that belongs to the
+    model's non-trainable variables during the call of the train function, and at no other time.
+
+    Args:
+        model: a compiled Keras model.
+        watched: list of `WatchedLayer`.
+        histograms: whether rows carry histograms.
+    """
+
+    def __init__(self, model, watched, histograms):
+        super().__init__(model, watched, histograms)
+        # How often each layer is called is known only once the step has been traced.
+        width = 2 * len(watched) * (40 if histograms else 8) + 512
+        self._carrier = keras.Variable(
+            lambda shape, dtype: ops.zeros(shape, dtype),
+            shape=(width,),
+            dtype="float32",
+            trainable=False,
+            name="activation_statistics",
+        )
+        self._carried = self._carrier.value
+
+    def __call__(self, state, iterator):
+        """Takes one step; arguments and result are those of `model.train_function`."""
+        with self._carrier_attached():
+            place = self._carrier_place()
+            state = list(state)
+            state[_NON_TRAINABLE] = list(state[_NON_TRAINABLE])
+            state[_NON_TRAINABLE].insert(place, self._carried)
+            logs, state = super().__call__(tuple(state), iterator)
+            state = list(state)
+            state[_NON_TRAINABLE] = list(state[_NON_TRAINABLE])
+            # Buffers given to the step are gone (donated), so its result is what goes in next.
+            self._carried = state[_NON_TRAINABLE].pop(place)
+            return logs, tuple(state)
+
+    @contextlib.contextmanager
+    def _carrier_attached(self):
+        variables = self.model._non_trainable_variables
+        variables.append(self._carrier)
+        try:
+            yield
+        finally:
+            variables.remove(self._carrier)
+
+    def _carrier_place(self):
+        variables = self.model.non_trainable_variables
+        return next(i for i, variable in enumerate(variables) if variable is self._carrier)
+
+    def train_step(self, state, data):
+        """Takes one step and returns logs with the row as one more entry, and the new state."""
+        with self._recording() as tape:
+            self._local.carried_columns = []
+            logs, state = self._train_step(state, data)
+            columns = self._local.carried_columns
+            if columns:
+                width = sum(column.width for column in columns)
+                carried = state[_NON_TRAINABLE][self._carrier_place()]
+                tape.add_part(carried[:width], columns)
+            return self._with_row(logs, tape), state
+
+    def _replacements(self):
+        yield from super()._replacements()
+        yield self.model, "call", self._observed_model_call()
+        for optimizer in optimizers_of(self.model):
+            yield optimizer, "stateless_apply", self._observed_stateless_apply(optimizer)
+
+    def _observed_model_call(self):
+        original = self.model.call
+
+        def call(*args, **kwargs):
+            outputs = original(*args, **kwargs)
+            if self._tape is not None:
+                vector, columns = self._tape.pack_activations((args, kwargs, outputs))
+                if vector is not None:
+                    self._carry(vector, columns)
+            return outputs
+
+        return call
+
+    def _carry(self, vector, columns):
+        start = sum(column.width for column in self._local.carried_columns)
+        if start + vector.shape[0] > self._carrier.shape[0]:
+            warnings.warn(
+                "Some activations are not recorded: the model calls its layers far more often "
+                f"than it has layers ({len(columns)} statistics in one call). Name fewer layers "
+                "in the `layers` argument.",
+                stacklevel=2,
+            )
+            return
+        self._carrier.assign(ops.slice_update(self._carrier.value, (start,), vector))
+        self._local.carried_columns += columns
+
+    def _observed_stateless_apply(self, optimizer):
+        original = optimizer.stateless_apply
+
+        def stateless_apply(optimizer_variables, grads, trainable_variables):
+            updated = original(optimizer_variables, grads, trainable_variables)
+            tape = self._tape
+            if tape is not None:
+                scale = loss_scale(optimizer)
+                if isinstance(scale, keras.Variable):
+                    places = [v is scale for v in optimizer.variables]
+                    scale = optimizer_variables[places.index(True)]
+                tape.pack_update(
+                    grads, optimizer._trainable_variables, trainable_variables, updated[0], scale
+                )
+            return updated
+
+        return stateless_apply
+
+
+def single_steps(model):
+    """A train function that takes one step however many `model` takes in one execution."""
+    with patched([(model, "steps_per_execution", 1)]):
+        return make_train_function(model)

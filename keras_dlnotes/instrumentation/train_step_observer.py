@@ -1,0 +1,330 @@
+"""Decides, step by step, whether Keras's own train function runs or its observed twin."""
+
+import contextlib
+import time
+from collections import deque
+from dataclasses import dataclass, field
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_dlnotes.instrumentation.execution_of_steps import ExecutionOfSteps
+from keras_dlnotes.instrumentation.observed_step import ROW
+from keras_dlnotes.instrumentation.stateful_step import StatefulStep
+from keras_dlnotes.instrumentation.stateless_step import StatelessStep, single_steps
+from keras_dlnotes.instrumentation.watched_layers import find_watched_layers
+
+_REMEMBERED = 512  # durations of steps, for the medians
+
+
+@dataclass(frozen=True)
+class StepRecord:
+    """What was measured in one train step.
+
+    Args:
+        step: number of the train step, counted over all fits by the optimizer; the first is 0.
+        columns: tuple of `Column`, the meaning of `values`, left to right.
+        values: float32 vector.
+        logs: dict of the metrics as Keras reports them after this step (running means of the
+            epoch); empty where several steps make one execution.
+        wall_time: seconds since 1970 at which the step was taken.
+    """
+
+    step: int
+    columns: tuple
+    values: np.ndarray
+    logs: dict
+    wall_time: float
+
+    def scalars(self):
+        """Dict from tag to number."""
+        return {c.tag: float(v[0]) for c, v in self._split() if c.statistic != "histogram"}
+
+    def histograms(self):
+        """Dict from tag to `(low, high, counts)`."""
+        return {
+            c.tag: (float(v[0]), float(v[1]), v[2:])
+            for c, v in self._split()
+            if c.statistic == "histogram"
+        }
+
+    def _split(self):
+        start = 0
+        for column in self.columns:
+            yield column, self.values[start : start + column.width]
+            start += column.width
+
+
+@dataclass(eq=False)
+class Subscription:
+    """Who wants which steps.
+
+    Args:
+        receive: function of a `StepRecord`, called for each due step, oldest first.
+        every: record each step whose number is divisible by it.
+        histograms_every: likewise with histograms; None for never.
+        layers: names of layers, or layers, whose activations are wanted; None for all.
+        interrupted: function without arguments, called when a step raises, after the last record.
+    """
+
+    receive: object
+    every: int
+    histograms_every: int | None = None
+    layers: object = None
+    interrupted: object = None
+    names: frozenset = field(default=frozenset(), init=False)
+
+    def due(self, step):
+        """Whether the step is recorded; `step` is a number or a tensor."""
+        return step % self.every == 0
+
+    def histograms_due(self, step):
+        """Whether the step is recorded with histograms; `step` is a number or a tensor."""
+        if self.histograms_every is None:
+            return False
+        return step % self.histograms_every == 0
+
+    def wants(self, column):
+        """Whether a column is of a layer that was asked for."""
+        return not self.names or column.layer is None or column.layer in self.names
+
+
+class TrainStepObserver:
+    """Takes the place of `model.train_function` while somebody subscribes to its steps.
+
+    A step that is not due runs Keras's own train function, untouched: it costs what it always
+    cost and computes the same bits. A due step runs an observed twin, compiled on its own.
+
+    Use `TrainStepObserver.on(model)`, so that all subscribers of one model share one observer.
+
+    Args:
+        model: a compiled Keras model inside `fit`.
+    """
+
+    def __init__(self, model):
+        self.model = model
+        # Seconds from the start of a step to that of the next, by whether it was recorded.
+        self.step_seconds = {True: deque(maxlen=_REMEMBERED), False: deque(maxlen=_REMEMBERED)}
+        self.recorded_steps = 0
+        self._plain = model.train_function
+        self._subscriptions = []
+        self._pending = []
+        self._armed = False
+        self._clock = None  # (start of the last step, whether it was recorded)
+        self.next_step = _iterations(model)
+        self._delivered = self.next_step - 1
+        self._reset_functions()
+
+    @classmethod
+    def on(cls, model):
+        """The observer that stands in for `model.train_function`, or a new one."""
+        observer = getattr(model.train_function, "__self__", None)
+        return observer if isinstance(observer, cls) else cls(model)
+
+    @classmethod
+    def remove_from(cls, model):
+        """Takes away an observer that a `fit` ended by an exception left behind."""
+        observer = getattr(model.train_function, "__self__", None)
+        if isinstance(observer, cls):
+            observer.stop()
+
+    def subscribe(self, subscription):
+        """Starts recording for a subscriber, from the next step on."""
+        watched = find_watched_layers(self.model, subscription.layers)
+        if subscription.layers is not None:
+            subscription.names = frozenset(w.name for w in watched)
+        self._subscriptions.append(subscription)
+        self._reset_functions()
+        self.model.train_function = self.run
+
+    def unsubscribe(self, subscription):
+        """Ends recording for a subscriber; the last one puts the train function back."""
+        if subscription in self._subscriptions:
+            self._subscriptions.remove(subscription)
+        if not self._subscriptions:
+            self.stop()
+
+    def stop(self):
+        """Puts back Keras's own train function."""
+        self._subscriptions = []
+        if self.model.train_function == self.run:
+            self.model.train_function = self._plain
+
+    def arm(self):
+        """Says that the next call of the train function belongs to the fit that is watched.
+
+        Whoever calls it without this (another `fit` after one that raised, or a callback's own
+        `train_on_batch`) gets Keras's function.
+        """
+        self._armed = bool(self._subscriptions)
+        if self._armed and self.model.train_function != self.run:
+            self._plain = self.model.train_function  # made anew in mid-fit
+            self._reset_functions()
+            self.model.train_function = self.run
+
+    def run(self, *arguments):
+        """Takes the place of `model.train_function`."""
+        if not self._armed:
+            return self._plain(*arguments)
+        self._armed = False
+        try:
+            if self.model.steps_per_execution == 1:
+                return self._take_step(self._plain, arguments)
+            if keras.backend.backend() == "jax":
+                return self._take_steps_one_by_one(*arguments)
+            return self._take_execution(*arguments)
+        except StopIteration:
+            raise  # the end of an epoch
+        except BaseException:
+            self._interrupt()
+            raise
+
+    def _interrupt(self):
+        """Brings what was recorded before a step raised, and leaves the model as it was."""
+        subscriptions = self._subscriptions
+        with contextlib.suppress(Exception):  # the step's own exception is the one to be seen
+            self.deliver()
+        self.stop()
+        for subscription in subscriptions:
+            if subscription.interrupted is not None:
+                subscription.interrupted()
+
+    def restart_clock(self):
+        """Says that the time until the next step is not that of a step."""
+        self._clock = None
+
+    def deliver(self):
+        """Brings the rows that wait on the device to the subscribers."""
+        pending, self._pending = self._pending, []
+        records = [
+            StepRecord(step, columns, ops.convert_to_numpy(row), _to_host(logs), wall_time)
+            for step, columns, row, logs, wall_time in pending
+        ]
+        if self._execution is not None:
+            now = time.time()
+            for step, key, row in self._execution.take_rows(newer_than=self._delivered):
+                self._delivered = step
+                self.next_step = step + 1
+                self.recorded_steps += 1
+                records.append(StepRecord(step, self._columns(key), row, {}, now))
+        for record in records:
+            for subscription in self._subscriptions:
+                self._hand_over(record, subscription)
+
+    @property
+    def waiting(self):
+        """Number of recorded steps that have not been delivered."""
+        if self._execution is not None:
+            return self._executions
+        return len(self._pending)
+
+    def _hand_over(self, record, subscription):
+        wants_histograms = subscription.histograms_due(record.step)
+        if not (subscription.due(record.step) or wants_histograms):
+            return
+        subscription.receive(record)
+
+    def _take_step(self, plain, arguments):
+        step = self.next_step
+        histograms = any(s.histograms_due(step) for s in self._subscriptions)
+        due = histograms or any(s.due(step) for s in self._subscriptions)
+        self._tick(due)
+        if not due:
+            result = plain(*arguments)
+        else:
+            observed = self._observed(histograms)
+            result = observed(*arguments)
+            logs = result[0] if isinstance(result, tuple) else result
+            self._keep_row(observed, logs, step)
+        self.next_step += 1
+        return result
+
+    def _tick(self, due):
+        now = time.perf_counter()
+        if self._clock is not None:
+            start, was_recorded = self._clock
+            self.step_seconds[was_recorded].append(now - start)
+        self._clock = (now, due)
+
+    def _keep_row(self, observed, logs, step):
+        key = next((k for k in logs if k.startswith(ROW)), None)
+        if key is not None:
+            row = logs.pop(key)
+            columns = observed.layouts[key]
+            self.recorded_steps += 1
+            self._pending.append((step, columns, row, dict(logs), time.time()))
+
+    def _take_steps_one_by_one(self, state, iterator):
+        """JAX's own loop over the steps of one execution, each step free to be observed."""
+        if self._single_steps is None:
+            self._single_steps = single_steps(self.model)
+        logs, state = self._take_step(self._single_steps, (state, iterator))
+        try:
+            for _ in range(self.model.steps_per_execution - 1):
+                logs, state = self._take_step(self._single_steps, (state, iterator))
+        except StopIteration:
+            pass
+        return logs, state
+
+    def _take_execution(self, iterator):
+        if self._execution is None:
+            variants = [
+                (lambda step: _any(s.due(step) for s in self._subscriptions), self._observed(False))
+            ]
+            if any(s.histograms_every for s in self._subscriptions):
+                variants.insert(
+                    0,
+                    (
+                        lambda step: _any(s.histograms_due(step) for s in self._subscriptions),
+                        self._observed(True),
+                    ),
+                )
+            capacity = 64 + 2 * self.model.steps_per_execution
+            self._execution = ExecutionOfSteps(self.model, variants, self.next_step, capacity)
+        result = self._execution(iterator)
+        self._executions += self.model.steps_per_execution
+        if self._executions >= 64:
+            self._executions = 0
+            self.deliver()
+        return result
+
+    def _observed(self, histograms):
+        if histograms not in self._variants:
+            names = [s.names for s in self._subscriptions]
+            watched = find_watched_layers(self.model)
+            if all(names):
+                watched = [w for w in watched if any(w.name in chosen for chosen in names)]
+            kind = StatelessStep if keras.backend.backend() == "jax" else StatefulStep
+            self._variants[histograms] = kind(self.model, watched, histograms)
+        return self._variants[histograms]
+
+    def _columns(self, key):
+        for variant in self._variants.values():
+            if key in variant.layouts:
+                return variant.layouts[key]
+        raise KeyError(key)
+
+    def _reset_functions(self):
+        self._variants = {}
+        self._execution = None
+        self._executions = 0
+        self._single_steps = None
+
+
+def _any(conditions):
+    result = False
+    for condition in conditions:
+        result = ops.logical_or(result, condition)
+    return result
+
+
+def _to_host(logs):
+    return {name: float(ops.convert_to_numpy(value)) for name, value in logs.items()}
+
+
+def _iterations(model):
+    optimizer = model.optimizer
+    if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
+        optimizer = optimizer.inner_optimizer
+    return int(optimizer.iterations) if optimizer is not None else 0

@@ -1,0 +1,91 @@
+"""Which layers of a model are watched, and under which names."""
+
+from dataclasses import dataclass
+
+import keras
+
+from keras_dlnotes.measures import SATURATION
+
+
+@dataclass(frozen=True)
+class WatchedLayer:
+    """A layer whose outputs are measured.
+
+    Args:
+        layer: the Keras layer.
+        name: its name in tags, unique in the model.
+        saturation: `(center, radius)` of its activation function, or None where it has none that
+            saturates.
+    """
+
+    layer: keras.Layer
+    name: str
+    saturation: tuple[float, float] | None
+
+
+def find_watched_layers(model, layers=None):
+    """Lists the layers to be watched, in the order in which the model holds them.
+
+    A nested model is entered and so is a layer of the user's own that holds layers; it is watched
+    itself as well. Keras's own composite layers (recurrent ones, attention, wrappers) are watched
+    as one: their inner layers run inside loops, where no tensor can be taken out.
+
+    Args:
+        model: a Keras model.
+        layers: None for all; else layer names, layers, or both.
+
+    Returns:
+        List of `WatchedLayer`.
+
+    Raises:
+        ValueError: if a name or layer in `layers` is not part of the model.
+    """
+    found = list(_walk(model, ()))
+    names = [layer.name for layer, _ in found]
+    watched = []
+    for layer, path in found:
+        name = layer.name if names.count(layer.name) == 1 else "/".join([*path, layer.name])
+        watched.append(WatchedLayer(layer, name, _saturation(layer)))
+    if layers is None:
+        return watched
+    wanted = [layers] if isinstance(layers, str | keras.Layer) else list(layers)
+    for item in wanted:
+        if not any(item in (w.layer, w.name, w.layer.name) for w in watched):
+            raise ValueError(
+                "`layers` takes names of layers, or layers, of the model that is trained. "
+                f"Received {getattr(item, 'name', item)!r}, which model {model.name!r} does not "
+                f"have. Its layers are: {', '.join(w.name for w in watched)}."
+            )
+    return [w for w in watched if any(item in (w.layer, w.name, w.layer.name) for item in wanted)]
+
+
+def _walk(parent, path):
+    seen = set()
+
+    def enter(layer, path):
+        if id(layer) in seen or isinstance(layer, keras.layers.InputLayer):
+            return
+        seen.add(id(layer))
+        yield layer, path
+        if _may_enter(layer):
+            for child in layer._flatten_layers(include_self=False, recursive=False):
+                yield from enter(child, (*path, layer.name))
+
+    for child in parent._flatten_layers(include_self=False, recursive=False):
+        yield from enter(child, path)
+
+
+def _may_enter(layer):
+    if getattr(layer, "_remat_mode", None) is not None:
+        return False  # its inside runs in a trace of its own
+    own = type(layer).__module__.startswith(("keras.src.layers", "keras.layers"))
+    return isinstance(layer, keras.Model) or not own
+
+
+def _saturation(layer):
+    function = getattr(layer, "activation", None)
+    name = getattr(function, "__name__", getattr(function, "name", None))
+    # A layer that keeps several activations (an LSTM's gates) outputs something else again.
+    if hasattr(layer, "recurrent_activation") or hasattr(layer, "cell"):
+        return None
+    return SATURATION.get(name)

@@ -1,0 +1,88 @@
+"""TensorBoard's protobufs for what this package writes, built without TensorFlow."""
+
+import numpy as np
+from tensorboard.compat.proto.event_pb2 import Event
+from tensorboard.compat.proto.summary_pb2 import Summary, SummaryMetadata
+from tensorboard.compat.proto.tensor_pb2 import TensorProto
+from tensorboard.compat.proto.tensor_shape_pb2 import TensorShapeProto
+from tensorboard.compat.proto.types_pb2 import DT_DOUBLE, DT_STRING
+from tensorboard.plugins.custom_scalar import layout_pb2
+from tensorboard.plugins.custom_scalar import metadata as custom_scalar_metadata
+from tensorboard.plugins.histogram import metadata as histogram_metadata
+from tensorboard.plugins.text import metadata as text_metadata
+
+
+class ScalarsTemplate:
+    """One event with many scalars whose tags stay and whose numbers change.
+
+    Building 230 protobuf values takes about 20 times as long as refilling them, and a monitor
+    writes the same 230 tags at each recorded step.
+
+    Args:
+        tags: list of tags, one a scalar.
+    """
+
+    def __init__(self, tags):
+        self._event = Event()
+        for tag in tags:
+            self._event.summary.value.add(tag=tag, simple_value=0.0)
+        self._values = list(self._event.summary.value)
+
+    def fill(self, step, wall_time, numbers):
+        """The event for one step, serialized."""
+        self._event.step = step
+        self._event.wall_time = wall_time
+        for value, number in zip(self._values, numbers, strict=True):
+            value.simple_value = number
+        return self._event.SerializeToString()
+
+
+def histogram_value(tag, low, high, counts):
+    """A histogram of equal bins between `low` and `high`, as rows `[left, right, count]`."""
+    if low == high:  # one bin of some width, or TensorBoard draws nothing
+        edges = np.array([low - 0.5, high + 0.5])
+        counts = np.array([np.sum(counts)])
+    else:
+        edges = np.linspace(low, high, len(counts) + 1)
+    table = np.stack([edges[:-1], edges[1:], counts], axis=1).astype(np.float64)
+    tensor = TensorProto(
+        dtype=DT_DOUBLE, tensor_shape=_shape(table.shape), tensor_content=table.tobytes()
+    )
+    metadata = histogram_metadata.create_summary_metadata(display_name=None, description=None)
+    return Summary.Value(tag=tag, tensor=tensor, metadata=metadata)
+
+
+def text_value(tag, text):
+    """A text in Markdown, for the text dashboard."""
+    metadata = text_metadata.create_summary_metadata(display_name=None, description=None)
+    return Summary.Value(tag=tag, tensor=_string_tensor(text.encode()), metadata=metadata)
+
+
+def custom_scalars_value(categories):
+    """The layout of the custom-scalars dashboard.
+
+    Args:
+        categories: dict from a category's title to a dict from a chart's title to the list of
+            regular expressions of the tags that it draws together.
+    """
+    layout = layout_pb2.Layout()
+    for category_title, charts in categories.items():
+        category = layout.category.add(title=category_title)
+        for title, patterns in charts.items():
+            chart = category.chart.add(title=title)
+            chart.multiline.tag.extend(patterns)
+    metadata = SummaryMetadata()
+    metadata.CopyFrom(custom_scalar_metadata.create_summary_metadata())
+    return Summary.Value(
+        tag=custom_scalar_metadata.CONFIG_SUMMARY_TAG,
+        tensor=_string_tensor(layout.SerializeToString()),
+        metadata=metadata,
+    )
+
+
+def _string_tensor(content):
+    return TensorProto(dtype=DT_STRING, tensor_shape=_shape(()), string_val=[content])
+
+
+def _shape(shape):
+    return TensorShapeProto(dim=[TensorShapeProto.Dim(size=size) for size in shape])
