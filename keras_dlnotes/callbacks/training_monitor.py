@@ -2,6 +2,7 @@
 
 import time
 import warnings
+from typing import Any
 
 import keras
 import numpy as np
@@ -83,7 +84,6 @@ class TrainingMonitor(keras.callbacks.Callback):
             later gives one warning, and training goes on.
 
     Example:
-
     ```python
     import keras, numpy as np
     import keras_dlnotes as kd
@@ -109,9 +109,9 @@ class TrainingMonitor(keras.callbacks.Callback):
         self.layers = layers
         self.histograms_every = histograms_every
         self._given_writer = writer
-        self._writer = None
-        self._observer = None
-        self._subscription = None
+        self._writer: Any = None
+        self._observer: Any = None
+        self._subscription: Any = None
 
     def set_model(self, model):
         """Takes the model, and away from it what a `fit` that raised may have left."""

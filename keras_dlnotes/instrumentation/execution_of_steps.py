@@ -20,15 +20,16 @@ class ExecutionOfSteps:
         variants: list of `(due, observed step)`, where `due` tells for a step's number (a tensor)
             whether that twin takes the step. The first that is due takes it.
         first_step: number of the first step.
-        capacity: number of rows that the ring holds.
     """
 
-    def __init__(self, model, variants, first_step, capacity):
+    def __init__(self, model, variants, first_step):
         self._model = model
         self._variants = variants
-        self._capacity = capacity
+        self._capacity = 64 + 2 * model.steps_per_execution
+        self._steps_since_taken = 0
+        self._taken = first_step - 1
         self._step = keras.Variable(first_step, dtype="int32", trainable=False, name="step")
-        self._rings = {}  # columns' key -> _Ring
+        self._rings: dict[str, _Ring] = {}
         self._train_step = model.train_step
         self._function = None
 
@@ -40,7 +41,18 @@ class ExecutionOfSteps:
             stack.enter_context(patched([(self._model, "train_step", self.train_step)]))
             if self._function is None:
                 self._function = make_train_function(self._model)
+            self._steps_since_taken += self._model.steps_per_execution
             return self._function(iterator)
+
+    @property
+    def is_full(self):
+        """Whether the next execution could overwrite a row that has not been taken."""
+        return self._steps_since_taken + self._model.steps_per_execution > self._capacity
+
+    @property
+    def next_step(self):
+        """Number of the step that comes next."""
+        return int(ops.convert_to_numpy(self._step.value))
 
     def train_step(self, data):
         """Takes one step: the first variant's that is due, else Keras's own."""
@@ -69,15 +81,20 @@ class ExecutionOfSteps:
             self._rings[key].add(self._step, row)
         return logs
 
-    def take_rows(self, newer_than):
-        """Rows of the steps after `newer_than`, oldest first: `(step, layout, row)`."""
+    def take_rows(self):
+        """Rows recorded since the last call, oldest first: `(step, columns, row)`."""
+        layouts = {key: columns for _, o in self._variants for key, columns in o.layouts.items()}
         rows = [
-            (int(step), key, row)
+            (int(step), layouts[key], row)
             for key, ring in self._rings.items()
             for step, row in ring.read()
-            if step > newer_than
+            if step > self._taken
         ]
-        return sorted(rows, key=lambda entry: entry[0])
+        rows.sort(key=lambda entry: entry[0])
+        if rows:
+            self._taken = rows[-1][0]
+        self._steps_since_taken = 0
+        return rows
 
 
 class _Ring:

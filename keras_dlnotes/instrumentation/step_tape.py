@@ -66,7 +66,7 @@ class StepTape:
         taken = [
             (name, tensor, watched)
             for name, tensor, watched in self._named_outputs()
-            if active.belongs_to_step(tensor, reference)
+            if active.reductions.belongs_to_step(tensor, reference)
         ]
         if not taken:
             return None, []
@@ -102,7 +102,7 @@ class StepTape:
         if not kept:
             return
         names = [variables[i].path for i in kept]
-        dense = [active.dense(gradients[i]) for i in kept]
+        dense = [active.sparse_gradients.to_dense(gradients[i]) for i in kept]
         if scale is not None:
             dense = [gradient / ops.cast(scale, gradient.dtype) for gradient in dense]
         samples = [Sample(gradient) for gradient in dense]

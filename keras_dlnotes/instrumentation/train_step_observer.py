@@ -3,91 +3,19 @@
 import contextlib
 import time
 from collections import deque
-from dataclasses import dataclass, field
+from typing import Any
 
 import keras
-import numpy as np
 from keras import ops
 
 from keras_dlnotes.instrumentation.execution_of_steps import ExecutionOfSteps
-from keras_dlnotes.instrumentation.observed_step import ROW
+from keras_dlnotes.instrumentation.observed_step import ROW, ObservedStep
 from keras_dlnotes.instrumentation.stateful_step import StatefulStep
 from keras_dlnotes.instrumentation.stateless_step import StatelessStep, single_steps
+from keras_dlnotes.instrumentation.subscription import StepRecord
 from keras_dlnotes.instrumentation.watched_layers import find_watched_layers
 
 _REMEMBERED = 512  # durations of steps, for the medians
-
-
-@dataclass(frozen=True)
-class StepRecord:
-    """What was measured in one train step.
-
-    Args:
-        step: number of the train step, counted over all fits by the optimizer; the first is 0.
-        columns: tuple of `Column`, the meaning of `values`, left to right.
-        values: float32 vector.
-        logs: dict of the metrics as Keras reports them after this step (running means of the
-            epoch); empty where several steps make one execution.
-        wall_time: seconds since 1970 at which the step was taken.
-    """
-
-    step: int
-    columns: tuple
-    values: np.ndarray
-    logs: dict
-    wall_time: float
-
-    def scalars(self):
-        """Dict from tag to number."""
-        return {c.tag: float(v[0]) for c, v in self._split() if c.statistic != "histogram"}
-
-    def histograms(self):
-        """Dict from tag to `(low, high, counts)`."""
-        return {
-            c.tag: (float(v[0]), float(v[1]), v[2:])
-            for c, v in self._split()
-            if c.statistic == "histogram"
-        }
-
-    def _split(self):
-        start = 0
-        for column in self.columns:
-            yield column, self.values[start : start + column.width]
-            start += column.width
-
-
-@dataclass(eq=False)
-class Subscription:
-    """Who wants which steps.
-
-    Args:
-        receive: function of a `StepRecord`, called for each due step, oldest first.
-        every: record each step whose number is divisible by it.
-        histograms_every: likewise with histograms; None for never.
-        layers: names of layers, or layers, whose activations are wanted; None for all.
-        interrupted: function without arguments, called when a step raises, after the last record.
-    """
-
-    receive: object
-    every: int
-    histograms_every: int | None = None
-    layers: object = None
-    interrupted: object = None
-    names: frozenset = field(default=frozenset(), init=False)
-
-    def due(self, step):
-        """Whether the step is recorded; `step` is a number or a tensor."""
-        return step % self.every == 0
-
-    def histograms_due(self, step):
-        """Whether the step is recorded with histograms; `step` is a number or a tensor."""
-        if self.histograms_every is None:
-            return False
-        return step % self.histograms_every == 0
-
-    def wants(self, column):
-        """Whether a column is of a layer that was asked for."""
-        return not self.names or column.layer is None or column.layer in self.names
 
 
 class TrainStepObserver:
@@ -105,7 +33,10 @@ class TrainStepObserver:
     def __init__(self, model):
         self.model = model
         # Seconds from the start of a step to that of the next, by whether it was recorded.
-        self.step_seconds = {True: deque(maxlen=_REMEMBERED), False: deque(maxlen=_REMEMBERED)}
+        self.step_seconds: dict[bool, deque] = {
+            True: deque(maxlen=_REMEMBERED),
+            False: deque(maxlen=_REMEMBERED),
+        }
         self.recorded_steps = 0
         self._plain = model.train_function
         self._subscriptions = []
@@ -113,8 +44,9 @@ class TrainStepObserver:
         self._armed = False
         self._clock = None  # (start of the last step, whether it was recorded)
         self.next_step = _iterations(model)
-        self._delivered = self.next_step - 1
-        self._reset_functions()
+        self._variants: dict[bool, ObservedStep] = {}  # by whether rows carry histograms
+        self._execution: ExecutionOfSteps | None = None
+        self._single_steps: Any = None
 
     @classmethod
     def on(cls, model):
@@ -203,27 +135,21 @@ class TrainStepObserver:
         ]
         if self._execution is not None:
             now = time.time()
-            for step, key, row in self._execution.take_rows(newer_than=self._delivered):
-                self._delivered = step
-                self.next_step = step + 1
-                self.recorded_steps += 1
-                records.append(StepRecord(step, self._columns(key), row, {}, now))
+            records += [
+                StepRecord(step, columns, row, {}, now)
+                for step, columns, row in self._execution.take_rows()
+            ]
+            self.next_step = self._execution.next_step
+            self.recorded_steps += len(records)
         for record in records:
             for subscription in self._subscriptions:
-                self._hand_over(record, subscription)
+                if subscription.due(record.step) or subscription.histograms_due(record.step):
+                    subscription.receive(record)
 
     @property
     def waiting(self):
         """Number of recorded steps that have not been delivered."""
-        if self._execution is not None:
-            return self._executions
         return len(self._pending)
-
-    def _hand_over(self, record, subscription):
-        wants_histograms = subscription.histograms_due(record.step)
-        if not (subscription.due(record.step) or wants_histograms):
-            return
-        subscription.receive(record)
 
     def _take_step(self, plain, arguments):
         step = self.next_step
@@ -269,25 +195,20 @@ class TrainStepObserver:
 
     def _take_execution(self, iterator):
         if self._execution is None:
+            chosen = self._subscriptions
             variants = [
-                (lambda step: _any(s.due(step) for s in self._subscriptions), self._observed(False))
+                (lambda step: _any(s.due(step) for s in chosen), self._observed(False)),
             ]
-            if any(s.histograms_every for s in self._subscriptions):
-                variants.insert(
-                    0,
-                    (
-                        lambda step: _any(s.histograms_due(step) for s in self._subscriptions),
-                        self._observed(True),
-                    ),
+            if any(s.histograms_every for s in chosen):
+                with_histograms = (
+                    lambda step: _any(s.histograms_due(step) for s in chosen),
+                    self._observed(True),
                 )
-            capacity = 64 + 2 * self.model.steps_per_execution
-            self._execution = ExecutionOfSteps(self.model, variants, self.next_step, capacity)
-        result = self._execution(iterator)
-        self._executions += self.model.steps_per_execution
-        if self._executions >= 64:
-            self._executions = 0
+                variants.insert(0, with_histograms)
+            self._execution = ExecutionOfSteps(self.model, variants, self.next_step)
+        if self._execution.is_full:
             self.deliver()
-        return result
+        return self._execution(iterator)
 
     def _observed(self, histograms):
         if histograms not in self._variants:
@@ -299,16 +220,9 @@ class TrainStepObserver:
             self._variants[histograms] = kind(self.model, watched, histograms)
         return self._variants[histograms]
 
-    def _columns(self, key):
-        for variant in self._variants.values():
-            if key in variant.layouts:
-                return variant.layouts[key]
-        raise KeyError(key)
-
     def _reset_functions(self):
         self._variants = {}
         self._execution = None
-        self._executions = 0
         self._single_steps = None
 
 

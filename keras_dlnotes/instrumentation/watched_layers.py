@@ -84,7 +84,7 @@ def _may_enter(layer):
 
 def _saturation(layer):
     function = getattr(layer, "activation", None)
-    name = getattr(function, "__name__", getattr(function, "name", None))
+    name = getattr(function, "__name__", "")
     # A layer that keeps several activations (an LSTM's gates) outputs something else again.
     if hasattr(layer, "recurrent_activation") or hasattr(layer, "cell"):
         return None

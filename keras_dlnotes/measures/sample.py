@@ -32,17 +32,17 @@ class Sample:
     @cached_property
     def moments(self):
         """Mean and biased variance."""
-        return active.moments(self.tensor)
+        return active.reductions.moments(self.tensor)
 
     @cached_property
     def extremes(self):
         """Minimum and maximum."""
-        return active.extremes(self.tensor)
+        return active.reductions.extremes(self.tensor)
 
     @cached_property
     def sum_of_squares(self):
-        r"""The sum of all squared elements: \(n (\sigma^2 + \mu^2)\) where the moments are known."""
+        r"""Sum of all squared elements: \(n (\sigma^2 + \mu^2)\) where the moments are known."""
         if "moments" in self.__dict__:
             mean, variance = self.moments
             return self.count * (variance + mean**2)
-        return active.sum_of_squares(self.tensor)
+        return active.reductions.sum_of_squares(self.tensor)

@@ -45,7 +45,7 @@ def norm(samples):
 
 def zero_fraction(samples):
     r"""\(\frac{1}{n} \sum_i \mathbb{1}\{x_i = 0\}\): after a ReLU, the share of silent units."""
-    return _vector([active.count_where(s.tensor == 0) / float_count(s) for s in samples])
+    return _vector([active.reductions.count_where(s.tensor == 0) / float_count(s) for s in samples])
 
 
 def non_finite_count(samples):
@@ -57,14 +57,14 @@ def non_finite_count(samples):
     suspects = ops.stack([mean(samples), minimum(samples), maximum(samples)])
 
     def count():
-        return _vector([active.count_where(~ops.isfinite(s.tensor)) for s in samples])
+        return _vector([active.reductions.count_where(~ops.isfinite(s.tensor)) for s in samples])
 
     return ops.cond(ops.all(ops.isfinite(suspects)), lambda: ops.zeros((len(samples),)), count)
 
 
 def saturated_fraction(sample, center, radius):
     r"""\(\frac{1}{n} \sum_i \mathbb{1}\{|x_i - c| > r\}\) with \(c\) `center`, \(r\) `radius`."""
-    saturated = active.count_where(ops.abs(sample.tensor - center) > radius)
+    saturated = active.reductions.count_where(ops.abs(sample.tensor - center) > radius)
     return ops.cast(saturated / float_count(sample), "float32")
 
 

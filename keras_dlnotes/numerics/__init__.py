@@ -1,3 +1,6 @@
 """Pure functions, arrays in and arrays out: the algorithms of the notes."""
 
-__all__: list[str] = []
+from keras_dlnotes.numerics import first_order
+from keras_dlnotes.numerics.fan_in import inputs_per_unit
+
+__all__ = ["first_order", "inputs_per_unit"]

@@ -1,5 +1,6 @@
 """Writes TensorBoard event files from a thread of its own, without TensorFlow."""
 
+import atexit
 import itertools
 import os
 import queue
@@ -76,9 +77,10 @@ class EventFileWriter:
         self._flush_seconds = flush_seconds
         self._records = _FastRecordWriter(file)
         self._templates = {}
-        self._queue = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="event-file-writer", daemon=True)
         self._thread.start()
+        atexit.register(self.close)  # what a crash left in the queue is what one wants to see
         self._add(lambda: Event(wall_time=time.time(), file_version="brain.Event:2"))
 
     def add_scalars(self, step, tags, numbers, wall_time=None):
@@ -122,6 +124,7 @@ class EventFileWriter:
         if self._thread.is_alive():
             self._queue.put(_CLOSE)
             self._thread.join()
+        atexit.unregister(self.close)
 
     def _add_value(self, step, wall_time, make):
         wall_time = time.time() if wall_time is None else wall_time

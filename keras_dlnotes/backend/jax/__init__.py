@@ -1,19 +1,5 @@
 """What this package asks of jax directly, beyond `keras.ops`."""
 
-from keras_dlnotes.backend.jax.reductions import (
-    belongs_to_step,
-    count_where,
-    dense,
-    extremes,
-    moments,
-    sum_of_squares,
-)
+from keras_dlnotes.backend.jax import reductions, sparse_gradients
 
-__all__ = [
-    "belongs_to_step",
-    "count_where",
-    "dense",
-    "extremes",
-    "moments",
-    "sum_of_squares",
-]
+__all__ = ["reductions", "sparse_gradients"]

@@ -10,11 +10,6 @@ import jax.numpy as jnp
 _LANES = 1024
 
 
-def dense(gradient):
-    """A gradient as one dense tensor (JAX has no sparse gradients)."""
-    return gradient
-
-
 def belongs_to_step(tensor, reference):
     """Whether a tensor caught in a layer can be read where the train step ends.
 

@@ -1,19 +1,5 @@
 """What this package asks of tensorflow directly, beyond `keras.ops`."""
 
-from keras_dlnotes.backend.tensorflow.reductions import (
-    belongs_to_step,
-    count_where,
-    dense,
-    extremes,
-    moments,
-    sum_of_squares,
-)
+from keras_dlnotes.backend.tensorflow import reductions, sparse_gradients
 
-__all__ = [
-    "belongs_to_step",
-    "count_where",
-    "dense",
-    "extremes",
-    "moments",
-    "sum_of_squares",
-]
+__all__ = ["reductions", "sparse_gradients"]

@@ -6,16 +6,6 @@ import tensorflow as tf
 _SMALL = 4096
 
 
-def dense(gradient):
-    """A gradient as one dense tensor; repeated rows of `tf.IndexedSlices` are summed."""
-    if isinstance(gradient, tf.IndexedSlices):
-        # Not tf.convert_to_tensor, which warns about the memory that a dense copy takes.
-        return tf.math.unsorted_segment_sum(
-            gradient.values, gradient.indices, gradient.dense_shape[0]
-        )
-    return gradient
-
-
 def belongs_to_step(tensor, reference):
     """Whether a tensor caught in a layer can be read where the train step ends.
 

@@ -1,19 +1,5 @@
 """What this package asks of torch directly, beyond `keras.ops`."""
 
-from keras_dlnotes.backend.torch.reductions import (
-    belongs_to_step,
-    count_where,
-    dense,
-    extremes,
-    moments,
-    sum_of_squares,
-)
+from keras_dlnotes.backend.torch import reductions, sparse_gradients
 
-__all__ = [
-    "belongs_to_step",
-    "count_where",
-    "dense",
-    "extremes",
-    "moments",
-    "sum_of_squares",
-]
+__all__ = ["reductions", "sparse_gradients"]

@@ -3,11 +3,6 @@
 import torch
 
 
-def dense(gradient):
-    """A gradient as one dense tensor."""
-    return gradient.to_dense() if gradient.is_sparse else gradient
-
-
 def belongs_to_step(tensor, reference):
     """Whether a tensor caught in a layer can be read where the train step ends: always."""
     return True

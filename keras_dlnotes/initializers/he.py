@@ -1,0 +1,54 @@
+"""He initialization."""
+
+import keras
+
+from keras_dlnotes.initializers.fan_in_normal import FanInNormal
+
+
+@keras.saving.register_keras_serializable(package="keras_dlnotes")
+class He(FanInNormal):
+    """He initialization: Xavier's with twice the variance, for units that a ReLU halves.
+
+    Use it with ReLU. With tanh it drives deep units towards saturation: use `Xavier` there.
+    `keras.initializers.HeNormal` is the same rule with a truncated normal.
+
+    Formula: `W = randn(shape) * sqrt(2 / n_prev)`, without truncation.
+
+    - W → the kernel, any shape.
+    - n_prev → the number of inputs that feed one unit, counted by
+      `keras_dlnotes.numerics.inputs_per_unit` from the kernel's shape, `layout`, `strides` and
+      `input_axes`.
+
+    Dense, convolution and recurrent layers need no argument, nor do `EinsumDense` and the attention
+    layers, which pass `input_axes` themselves. A depthwise and a transposed kernel look like any
+    other, so there the layout has to be said; or let `kd.initializers.initialize(model, He())`
+    say it for every layer.
+
+    Args:
+        seed: An integer, a `keras.random.SeedGenerator` or `None`. As with Keras's own
+            initializers, an integer gives the same values at every call, a generator new ones, and
+            `None` a random integer.
+        layout: `"dense"` (the default), `"depthwise"` (DepthwiseConv, and SeparableConv's
+            `depthwise_initializer`) or `"transpose"` (ConvTranspose).
+        strides: With `layout="transpose"`, the layer's strides: a unit is fed by
+            `kernel_size / strides` inputs per channel. Defaults to 1.
+        input_axes: The kernel's axes that one unit sums over, where no layout fits. Defaults to
+            `None`.
+
+    Raises:
+        ValueError: if `layout`, `strides` and `input_axes` contradict each other or the shape.
+
+    Example:
+    ```python
+    layer = keras.layers.Dense(10, activation="relu", kernel_initializer=kd.initializers.He())
+    upsampling = keras.layers.Conv2DTranspose(
+        8, 4, strides=2, kernel_initializer=kd.initializers.He(layout="transpose", strides=2)
+    )
+    ```
+
+    Reference: deep-learning notes, "He Initialization"; He, Zhang, Ren and Sun, "Delving Deep into
+    Rectifiers", 2015, equation 10.
+    """
+
+    def __init__(self, seed=None, layout="dense", strides=1, input_axes=None):
+        super().__init__(2.0, seed, layout, strides, input_axes)

@@ -1,0 +1,130 @@
+"""Re-drawing every kernel of a built model."""
+
+import math
+
+import keras
+
+from keras_dlnotes.initializers.fan_in_normal import FanInNormal
+from keras_dlnotes.initializers.small_random import SmallRandom
+from keras_dlnotes.numerics.fan_in import inputs_per_unit
+
+DEPTHWISE_LAYERS = (keras.layers.DepthwiseConv1D, keras.layers.DepthwiseConv2D)
+SEPARABLE_LAYERS = (keras.layers.SeparableConv1D, keras.layers.SeparableConv2D)
+TRANSPOSE_LAYERS = (
+    keras.layers.Conv1DTranspose,
+    keras.layers.Conv2DTranspose,
+    keras.layers.Conv3DTranspose,
+)
+
+
+def initialize(
+    model: keras.layers.Layer, initializer: SmallRandom | FanInNormal
+) -> dict[str, float]:
+    """Re-draws every kernel of a built model with the right n_prev for its layer's type.
+
+    Use it to start a finished architecture (a `keras.applications` model, a network with attention,
+    depthwise or transposed convolutions) from the notes' rules without naming an initializer in
+    every layer.
+
+    Every weight called `kernel` or `<something>_kernel` is drawn anew, in nested models, wrappers
+    and recurrent cells too, frozen or not; biases, embeddings, normalisation and LoRA weights stay
+    as they are. A recurrent unit is fed by two kernels, and each is scaled by its own inputs.
+
+    Each kernel gets its own part of the initializer's random stream: an integer seed makes the
+    whole model reproducible, and two layers of one shape still differ.
+
+    Args:
+        model: A built model or layer.
+        initializer: `SmallRandom`, `Xavier` or `He`. Its own layout is not used.
+
+    Returns:
+        n_prev by the path of each kernel that was drawn.
+
+    Raises:
+        TypeError: if the initializer is none of the three.
+        ValueError: if the model is not built, has no kernels, or has quantized ones.
+
+    Example:
+    ```python
+    model = keras.applications.MobileNetV2(weights=None)
+    kd.initializers.initialize(model, kd.initializers.He(seed=0))
+    ```
+
+    Reference: deep-learning notes, "Weight Initialization".
+    """
+    if not isinstance(initializer, (SmallRandom, FanInNormal)):
+        raise TypeError(
+            "Expected an instance of keras_dlnotes's SmallRandom, Xavier or He, which can be told "
+            f"the number of inputs per unit. Received: {initializer!r}."
+        )
+    if not model.built:
+        raise ValueError(
+            f"Expected a built model. Received: {model.name!r}, which has no weights yet. Call it "
+            "on a batch, or `model.build(input_shape)`, first."
+        )
+    kernels = _kernels_with_inputs(model)
+    if not kernels:
+        raise ValueError(
+            f"Expected a model with at least one kernel. Received: {model.name!r}, whose weights "
+            f"are {[weight.path for weight in model.weights]}."
+        )
+    seed = initializer.seed
+    stream = keras.random.SeedGenerator(seed) if isinstance(seed, int) else seed
+    for kernel, n_prev in kernels:
+        stddev = initializer.standard_deviation(n_prev)
+        kernel.assign(keras.random.normal(kernel.shape, 0.0, stddev, kernel.dtype, seed=stream))
+    return {kernel.path: n_prev for kernel, n_prev in kernels}
+
+
+def _kernels_with_inputs(model):
+    """Every kernel once, with its n_prev, in the order of the model's layers."""
+    kernels = {}
+    for layer in model._flatten_layers():
+        # A wrapper may hold a second reference to its layer's kernel; the layer knows its layout.
+        inner = {
+            id(w) for child in layer._flatten_layers(include_self=False) for w in child.weights
+        }
+        for weight in layer.weights:
+            is_kernel = weight.name == "kernel" or weight.name.endswith("_kernel")
+            if is_kernel and id(weight) not in inner and id(weight) not in kernels:
+                if not keras.backend.is_float_dtype(weight.dtype):
+                    raise ValueError(
+                        f"Expected kernels of floating-point numbers. Received: {weight.path} of "
+                        f"dtype {weight.dtype}. Initialize the model before quantizing it."
+                    )
+                kernels[id(weight)] = (weight, _n_prev(layer, weight))
+    return list(kernels.values())
+
+
+def _n_prev(layer, kernel):
+    shape = tuple(kernel.shape)
+    if isinstance(layer, DEPTHWISE_LAYERS):
+        return inputs_per_unit(shape, "depthwise")
+    if isinstance(layer, SEPARABLE_LAYERS) and kernel.name == "depthwise_kernel":
+        return inputs_per_unit(shape, "depthwise")
+    if isinstance(layer, TRANSPOSE_LAYERS):
+        return inputs_per_unit(shape, "transpose", layer.strides)
+    if isinstance(layer, keras.layers.EinsumDense):
+        return _einsum_n_prev(layer, shape)
+    return inputs_per_unit(shape)
+
+
+def _einsum_n_prev(layer, shape):
+    """Counts the kernel's summed axes, and the input's that are summed without a weight."""
+    terms, output = layer.equation.replace("...", "").replace(" ", "").split("->")
+    inputs, weights = terms.split(",")
+    input_axes = [axis for axis, label in enumerate(weights) if label not in output]
+    n_prev = inputs_per_unit(shape, input_axes=input_axes)
+    unweighted = [label for label in inputs if label not in weights and label not in output]
+    if not unweighted:
+        return n_prev
+    input_shape = layer.get_build_config()["input_shape"]
+    offset = len(input_shape) - len(inputs) if layer.equation.startswith("...") else 0
+    sizes = [input_shape[offset + inputs.index(label)] for label in unweighted]
+    if None in sizes:
+        raise ValueError(
+            f"The equation {layer.equation!r} of layer {layer.name!r} sums over an axis of unknown "
+            "size, so its number of inputs per unit is unknown. Received: "
+            f"input_shape={input_shape}. Build the layer with that size."
+        )
+    return n_prev * math.prod(sizes)

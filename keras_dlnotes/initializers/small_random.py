@@ -1,0 +1,51 @@
+"""Small random numbers."""
+
+import math
+
+import keras
+
+
+@keras.saving.register_keras_serializable(package="keras_dlnotes")
+class SmallRandom(keras.initializers.RandomNormal):
+    """Small random numbers: a normal distribution of one fixed, small standard deviation.
+
+    Use it for shallow networks only. In a deep one the signal is multiplied by about
+    `scale * sqrt(n_prev)` in every layer, so activations and gradients vanish (or explode).
+
+    Formula: `W = randn(shape) * scale`, without truncation.
+
+    - W → the kernel, any shape.
+    - scale → `scale`, the standard deviation.
+
+    Args:
+        scale: The standard deviation, a non-negative number. Defaults to 0.01.
+        seed: An integer, a `keras.random.SeedGenerator` or `None`. As with Keras's own
+            initializers, an integer gives the same values at every call, a generator new ones, and
+            `None` a random integer.
+
+    Raises:
+        ValueError: if `scale` is not a finite number of at least 0.
+
+    Example:
+    ```python
+    layer = keras.layers.Dense(10, kernel_initializer=kd.initializers.SmallRandom(0.01))
+    ```
+
+    Reference: deep-learning notes, "Small Random Numbers".
+    """
+
+    def __init__(self, scale=0.01, seed=None):
+        if not isinstance(scale, (int, float)) or not math.isfinite(scale) or scale < 0:
+            raise ValueError(
+                f"Expected `scale` to be a finite number of at least 0. Received: scale={scale!r}."
+            )
+        super().__init__(mean=0.0, stddev=scale, seed=seed)
+
+    def standard_deviation(self, n_prev: float) -> float:
+        """The same for every layer, whatever feeds its units."""
+        return self.stddev
+
+    def get_config(self):
+        """Returns the constructor's arguments."""
+        config = super().get_config()
+        return {"scale": config["stddev"], "seed": config["seed"]}

@@ -1,0 +1,77 @@
+"""Who wants which train steps recorded, and what a recorded step is."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class StepRecord:
+    """What was measured in one train step.
+
+    Args:
+        step: number of the train step, counted over all fits by the optimizer; the first is 0.
+        columns: tuple of `Column`, the meaning of `values`, left to right.
+        values: float32 vector.
+        logs: dict of the metrics as Keras reports them after this step (running means of the
+            epoch); empty where several steps make one execution.
+        wall_time: seconds since 1970 at which the step was taken.
+    """
+
+    step: int
+    columns: tuple
+    values: np.ndarray
+    logs: dict
+    wall_time: float
+
+    def scalars(self):
+        """Dict from tag to number."""
+        return {c.tag: float(v[0]) for c, v in self._split() if c.statistic != "histogram"}
+
+    def histograms(self):
+        """Dict from tag to `(low, high, counts)`."""
+        return {
+            c.tag: (float(v[0]), float(v[1]), v[2:])
+            for c, v in self._split()
+            if c.statistic == "histogram"
+        }
+
+    def _split(self):
+        start = 0
+        for column in self.columns:
+            yield column, self.values[start : start + column.width]
+            start += column.width
+
+
+@dataclass(eq=False)
+class Subscription:
+    """Who wants which steps.
+
+    Args:
+        receive: function of a `StepRecord`, called for each due step, oldest first.
+        every: record each step whose number is divisible by it.
+        histograms_every: likewise with histograms; None for never.
+        layers: names of layers, or layers, whose activations are wanted; None for all.
+        interrupted: function without arguments, called when a step raises, after the last record.
+    """
+
+    receive: object
+    every: int
+    histograms_every: int | None = None
+    layers: object = None
+    interrupted: object = None
+    names: frozenset = field(default=frozenset(), init=False)
+
+    def due(self, step):
+        """Whether the step is recorded; `step` is a number or a tensor."""
+        return step % self.every == 0
+
+    def histograms_due(self, step):
+        """Whether the step is recorded with histograms; `step` is a number or a tensor."""
+        if self.histograms_every is None:
+            return False
+        return step % self.histograms_every == 0
+
+    def wants(self, column):
+        """Whether a column is of a layer that was asked for."""
+        return not self.names or column.layer is None or column.layer in self.names

@@ -1,0 +1,78 @@
+"""The notes' six first-order update rules, elementwise.
+
+Each rule takes the gradient g = ∂L/∂w, its state (arrays of the gradient's shape), the learning
+rate α and its hyperparameters, and returns the change Δw, to be added to w, and the new state as a
+tuple. They compute in the arrays' own dtype and belong to no backend.
+
+The root that divides a step is √(G + ε) with `epsilon_mode="inside"`, as the notes write it, and
+√G + ε with `"outside"`.
+"""
+
+from keras import ops
+
+EPSILON_MODES = ("inside", "outside")
+
+
+def gradient_descent(gradient, learning_rate):
+    """Gradient descent: Δw = -α g."""
+    return -learning_rate * gradient, ()
+
+
+def momentum(gradient, velocity, learning_rate, momentum):
+    """Momentum: v ← μ v - α g, then Δw = v; v → `velocity`, μ → `momentum`."""
+    velocity = momentum * velocity - learning_rate * gradient
+    return velocity, (velocity,)
+
+
+def nesterov_momentum(gradient, velocity, learning_rate, momentum):
+    """Nesterov momentum: v ← μ v - α g, then Δw = μ v - α g; v → `velocity`, μ → `momentum`."""
+    descent = learning_rate * gradient
+    velocity = momentum * velocity - descent
+    return momentum * velocity - descent, (velocity,)
+
+
+def adagrad(gradient, accumulator, learning_rate, epsilon, epsilon_mode="inside"):
+    """AdaGrad: G ← G + g², then Δw = -α g / √(G + ε); G → `accumulator`, ε → `epsilon`."""
+    accumulator = accumulator + gradient * gradient
+    root = _root(accumulator, epsilon, epsilon_mode)
+    return -learning_rate * gradient / root, (accumulator,)
+
+
+def rmsprop(gradient, mean_square, learning_rate, rho, epsilon, epsilon_mode="inside"):
+    """RMSProp: G ← γ G + (1 - γ) g², then Δw = -α g / √(G + ε); G → `mean_square`, γ → `rho`."""
+    mean_square = rho * mean_square + (1 - rho) * (gradient * gradient)
+    root = _root(mean_square, epsilon, epsilon_mode)
+    return -learning_rate * gradient / root, (mean_square,)
+
+
+def adam(
+    gradient,
+    mean,
+    mean_square,
+    learning_rate,
+    beta_1,
+    beta_2,
+    epsilon,
+    epsilon_mode="inside",
+    step=None,
+):
+    """Adam: m ← β₁ m + (1 - β₁) g, v ← β₂ v + (1 - β₂) g², then Δw = -α m / √(v + ε).
+
+    m → `mean`, v → `mean_square`. With `step` (t, counted from 1, a scalar array) both are first
+    divided by what they lack from starting at zero, m̂ = m / (1 - β₁ᵗ) and v̂ = v / (1 - β₂ᵗ): with
+    `epsilon_mode="outside"` this is Kingma and Ba's Algorithm 1.
+    """
+    mean = beta_1 * mean + (1 - beta_1) * gradient
+    mean_square = beta_2 * mean_square + (1 - beta_2) * (gradient * gradient)
+    corrected, corrected_square, rate = mean, mean_square, learning_rate
+    if step is not None:
+        rate = learning_rate / (1 - beta_1**step)
+        corrected_square = mean_square / (1 - beta_2**step)
+    root = _root(corrected_square, epsilon, epsilon_mode)
+    return -rate * corrected / root, (mean, mean_square)
+
+
+def _root(square, epsilon, epsilon_mode):
+    if epsilon_mode == "inside":
+        return ops.sqrt(square + epsilon)
+    return ops.sqrt(square) + epsilon

@@ -1,0 +1,56 @@
+"""Nesterov momentum."""
+
+import keras
+
+from keras_dlnotes.numerics import first_order
+from keras_dlnotes.optimizers.argument_checks import check_momentum
+from keras_dlnotes.optimizers.first_order_optimizer import FirstOrderOptimizer
+
+
+@keras.saving.register_keras_serializable(package="keras_dlnotes")
+class NesterovMomentum(FirstOrderOptimizer):
+    """Nesterov momentum: momentum that looks ahead along its velocity before it corrects itself.
+
+    Use it in place of `Momentum` where that overshoots: the look ahead damps the swing.
+
+    Formula: `v = μ v - α ∂L/∂w`, then `w = w + μ v - α ∂L/∂w` with the new v
+
+    - w → a trainable variable, any shape; ∂L/∂w → its gradient, the same shape.
+    - v → the variable's `momentum` slot, the same shape, zero at the start.
+    - α → `learning_rate`, μ → `momentum`, scalars.
+
+    Args:
+        learning_rate: α, a number, a `keras.optimizers.schedules.LearningRateSchedule` or a
+            callable without arguments. Defaults to 0.01.
+        momentum: μ, the part of the velocity kept at each step, in [0, 1]. Defaults to 0.9.
+        **kwargs: `weight_decay`, `clipnorm`, `clipvalue`, `global_clipnorm`, `use_ema`,
+            `ema_momentum`, `ema_overwrite_frequency`, `loss_scale_factor`,
+            `gradient_accumulation_steps` and `name`, as in `keras.optimizers.Optimizer`.
+
+    Raises:
+        ValueError: if `momentum` is outside [0, 1], or `learning_rate` negative or not finite.
+
+    Example:
+    ```python
+    model.compile(optimizer=kd.optimizers.NesterovMomentum(0.01, momentum=0.9), loss="mse")
+    ```
+
+    Reference: deep-learning notes, "Nesterov Momentum Update"; Sutskever, Martens, Dahl
+    and Hinton, "On the importance of initialization and momentum in deep learning", 2013, with
+    the look-ahead point for w.
+    """
+
+    slot_names = ("momentum",)
+
+    def __init__(self, learning_rate=0.01, momentum=0.9, **kwargs):
+        super().__init__(learning_rate, **kwargs)
+        self.momentum = check_momentum(momentum)
+
+    def rule(self, gradient, slots, learning_rate, step):
+        """See `numerics.first_order.nesterov_momentum`."""
+        (velocity,) = slots
+        return first_order.nesterov_momentum(gradient, velocity, learning_rate, self.momentum)
+
+    def get_config(self):
+        """Returns the constructor's arguments."""
+        return {**super().get_config(), "momentum": self.momentum}

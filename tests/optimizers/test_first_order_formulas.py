@@ -1,0 +1,119 @@
+"""The six rules against their plain NumPy twins: equal to 1e-12 in float64 over 50 steps."""
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+from keras_dlnotes import optimizers
+from tests.references import first_order
+
+# Each case: the optimizer, its twin, and the twin's arguments.
+CASES = {
+    "gradient descent": (
+        lambda: optimizers.GradientDescent(0.1),
+        first_order.gradient_descent,
+        {"alpha": 0.1},
+    ),
+    "momentum": (
+        lambda: optimizers.Momentum(0.05, momentum=0.8),
+        first_order.momentum,
+        {"alpha": 0.05, "mu": 0.8},
+    ),
+    "nesterov momentum": (
+        lambda: optimizers.NesterovMomentum(0.05, momentum=0.8),
+        first_order.nesterov_momentum,
+        {"alpha": 0.05, "mu": 0.8},
+    ),
+    "adagrad": (
+        lambda: optimizers.AdaGrad(0.1, epsilon=1e-4),
+        first_order.adagrad,
+        {"alpha": 0.1, "epsilon": 1e-4},
+    ),
+    "adagrad, epsilon outside": (
+        lambda: optimizers.AdaGrad(0.1, epsilon=1e-4, epsilon_mode="outside"),
+        first_order.adagrad,
+        {"alpha": 0.1, "epsilon": 1e-4, "inside": False},
+    ),
+    "rmsprop": (
+        lambda: optimizers.RMSProp(0.01, rho=0.8, epsilon=1e-5),
+        first_order.rmsprop,
+        {"alpha": 0.01, "gamma": 0.8, "epsilon": 1e-5},
+    ),
+    "rmsprop, epsilon outside": (
+        lambda: optimizers.RMSProp(0.01, rho=0.8, epsilon=1e-5, epsilon_mode="outside"),
+        first_order.rmsprop,
+        {"alpha": 0.01, "gamma": 0.8, "epsilon": 1e-5, "inside": False},
+    ),
+    "adam": (
+        lambda: optimizers.Adam(0.01, beta_1=0.8, beta_2=0.95, epsilon=1e-6),
+        first_order.adam,
+        {"alpha": 0.01, "beta_1": 0.8, "beta_2": 0.95, "epsilon": 1e-6},
+    ),
+    "adam, bias correction": (
+        lambda: optimizers.Adam(0.01, beta_1=0.8, beta_2=0.95, epsilon=1e-6, bias_correction=True),
+        first_order.adam,
+        {"alpha": 0.01, "beta_1": 0.8, "beta_2": 0.95, "epsilon": 1e-6, "bias_correction": True},
+    ),
+    "adam, Kingma and Ba": (
+        lambda: optimizers.Adam(
+            0.01,
+            beta_1=0.8,
+            beta_2=0.95,
+            epsilon=1e-6,
+            bias_correction=True,
+            epsilon_mode="outside",
+        ),
+        first_order.adam,
+        {
+            "alpha": 0.01,
+            "beta_1": 0.8,
+            "beta_2": 0.95,
+            "epsilon": 1e-6,
+            "bias_correction": True,
+            "inside": False,
+        },
+    ),
+}
+SHAPES = [(4, 3), (3,), (), (2, 1, 2)]
+
+
+@pytest.mark.usefixtures("float64")
+@pytest.mark.parametrize("case", CASES)
+def test_equals_the_reference(case):
+    make, twin, arguments = CASES[case]
+    rng = np.random.default_rng(7)
+    starts = [rng.normal(size=shape) for shape in SHAPES]
+    gradients = [[rng.normal(size=shape) for _ in range(50)] for shape in SHAPES]
+    gradients[1][20:] = [np.zeros(3)] * 30  # a gradient that vanishes half-way
+    variables = [keras.Variable(start, dtype="float64") for start in starts]
+    optimizer = make()
+    expected = [
+        list(twin(start, history, **arguments))
+        for start, history in zip(starts, gradients, strict=True)
+    ]
+    for step in range(50):
+        optimizer.apply([ops.convert_to_tensor(g[step]) for g in gradients], variables)
+        for variable, reference in zip(variables, expected, strict=True):
+            np.testing.assert_allclose(
+                ops.convert_to_numpy(variable), reference[step], rtol=1e-12, atol=1e-12
+            )
+
+
+def test_adams_first_step_without_and_with_bias_correction():
+    # m / √v is (1 - β₁) g / √((1 - β₂) g²) = 0.1 / √0.001 without the correction, and 1 with it.
+    for correction, expected in ((False, 0.1 / np.sqrt(0.001)), (True, 1.0)):
+        variable = keras.Variable([0.0])
+        optimizer = optimizers.Adam(1.0, epsilon=1e-12, bias_correction=correction)
+        optimizer.apply([ops.convert_to_tensor([5.0])], [variable])
+        np.testing.assert_allclose(ops.convert_to_numpy(variable), -expected, rtol=1e-4)
+
+
+@pytest.mark.usefixtures("float64")
+def test_learning_rate_is_a_floatx_variable():
+    # float64 weights under a float32 floatx see the float32 nearest to 0.1.
+    keras.config.set_floatx("float32")
+    variable = keras.Variable([0.0], dtype="float64")
+    gradient = ops.convert_to_tensor(np.ones(1), dtype="float64")
+    optimizers.GradientDescent(0.1).apply([gradient], [variable])
+    np.testing.assert_array_equal(ops.convert_to_numpy(variable), -np.float64(np.float32(0.1)))
