@@ -1,5 +1,6 @@
 """Writes every layer's activations and gradients to TensorBoard from inside the train step."""
 
+import atexit
 import time
 import warnings
 from typing import Any
@@ -120,12 +121,12 @@ class TrainingMonitor(keras.callbacks.Callback):
 
     def on_train_begin(self, logs=None):
         """Opens the event file and starts to observe."""
-        self._close()  # of a fit that raised
+        self._finish()  # a fit that raised
         self._writer = self._given_writer or EventFileWriter(self.log_dir)
         self._warned = False
         self._tags = {}
         self._last_delivery = time.monotonic()
-        self._observer = TrainStepObserver.on(self.model)
+        self._observer = TrainStepObserver.on(self.model, idle=self._observer)
         self._meter = CostMeter(self._observer, self._writer)
         self._subscription = Subscription(
             self._write, self.every, self.histograms_every, self.layers, self._close
@@ -135,6 +136,7 @@ class TrainingMonitor(keras.callbacks.Callback):
         except BaseException:
             self._close()
             raise
+        atexit.register(self._finish)
         self._writer.add_custom_scalars(_CHARTS)
 
     def on_train_batch_begin(self, batch, logs=None):
@@ -164,9 +166,13 @@ class TrainingMonitor(keras.callbacks.Callback):
 
     def on_train_end(self, logs=None):
         """Writes what is left and puts everything back."""
-        self._deliver()
-        self._observer.unsubscribe(self._subscription)
-        self._close()
+        self._finish()
+
+    def _finish(self):
+        if self._writer is not None:
+            self._deliver()
+            self._observer.unsubscribe(self._subscription)
+            self._close()
 
     def _deliver(self):
         self._observer.deliver()
@@ -216,8 +222,9 @@ class TrainingMonitor(keras.callbacks.Callback):
         return self._tags[id(columns)][1]
 
     def _close(self):
-        if self._writer is not None:
-            self._writer.close()
+        atexit.unregister(self._finish)
+        self._writer.close()
+        self._writer = None
 
 
 def _check_period(name, value):

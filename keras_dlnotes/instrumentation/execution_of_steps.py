@@ -44,6 +44,14 @@ class ExecutionOfSteps:
             self._steps_since_taken += self._model.steps_per_execution
             return self._function(iterator)
 
+    def restart(self, first_step):
+        """Goes on at another step's number; rows that were not taken are dropped."""
+        self._step.assign(first_step)
+        self._taken = first_step - 1
+        self._steps_since_taken = 0
+        for ring in self._rings.values():
+            ring.clear()
+
     @property
     def is_full(self):
         """Whether the next execution could overwrite a row that has not been taken."""
@@ -117,6 +125,9 @@ class _Ring:
         self._rows.assign(ops.slice_update(self._rows.value, (place, 0), row[None]))
         self._steps.assign(ops.slice_update(self._steps.value, (place,), step.value[None]))
         self._count.assign_add(1)
+
+    def clear(self):
+        self._steps.assign(ops.full_like(self._steps.value, -1))
 
     def read(self):
         return zip(

@@ -57,6 +57,9 @@ class StatelessStep(ObservedStep):
             self._carried = state[_NON_TRAINABLE].pop(place)
             return logs, tuple(state)
 
+    def _make_function(self):
+        return single_steps(self.model)
+
     @contextlib.contextmanager
     def _carrier_attached(self):
         variables = self.model._non_trainable_variables

@@ -47,19 +47,39 @@ class TrainStepObserver:
         self._variants: dict[bool, ObservedStep] = {}  # by whether rows carry histograms
         self._execution: ExecutionOfSteps | None = None
         self._single_steps: Any = None
+        self._built_for: Any = None  # what the three above were built for
 
     @classmethod
-    def on(cls, model):
-        """The observer that stands in for `model.train_function`, or a new one."""
+    def on(cls, model, idle=None):
+        """The observer that stands in for `model.train_function`, else `idle`, else a new one.
+
+        Args:
+            model: a compiled Keras model inside `fit`.
+            idle: an observer of an earlier `fit`; what it compiled is used again.
+        """
         observer = getattr(model.train_function, "__self__", None)
-        return observer if isinstance(observer, cls) else cls(model)
+        if isinstance(observer, cls):
+            return observer
+        if idle is not None and idle.model is model:
+            idle._resume()
+            return idle
+        return cls(model)
+
+    def _resume(self):
+        self._plain = self.model.train_function
+        self._subscriptions = []  # what a `fit` that raised left
+        self._pending = []
+        self._clock = None
+        self.next_step = _iterations(self.model)
+        if self._execution is not None:
+            self._execution.restart(self.next_step)
 
     @classmethod
     def remove_from(cls, model):
         """Takes away an observer that a `fit` ended by an exception left behind."""
         observer = getattr(model.train_function, "__self__", None)
         if isinstance(observer, cls):
-            observer.stop()
+            observer._interrupt()
 
     def subscribe(self, subscription):
         """Starts recording for a subscriber, from the next step on."""
@@ -67,7 +87,6 @@ class TrainStepObserver:
         if subscription.layers is not None:
             subscription.names = frozenset(w.name for w in watched)
         self._subscriptions.append(subscription)
-        self._reset_functions()
         self.model.train_function = self.run
 
     def unsubscribe(self, subscription):
@@ -91,16 +110,17 @@ class TrainStepObserver:
         """
         self._armed = bool(self._subscriptions)
         if self._armed and self.model.train_function != self.run:
-            self._plain = self.model.train_function  # made anew in mid-fit
-            self._reset_functions()
+            self._plain = self.model.train_function  # perhaps made anew in mid-fit
             self.model.train_function = self.run
 
     def run(self, *arguments):
         """Takes the place of `model.train_function`."""
         if not self._armed:
+            self.model.train_function = self._plain
             return self._plain(*arguments)
         self._armed = False
         try:
+            self._forget_what_does_not_fit()
             if self.model.steps_per_execution == 1:
                 return self._take_step(self._plain, arguments)
             if keras.backend.backend() == "jax":
@@ -220,7 +240,11 @@ class TrainStepObserver:
             self._variants[histograms] = kind(self.model, watched, histograms)
         return self._variants[histograms]
 
-    def _reset_functions(self):
+    def _forget_what_does_not_fit(self):
+        wanted = [(s.names, s.every, s.histograms_every) for s in self._subscriptions]
+        if self._built_for == (self._plain, wanted):
+            return
+        self._built_for = (self._plain, wanted)
         self._variants = {}
         self._execution = None
         self._single_steps = None

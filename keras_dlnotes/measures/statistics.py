@@ -4,13 +4,16 @@ Each takes a list of \(k\) samples and returns a vector of \(k\) numbers, so tha
 share work between tensors. Adding a statistic is one function here and one line in a table.
 """
 
+import keras
 from keras import ops
 
 from keras_dlnotes.backend import active
 
 
 def _vector(numbers):
-    return ops.stack([ops.cast(number, "float32") for number in numbers])
+    if len({keras.backend.standardize_dtype(number.dtype) for number in numbers}) > 1:
+        numbers = [ops.cast(number, "float32") for number in numbers]
+    return ops.cast(ops.stack(numbers), "float32")
 
 
 def mean(samples):
@@ -45,7 +48,8 @@ def norm(samples):
 
 def zero_fraction(samples):
     r"""\(\frac{1}{n} \sum_i \mathbb{1}\{x_i = 0\}\): after a ReLU, the share of silent units."""
-    return _vector([active.reductions.count_where(s.tensor == 0) / float_count(s) for s in samples])
+    zeros = _vector([active.reductions.count_zeros(sample.tensor) for sample in samples])
+    return zeros / _vector([sample.count for sample in samples])
 
 
 def non_finite_count(samples):
@@ -65,12 +69,7 @@ def non_finite_count(samples):
 def saturated_fraction(sample, center, radius):
     r"""\(\frac{1}{n} \sum_i \mathbb{1}\{|x_i - c| > r\}\) with \(c\) `center`, \(r\) `radius`."""
     saturated = active.reductions.count_where(ops.abs(sample.tensor - center) > radius)
-    return ops.cast(saturated / float_count(sample), "float32")
-
-
-def float_count(sample):
-    """Number of elements in float32, the type in which fractions are taken."""
-    return ops.cast(sample.count, "float32")
+    return saturated / ops.cast(sample.count, "float32")
 
 
 ACTIVATION_STATISTICS = {

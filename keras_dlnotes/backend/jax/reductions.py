@@ -48,6 +48,11 @@ def extremes(x):
     return jnp.min(jnp.min(x, axis=0)), jnp.max(jnp.max(x, axis=0))
 
 
+def count_zeros(x):
+    """How many elements are exactly 0, as a float."""
+    return count_where(x == 0)
+
+
 def count_where(condition):
     """How many elements of a boolean tensor are true, as a float."""
     return _total(_lanes(condition).astype(jnp.float32))

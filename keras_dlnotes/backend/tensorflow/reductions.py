@@ -46,6 +46,11 @@ def extremes(x):
     return tf.reduce_min(x), tf.reduce_max(x)
 
 
+def count_zeros(x):
+    """How many elements are exactly 0, as a float."""
+    return count_where(tf.equal(x, 0))
+
+
 def count_where(condition):
     """How many elements of a boolean tensor are true, as a float."""
     return tf.reduce_sum(tf.cast(condition, tf.float32))

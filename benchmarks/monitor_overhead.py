@@ -1,0 +1,121 @@
+"""What TrainingMonitor costs, measured side by side and interleaved in one process.
+
+    KERAS_BACKEND=tensorflow python benchmarks/monitor_overhead.py
+
+Each case trains the same network three times: plainly, with the monitor at its default settings
+and with `every=1`. The three take turns, one short `fit` each, for many rounds; what is printed
+is the median over the rounds of the ratio of their times. Compilation is over before the first
+round that counts. The "noise" column is a second plain twin against the first: what the machine
+itself adds to a ratio.
+"""
+
+import argparse
+import os
+import statistics
+import tempfile
+import time
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import keras
+import numpy as np
+
+import keras_dlnotes as kd
+
+
+def mlp():
+    """10 tanh layers of 256 units."""
+    layers = [keras.layers.Dense(256, activation="tanh") for _ in range(10)]
+    return keras.Sequential([keras.Input((64,)), *layers, keras.layers.Dense(10)])
+
+
+def cnn():
+    """Three convolution blocks on 32x32 colour images."""
+    layers = [keras.Input((32, 32, 3))]
+    for filters in (32, 64, 128):
+        layers += [
+            keras.layers.Conv2D(filters, 3, padding="same", activation="relu"),
+            keras.layers.MaxPooling2D(),
+        ]
+    layers += [keras.layers.Flatten(), keras.layers.Dense(128, activation="relu")]
+    return keras.Sequential([*layers, keras.layers.Dense(10)])
+
+
+def compiled(build, jit_compile):
+    """A new model, the same weights each time."""
+    keras.utils.set_random_seed(0)
+    model = build()
+    model.compile(
+        optimizer="adam",
+        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        jit_compile=jit_compile,
+    )
+    return model
+
+
+def measure(build, shape, batch_size, jit_compile, steps, rounds, log_dir):
+    """Medians of the ratios to the plain run, and the plain step in seconds."""
+    random = np.random.default_rng(0)
+    x = random.normal(size=(steps * batch_size, *shape)).astype("float32")
+    y = random.integers(0, 10, size=len(x))
+    callbacks = {
+        "plain": [],
+        "noise": [],
+        "every=10": [kd.callbacks.TrainingMonitor(f"{log_dir}/10")],
+        "every=1": [kd.callbacks.TrainingMonitor(f"{log_dir}/1", every=1)],
+    }
+    models = {name: compiled(build, jit_compile) for name in callbacks}
+    seconds = {name: [] for name in callbacks}
+    order = list(callbacks)
+    for number in range(rounds + 2):
+        for name in order:
+            start = time.perf_counter()
+            models[name].fit(x, y, batch_size=batch_size, verbose=0, callbacks=callbacks[name])
+            if number >= 2:  # the first two compile
+                seconds[name].append(time.perf_counter() - start)
+        order = order[1:] + order[:1]
+    ratios = {
+        name: statistics.median(a / b for a, b in zip(seconds[name], seconds["plain"], strict=True))
+        for name in callbacks
+    }
+    return ratios, statistics.median(seconds["plain"]) / steps
+
+
+def main():
+    """Prints the table for the backend that runs."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--steps", type=int, default=60)
+    arguments = parser.parse_args()
+    backend = keras.backend.backend()
+    modes = {
+        "tensorflow": {"graph": False, "jit_compile=True": True},
+        "jax": {"jit": True},
+        "torch": {"eager": False},
+    }[backend]
+    print(f"{backend}, Keras {keras.__version__}, {os.cpu_count()} CPU cores")
+    print("| backend | network | batch | plain step | noise | every=10 (default) | every=1 |")
+    print("|---|---|---|---|---|---|---|")
+    cases = [("MLP 10x256", mlp, (64,), 128), ("MLP 10x256", mlp, (64,), 512)]
+    cases += [("CNN 32x32", cnn, (32, 32, 3), 32)]
+    for mode, jit_compile in modes.items():
+        for network, build, shape, batch_size in cases:
+            with tempfile.TemporaryDirectory() as log_dir:
+                ratios, step = measure(
+                    build,
+                    shape,
+                    batch_size,
+                    jit_compile,
+                    arguments.steps,
+                    arguments.rounds,
+                    log_dir,
+                )
+            print(
+                f"| {backend}, {mode} | {network} | {batch_size} | {1e3 * step:.2f} ms "
+                f"| {ratios['noise']:.3f} | {ratios['every=10']:.3f} | {ratios['every=1']:.3f} |",
+                flush=True,
+            )
+
+
+if __name__ == "__main__":
+    main()
