@@ -32,7 +32,16 @@ class Sample:
     @cached_property
     def moments(self):
         """Mean and biased variance."""
-        return active.reductions.moments(self.tensor)
+        return active.reductions.moments([self.tensor])[0]
+
+    @staticmethod
+    def share_moments(samples):
+        """Computes the moments of all samples together, which is faster than one by one."""
+        waiting = [sample for sample in samples if "moments" not in sample.__dict__]
+        if waiting:
+            moments = active.reductions.moments([sample.tensor for sample in waiting])
+            for sample, pair in zip(waiting, moments, strict=True):
+                sample.moments = pair
 
     @cached_property
     def extremes(self):

@@ -8,6 +8,7 @@ import keras
 from keras import ops
 
 from keras_dlnotes.backend import active
+from keras_dlnotes.measures.sample import Sample
 
 
 def _vector(numbers):
@@ -18,11 +19,13 @@ def _vector(numbers):
 
 def mean(samples):
     r"""\(\mu = \frac{1}{n} \sum_i x_i\)."""
+    Sample.share_moments(samples)
     return _vector([sample.moments[0] for sample in samples])
 
 
 def standard_deviation(samples):
     r"""\(\sigma = \sqrt{\frac{1}{n} \sum_i (x_i - \mu)^2}\)."""
+    Sample.share_moments(samples)
     return ops.sqrt(ops.maximum(_vector([sample.moments[1] for sample in samples]), 0.0))
 
 

@@ -30,11 +30,13 @@ def _total(x):
     return jnp.sum(jnp.sum(x, axis=0))
 
 
-def moments(x):
-    r"""Mean and biased variance \(\sigma^2 = \frac{1}{n} \sum (x - \mu)^2\)."""
-    x = _lanes(x)
-    mean = _total(x) / x.size
-    return mean, _total(jnp.square(x - mean)) / x.size
+def moments(tensors):
+    r"""Mean and biased variance \(\sigma^2 = \frac{1}{n} \sum (x - \mu)^2\) of each tensor."""
+    results = []
+    for x in map(_lanes, tensors):
+        mean = _total(x) / x.size
+        results.append((mean, _total(jnp.square(x - mean)) / x.size))
+    return results
 
 
 def sum_of_squares(x):

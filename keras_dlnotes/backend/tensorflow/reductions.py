@@ -16,24 +16,40 @@ def belongs_to_step(tensor, reference):
     return tensor.graph is tf.compat.v1.get_default_graph()
 
 
-def moments(x):
-    r"""Mean and biased variance.
+def moments(tensors):
+    r"""Mean and biased variance of each tensor.
 
-    `tf.nn.l2_loss` reads the tensor once and writes nothing, where \(\sum (x - \mu)^2\) would
-    write a whole temporary; \(\sigma^2 = \overline{x^2} - \mu^2\) loses digits when the mean
-    dwarfs the spread, and only then the slower form runs.
+    `tf.nn.l2_loss` reads a tensor once and writes nothing, where \(\sum (x - \mu)^2\) would write
+    a whole temporary. But \(\sigma^2 = \overline{x^2} - \mu^2\) loses digits when a mean dwarfs its
+    spread: when that happens to any tensor, the slower form runs for all. One `tf.cond` for all,
+    since each costs as much as several reductions.
     """
-    count = tf.cast(tf.size(x), x.dtype)
-    mean = tf.reduce_sum(x) / count
+    counts = [tf.cast(tf.size(x), x.dtype) for x in tensors]
+    means = [tf.reduce_sum(x) / n for x, n in zip(tensors, counts, strict=True)]
 
-    def about_the_mean():
+    def about_the_mean(x, mean, count):
         return 2.0 * tf.nn.l2_loss(x - mean) / count
 
-    if x.shape.num_elements() is not None and x.shape.num_elements() <= _SMALL:
-        return mean, about_the_mean()
-    variance = 2.0 * tf.nn.l2_loss(x) / count - tf.square(mean)
-    cancelled = tf.less(variance, 1e-2 * tf.square(mean))
-    return mean, tf.cond(cancelled, about_the_mean, lambda: variance)
+    def is_large(x):
+        return x.shape.num_elements() is None or x.shape.num_elements() > _SMALL
+
+    variances = [
+        2.0 * tf.nn.l2_loss(x) / count - tf.square(mean)
+        if is_large(x)
+        else about_the_mean(x, mean, count)
+        for x, mean, count in zip(tensors, means, counts, strict=True)
+    ]
+    large = [i for i, x in enumerate(tensors) if is_large(x)]
+    if large:
+        cancelled = tf.reduce_any([variances[i] < 1e-3 * tf.square(means[i]) for i in large])
+        exact = tf.cond(
+            cancelled,
+            lambda: [about_the_mean(tensors[i], means[i], counts[i]) for i in large],
+            lambda: [variances[i] for i in large],
+        )
+        for i, variance in zip(large, exact, strict=True):
+            variances[i] = variance
+    return list(zip(means, variances, strict=True))
 
 
 def sum_of_squares(x):

@@ -8,14 +8,17 @@ def belongs_to_step(tensor, reference):
     return True
 
 
-def moments(x):
-    """Mean and biased variance, about the mean.
+def moments(tensors):
+    """Mean and biased variance, about the mean, of each tensor.
 
     Two vectorised passes: `torch.var_mean` accumulates element by element on a CPU and was
     measured ten times slower.
     """
-    mean = torch.mean(x)
-    return mean, torch.linalg.vector_norm(x - mean) ** 2 / x.numel()
+    results = []
+    for x in tensors:
+        mean = torch.mean(x)
+        results.append((mean, torch.linalg.vector_norm(x - mean) ** 2 / x.numel()))
+    return results
 
 
 def sum_of_squares(x):
