@@ -17,13 +17,16 @@ from keras_dlnotes.summaries import EventFileWriter
 _ROWS_PER_DELIVERY = 16
 _SECONDS_PER_DELIVERY = 10.0
 
+# A bias that starts at 0 has huge first update ratios, which would flatten all other lines.
+_NOT_BIAS = r"(?!.*/bias/)"
 _CHARTS = {
     "Layer by layer": {
         "Standard deviation of activations": [r"^activations/.*/standard_deviation$"],
-        "Gradient norm": [r"^gradients/.*/norm$"],
+        "Gradient norm": [rf"^gradients/{_NOT_BIAS}.*/norm$"],
         "Fraction of zeros (dead units)": [r"^activations/.*/zero_fraction$"],
-        "Update-to-weight ratio": [r"^updates/.*/ratio$"],
+        "Update-to-weight ratio": [rf"^updates/{_NOT_BIAS}.*/ratio$"],
         "Saturated fraction": [r"^activations/.*/saturated_fraction$"],
+        "Gradient norm of biases": [r"^gradients/.*/bias/norm$"],
     },
     "Training": {"Loss": [r"^metrics/.*loss$"]},
 }

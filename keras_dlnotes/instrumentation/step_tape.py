@@ -9,7 +9,7 @@ from keras_dlnotes.backend import active
 from keras_dlnotes.measures import (
     ACTIVATION_STATISTICS,
     GRADIENT_STATISTICS,
-    Sample,
+    Samples,
     histogram,
     norm,
     saturated_fraction,
@@ -70,22 +70,23 @@ class StepTape:
         ]
         if not taken:
             return None, []
-        samples = [Sample(tensor) for _, tensor, _ in taken]
         names = [name for name, _, _ in taken]
+        tensors = [tensor for _, tensor, _ in taken]
         layers = [watched.name for _, _, watched in taken]
-        parts, columns = _table("activations", names, samples, ACTIVATION_STATISTICS, layers)
+        parts, columns = _table(
+            "activations", names, Samples(tensors), ACTIVATION_STATISTICS, layers
+        )
         saturating = [i for i, (_, _, watched) in enumerate(taken) if watched.saturation]
         if saturating:
-            fractions = [
-                saturated_fraction(samples[i], *taken[i][2].saturation) for i in saturating
-            ]
-            parts.append(ops.stack(fractions))
+            centers, radii = zip(*(taken[i][2].saturation for i in saturating), strict=True)
+            samples = Samples([tensors[i] for i in saturating])
+            parts.append(saturated_fraction(samples, centers, radii))
             columns += [
                 Column("activations", names[i], "saturated_fraction", layer=layers[i])
                 for i in saturating
             ]
         if self.histograms:
-            _append_histograms(parts, columns, "activations", names, samples, layers)
+            _append_histograms(parts, columns, "activations", names, tensors, layers)
         return ops.concatenate(parts), columns
 
     def pack_update(self, gradients, variables, before, after, scale=None):
@@ -105,17 +106,16 @@ class StepTape:
         dense = [active.sparse_gradients.to_dense(gradients[i]) for i in kept]
         if scale is not None:
             dense = [gradient / ops.cast(scale, gradient.dtype) for gradient in dense]
-        samples = [Sample(gradient) for gradient in dense]
-        parts, columns = _table("gradients", names, samples, GRADIENT_STATISTICS)
-        weight_norms = norm([Sample(before[i]) for i in kept])
-        update_norms = norm([Sample(after[i] - before[i]) for i in kept])
+        parts, columns = _table("gradients", names, Samples(dense), GRADIENT_STATISTICS)
+        weight_norms = norm(Samples([before[i] for i in kept]))
+        update_norms = norm(Samples([after[i] - before[i] for i in kept]))
         # A weight of norm zero has no ratio; NaN is dropped by whoever writes the row.
         ratios = ops.where(weight_norms > 0, update_norms / weight_norms, float("nan"))
         parts += [weight_norms, ratios]
         columns += [Column("weights", name, "norm") for name in names]
         columns += [Column("updates", name, "ratio") for name in names]
         if self.histograms:
-            _append_histograms(parts, columns, "gradients", names, samples)
+            _append_histograms(parts, columns, "gradients", names, dense)
         self.add_part(ops.concatenate(parts), columns)
 
     def _named_outputs(self):
@@ -155,10 +155,10 @@ def _table(section, names, samples, statistics, layers=None):
     return parts, columns
 
 
-def _append_histograms(parts, columns, section, names, samples, layers=None):
+def _append_histograms(parts, columns, section, names, tensors, layers=None):
     layers = layers or [None] * len(names)
-    for name, sample, layer in zip(names, samples, layers, strict=True):
-        counts = histogram(sample)
+    for name, tensor, layer in zip(names, tensors, layers, strict=True):
+        counts = histogram(tensor)
         parts.append(counts)
         columns.append(Column(section, name, "histogram", counts.shape[0], layer))
 

@@ -1,7 +1,7 @@
 """Pure functions that measure a tensor: the statistics of the notes' pictures."""
 
 from keras_dlnotes.measures.histogram import BINS, histogram
-from keras_dlnotes.measures.sample import Sample
+from keras_dlnotes.measures.samples import Samples
 from keras_dlnotes.measures.statistics import (
     ACTIVATION_STATISTICS,
     GRADIENT_STATISTICS,
@@ -15,7 +15,7 @@ __all__ = [
     "BINS",
     "GRADIENT_STATISTICS",
     "SATURATION",
-    "Sample",
+    "Samples",
     "histogram",
     "norm",
     "saturated_fraction",

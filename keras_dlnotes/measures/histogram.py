@@ -5,26 +5,25 @@ from keras import ops
 BINS = 30
 
 
-def histogram(sample):
+def histogram(tensor):
     r"""Counts of a tensor's elements in equal bins between its minimum and its maximum.
 
     Bin \(j\) of \(b\) covers \([l + j w, l + (j + 1) w)\) with \(w = (h - l) / b\); the last one
     also holds \(h\).
 
     Args:
-        sample: the tensor as a `Sample`.
+        tensor: floating-point tensor of any shape.
 
     Returns:
         Vector `[l, h, count_0, ..., count_(b-1)]` of 2 + `BINS` float32 numbers. Elements that are
         not finite make `l` or `h` not finite, and the counts then mean nothing.
     """
-    low, high = sample.extremes
-    flat = ops.reshape(sample.tensor, (-1,))
+    flat = ops.cast(ops.reshape(ops.stop_gradient(tensor), (-1,)), "float32")
+    low, high = ops.min(flat), ops.max(flat)
     width = ops.where(high > low, high - low, ops.ones_like(high))
     place = ops.floor((flat - low) / width * BINS)
     # NaN has no bin; the caller drops such a histogram by its low or high.
     place = ops.where(ops.isfinite(place), place, ops.zeros_like(place))
     bins = ops.cast(ops.clip(place, 0, BINS - 1), "int32")
-    counts = ops.segment_sum(ops.ones_like(flat, dtype="float32"), bins, num_segments=BINS)
-    ends = ops.stack([ops.cast(low, "float32"), ops.cast(high, "float32")])
-    return ops.concatenate([ends, counts])
+    counts = ops.segment_sum(ops.ones_like(flat), bins, num_segments=BINS)
+    return ops.concatenate([ops.stack([low, high]), counts])

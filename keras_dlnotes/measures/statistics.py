@@ -1,58 +1,45 @@
 r"""The statistics that the monitor records: pure functions from samples to numbers.
 
-Each takes a list of \(k\) samples and returns a vector of \(k\) numbers, so that a statistic may
-share work between tensors. Adding a statistic is one function here and one line in a table.
+Each takes `Samples` of \(k\) tensors and returns a float32 vector of \(k\) numbers. Adding a
+statistic is one function here and one line in a table.
 """
 
-import keras
 from keras import ops
-
-from keras_dlnotes.backend import active
-from keras_dlnotes.measures.sample import Sample
-
-
-def _vector(numbers):
-    if len({keras.backend.standardize_dtype(number.dtype) for number in numbers}) > 1:
-        numbers = [ops.cast(number, "float32") for number in numbers]
-    return ops.cast(ops.stack(numbers), "float32")
 
 
 def mean(samples):
     r"""\(\mu = \frac{1}{n} \sum_i x_i\)."""
-    Sample.share_moments(samples)
-    return _vector([sample.moments[0] for sample in samples])
+    return samples.means
 
 
 def standard_deviation(samples):
     r"""\(\sigma = \sqrt{\frac{1}{n} \sum_i (x_i - \mu)^2}\)."""
-    Sample.share_moments(samples)
-    return ops.sqrt(ops.maximum(_vector([sample.moments[1] for sample in samples]), 0.0))
+    return ops.sqrt(ops.maximum(samples.variances, 0.0))
 
 
 def minimum(samples):
     r"""\(\min_i x_i\)."""
-    return _vector([sample.extremes[0] for sample in samples])
+    return samples.minima
 
 
 def maximum(samples):
     r"""\(\max_i x_i\)."""
-    return _vector([sample.extremes[1] for sample in samples])
+    return samples.maxima
 
 
 def largest_magnitude(samples):
     r"""\(\max_i |x_i|\)."""
-    return ops.maximum(ops.abs(minimum(samples)), ops.abs(maximum(samples)))
+    return ops.maximum(ops.abs(samples.minima), ops.abs(samples.maxima))
 
 
 def norm(samples):
     r"""\(\|x\|_2 = \sqrt{\sum_i x_i^2}\)."""
-    return ops.sqrt(_vector([sample.sum_of_squares for sample in samples]))
+    return ops.sqrt(samples.sums_of_squares)
 
 
 def zero_fraction(samples):
     r"""\(\frac{1}{n} \sum_i \mathbb{1}\{x_i = 0\}\): after a ReLU, the share of silent units."""
-    zeros = _vector([active.reductions.count_zeros(sample.tensor) for sample in samples])
-    return zeros / _vector([sample.count for sample in samples])
+    return samples.zeros / samples.counts
 
 
 def non_finite_count(samples):
@@ -61,18 +48,24 @@ def non_finite_count(samples):
     A tensor whose extremes and mean are finite holds no such element, so the elements are
     counted only on the rare step on which some tensor fails that test.
     """
-    suspects = ops.stack([mean(samples), minimum(samples), maximum(samples)])
+    suspects = ops.stack([samples.means, samples.minima, samples.maxima])
+    return ops.cond(
+        ops.all(ops.isfinite(suspects)),
+        lambda: ops.zeros((len(samples),)),
+        lambda: samples.count_where(lambda x: ops.logical_not(ops.isfinite(x))),
+    )
 
-    def count():
-        return _vector([active.reductions.count_where(~ops.isfinite(s.tensor)) for s in samples])
 
-    return ops.cond(ops.all(ops.isfinite(suspects)), lambda: ops.zeros((len(samples),)), count)
+def saturated_fraction(samples, centers, radii):
+    r"""\(\frac{1}{n} \sum_i \mathbb{1}\{|x_i - c| > r\}\).
 
-
-def saturated_fraction(sample, center, radius):
-    r"""\(\frac{1}{n} \sum_i \mathbb{1}\{|x_i - c| > r\}\) with \(c\) `center`, \(r\) `radius`."""
-    saturated = active.reductions.count_where(ops.abs(sample.tensor - center) > radius)
-    return saturated / ops.cast(sample.count, "float32")
+    Args:
+        samples: the outputs of activation functions.
+        centers: \(c\), a number for each of the \(k\) tensors.
+        radii: \(r\), likewise; see `SATURATION`.
+    """
+    saturated = samples.count_where(lambda x, c, r: ops.abs(x - c) > r, centers, radii)
+    return saturated / samples.counts
 
 
 ACTIVATION_STATISTICS = {

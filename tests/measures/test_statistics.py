@@ -7,7 +7,7 @@ from keras_dlnotes.measures import (
     BINS,
     GRADIENT_STATISTICS,
     SATURATION,
-    Sample,
+    Samples,
     histogram,
     norm,
     saturated_fraction,
@@ -28,47 +28,45 @@ TENSORS = {
 }
 
 
-@pytest.mark.parametrize("name", TENSORS)
-def test_statistics_equal_numpy(name):
-    x = TENSORS[name].astype("float32")
-    expected = statistics(x.astype("float64"))
+@pytest.mark.parametrize("names", [*([name] for name in TENSORS), list(TENSORS) * 2], ids=str)
+def test_statistics_equal_numpy(names):
+    arrays = [TENSORS[name].astype("float32") for name in names]
     for table in (ACTIVATION_STATISTICS, GRADIENT_STATISTICS):
-        sample = Sample(ops.convert_to_tensor(x))
+        samples = Samples([ops.convert_to_tensor(x) for x in arrays])
         for statistic, function in table.items():
-            number = ops.convert_to_numpy(function([sample]))[0]
-            # A spread is known to float32's rounding of the numbers it is the spread of.
-            rounding = 2e-6 * np.abs(x).max() if statistic == "standard_deviation" else 0.0
-            np.testing.assert_allclose(
-                number, expected[statistic], rtol=2e-5, atol=rounding + 1e-12, err_msg=statistic
-            )
-
-
-def test_statistics_in_float64(float64):
-    x = RANDOM.normal(size=(100, 90))
-    sample = Sample(ops.convert_to_tensor(x, "float64"))
-    assert "float64" in str(sample.tensor.dtype)
-    np.testing.assert_allclose(ops.convert_to_numpy(sample.moments[1]), x.var(), rtol=1e-12)
+            numbers = ops.convert_to_numpy(function(samples))
+            for number, x, name in zip(numbers, arrays, names, strict=True):
+                expected = statistics(x.astype("float64"))[statistic]
+                # A spread is known to float32's rounding of the numbers it is the spread of.
+                rounding = 2e-6 * np.abs(x).max() if statistic == "standard_deviation" else 0.0
+                np.testing.assert_allclose(
+                    number,
+                    expected,
+                    rtol=2e-5,
+                    atol=rounding + 1e-12,
+                    err_msg=f"{name} {statistic}",
+                )
 
 
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
 def test_half_precision_is_summed_in_float32(dtype):
-    sample = Sample(ops.full((300, 300), 1.5, dtype=dtype))
-    assert float(norm([sample])[0]) == pytest.approx(1.5 * 300)
-    assert float(ACTIVATION_STATISTICS["mean"]([sample])[0]) == 1.5
+    samples = Samples([ops.full((300, 300), 1.5, dtype=dtype), ops.ones((3,), dtype="float32")])
+    assert ops.convert_to_numpy(norm(samples)).tolist() == pytest.approx([1.5 * 300, 3**0.5])
+    assert ops.convert_to_numpy(samples.means).tolist() == [1.5, 1.0]
 
 
 def test_norm_is_the_same_before_and_after_the_moments():
     x = ops.convert_to_tensor(TENSORS["matrix"].astype("float32"))
-    alone, shared = Sample(x), Sample(x)
-    assert shared.moments
-    assert float(norm([alone])[0]) == pytest.approx(float(norm([shared])[0]), rel=1e-6)
+    alone, shared = Samples([x]), Samples([x])
+    assert shared.means is not None
+    assert float(norm(alone)[0]) == pytest.approx(float(norm(shared)[0]), rel=1e-6)
 
 
 def test_non_finite_elements_are_counted_each_tensor_apart():
     bad = np.ones((50, 60), dtype="float32")
     bad[3, 4], bad[5, 6], bad[7, 8] = np.nan, np.inf, -np.inf
     good = np.ones((50, 60), dtype="float32")
-    samples = [Sample(ops.convert_to_tensor(a)) for a in (good, bad)]
+    samples = Samples([ops.convert_to_tensor(a) for a in (good, bad)])
     counts = ops.convert_to_numpy(ACTIVATION_STATISTICS["non_finite_count"](samples))
     assert counts.tolist() == [0.0, 3.0]
 
@@ -88,15 +86,19 @@ def test_saturated_means_a_slope_below_5_percent(name, slope):
         "softsign": lambda z: z / (1 + np.abs(z)),
     }[name]
     z = np.linspace(-8, 8, 4001)
-    sample = Sample(ops.convert_to_tensor(function(z).astype("float32")))
-    share = float(saturated_fraction(sample, *SATURATION[name]))
+    center, radius = SATURATION[name]
+    samples = Samples([ops.convert_to_tensor(function(z).astype("float32"))] * 2)
+    share, none = ops.convert_to_numpy(
+        saturated_fraction(samples, [center, center], [radius, 10.0])
+    )
+    assert none == 0
     assert share == pytest.approx((slope(z) < 0.05).mean(), abs=2e-3)
     assert 0 < share < 1
 
 
 def test_histogram_equals_numpy():
     x = TENSORS["matrix"].astype("float32")
-    row = ops.convert_to_numpy(histogram(Sample(ops.convert_to_tensor(x))))
+    row = ops.convert_to_numpy(histogram(ops.convert_to_tensor(x)))
     counts, _ = np.histogram(x, bins=BINS)
     assert row[0] == x.min()
     assert row[1] == x.max()
@@ -106,8 +108,8 @@ def test_histogram_equals_numpy():
 
 
 def test_histogram_of_a_constant_and_of_nan():
-    row = ops.convert_to_numpy(histogram(Sample(ops.full((5,), 2.0))))
+    row = ops.convert_to_numpy(histogram(ops.full((5,), 2.0)))
     assert row[:2].tolist() == [2.0, 2.0]
     assert row[2:].sum() == 5
-    row = ops.convert_to_numpy(histogram(Sample(ops.convert_to_tensor([1.0, float("nan")]))))
+    row = ops.convert_to_numpy(histogram(ops.convert_to_tensor([1.0, float("nan")])))
     assert not np.isfinite(row[:2]).all()

@@ -1,9 +1,10 @@
-"""Reductions of one tensor to a few numbers, as cheap as TensorFlow's own kernels make them."""
+"""Reductions of the rows of a matrix, as cheap as TensorFlow's own kernels make them."""
 
 import tensorflow as tf
 
-# Below this many elements a second pass costs nothing, so the variance is taken about the mean.
-_SMALL = 4096
+# Tensors of one shape and at most so many elements are measured as one: a copy costs less than the
+# overhead of eight operations for each.
+STACKED_SIZE = 1024
 
 
 def belongs_to_step(tensor, reference):
@@ -16,57 +17,52 @@ def belongs_to_step(tensor, reference):
     return tensor.graph is tf.compat.v1.get_default_graph()
 
 
-def moments(tensors):
-    r"""Mean and biased variance of each tensor.
+def moments(matrices):
+    r"""Mean and biased variance of each row, matrix by matrix.
 
-    `tf.nn.l2_loss` reads a tensor once and writes nothing, where \(\sum (x - \mu)^2\) would write
-    a whole temporary. But \(\sigma^2 = \overline{x^2} - \mu^2\) loses digits when a mean dwarfs its
-    spread: when that happens to any tensor, the slower form runs for all. One `tf.cond` for all,
-    since each costs as much as several reductions.
+    A single long row is not copied: `tf.nn.l2_loss` reads it once and writes nothing, where
+    \(\sum (x - \mu)^2\) would write a whole temporary. But \(\sigma^2 = \overline{x^2} - \mu^2\)
+    loses digits when a mean dwarfs its spread: when that happens anywhere, the slower form runs
+    for all. One `tf.cond` for all, since each costs as much as several reductions.
     """
-    counts = [tf.cast(tf.size(x), x.dtype) for x in tensors]
-    means = [tf.reduce_sum(x) / n for x, n in zip(tensors, counts, strict=True)]
+    counts = [tf.cast(tf.shape(x)[1], x.dtype) for x in matrices]
+    means = [tf.reduce_sum(x, axis=1) / n for x, n in zip(matrices, counts, strict=True)]
 
-    def about_the_mean(x, mean, count):
-        return 2.0 * tf.nn.l2_loss(x - mean) / count
+    def about_the_mean(i):
+        squares = tf.math.squared_difference(matrices[i], means[i][:, None])
+        return tf.reduce_sum(squares, axis=1) / counts[i]
 
-    def is_large(x):
-        return x.shape.num_elements() is None or x.shape.num_elements() > _SMALL
-
-    variances = [
-        2.0 * tf.nn.l2_loss(x) / count - tf.square(mean)
-        if is_large(x)
-        else about_the_mean(x, mean, count)
-        for x, mean, count in zip(tensors, means, counts, strict=True)
-    ]
-    large = [i for i, x in enumerate(tensors) if is_large(x)]
-    if large:
-        cancelled = tf.reduce_any([variances[i] < 1e-3 * tf.square(means[i]) for i in large])
-        exact = tf.cond(
-            cancelled,
-            lambda: [about_the_mean(tensors[i], means[i], counts[i]) for i in large],
-            lambda: [variances[i] for i in large],
+    long = [i for i, x in enumerate(matrices) if x.shape[0] == 1 and (x.shape[1] or 1e9) > 4096]
+    variances = {i: about_the_mean(i) for i in range(len(matrices)) if i not in long}
+    if long:
+        quick = [
+            2.0 * tf.nn.l2_loss(matrices[i])[None] / counts[i] - tf.square(means[i]) for i in long
+        ]
+        cancelled = tf.reduce_any(
+            [v[0] < 1e-3 * tf.square(means[i][0]) for i, v in zip(long, quick, strict=True)]
         )
-        for i, variance in zip(large, exact, strict=True):
-            variances[i] = variance
-    return list(zip(means, variances, strict=True))
+        exact = tf.cond(cancelled, lambda: [about_the_mean(i) for i in long], lambda: quick)
+        variances |= dict(zip(long, exact, strict=True))
+    return [(mean, variances[i]) for i, mean in enumerate(means)]
 
 
 def sum_of_squares(x):
-    """The sum of all squared elements."""
-    return 2.0 * tf.nn.l2_loss(x)
+    """The sum of the squared elements of each row."""
+    if x.shape[0] == 1:
+        return 2.0 * tf.nn.l2_loss(x)[None]
+    return tf.reduce_sum(tf.square(x), axis=1)
 
 
 def extremes(x):
-    """Minimum and maximum."""
-    return tf.reduce_min(x), tf.reduce_max(x)
+    """Minimum and maximum of each row."""
+    return tf.reduce_min(x, axis=1), tf.reduce_max(x, axis=1)
 
 
 def count_zeros(x):
-    """How many elements are exactly 0, as a float."""
+    """How many elements of each row are exactly 0, as a float."""
     return count_where(tf.equal(x, 0))
 
 
 def count_where(condition):
-    """How many elements of a boolean tensor are true, as a float."""
-    return tf.reduce_sum(tf.cast(condition, tf.float32))
+    """How many elements of each row of a boolean matrix are true, as a float."""
+    return tf.reduce_sum(tf.cast(condition, tf.float32), axis=1)

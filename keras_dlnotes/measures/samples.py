@@ -1,0 +1,123 @@
+"""The tensors to be measured, their reductions computed once and shared by all statistics."""
+
+from functools import cached_property
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_dlnotes.backend import active
+
+
+class Samples:
+    r"""Tensors whose reductions are computed on first use and then shared.
+
+    Gradients do not flow through them. Half-precision tensors are measured in float32, since the
+    sum of 100,000 float16 numbers is not a float16 number. Small tensors of one shape are laid
+    out as the rows of one matrix, so that a statistic of all is one operation. Each property below
+    is a float32 vector with one number a tensor, in the order in which they were given.
+
+    Args:
+        tensors: list of \(k\) floating-point tensors, each of any shape.
+    """
+
+    def __init__(self, tensors):
+        tensors = [_as_row(tensor) for tensor in tensors]
+        alike: dict[object, list[int]] = {}
+        for place, row in enumerate(tensors):
+            size = row.shape[1]
+            small = size is not None and size <= active.reductions.STACKED_SIZE
+            alike.setdefault((size, str(row.dtype)) if small else place, []).append(place)
+        self._places = list(alike.values())
+        # From the order of the groups to that in which the tensors were given.
+        self._order = np.argsort([place for places in self._places for place in places])
+        self.matrices = [
+            ops.concatenate([tensors[i] for i in places], axis=0)
+            if len(places) > 1
+            else tensors[places[0]]
+            for places in self._places
+        ]
+
+    def __len__(self):
+        return len(self._order)
+
+    def reduce(self, function):
+        """A vector from a function that takes a matrix to a vector with one number a row."""
+        return self._in_order([function(matrix) for matrix in self.matrices])
+
+    def count_where(self, function, *arguments):
+        r"""How many elements of each tensor meet a condition.
+
+        Args:
+            function: takes a matrix and columns, returns a boolean matrix.
+            arguments: vectors of \(k\) numbers, of which `function` sees the column for its rows.
+        """
+        counts = []
+        for matrix, places in zip(self.matrices, self._places, strict=True):
+            columns = [
+                ops.convert_to_tensor(np.asarray(values)[places][:, None], matrix.dtype)
+                for values in arguments
+            ]
+            counts.append(active.reductions.count_where(function(matrix, *columns)))
+        return self._in_order(counts)
+
+    @cached_property
+    def counts(self):
+        """Number of elements."""
+        return self.reduce(
+            lambda x: ops.cast(ops.full((x.shape[0],), 1.0) * ops.shape(x)[1], "float32")
+        )
+
+    @cached_property
+    def means(self):
+        """Mean."""
+        return self._in_order([mean for mean, _ in self._moments])
+
+    @cached_property
+    def variances(self):
+        """Biased variance."""
+        return self._in_order([variance for _, variance in self._moments])
+
+    @cached_property
+    def minima(self):
+        """Minimum."""
+        return self._in_order([low for low, _ in self._extremes])
+
+    @cached_property
+    def maxima(self):
+        """Maximum."""
+        return self._in_order([high for _, high in self._extremes])
+
+    @cached_property
+    def zeros(self):
+        """Number of elements that are exactly 0."""
+        return self.reduce(active.reductions.count_zeros)
+
+    @cached_property
+    def sums_of_squares(self):
+        r"""Sum of squared elements: \(n (\sigma^2 + \mu^2)\) where the moments are known."""
+        if "_moments" in self.__dict__:
+            return self.counts * (self.variances + self.means**2)
+        return self.reduce(active.reductions.sum_of_squares)
+
+    @cached_property
+    def _moments(self):
+        return active.reductions.moments(self.matrices)
+
+    @cached_property
+    def _extremes(self):
+        return [active.reductions.extremes(matrix) for matrix in self.matrices]
+
+    def _in_order(self, vectors):
+        vectors = [ops.cast(vector, "float32") for vector in vectors]
+        vector = ops.concatenate(vectors) if len(vectors) > 1 else vectors[0]
+        if np.array_equal(self._order, np.arange(len(self._order))):
+            return vector
+        return ops.take(vector, self._order)
+
+
+def _as_row(tensor):
+    tensor = ops.stop_gradient(tensor)
+    if keras.backend.standardize_dtype(tensor.dtype) in ("float16", "bfloat16"):
+        tensor = ops.cast(tensor, "float32")
+    return ops.reshape(tensor, (1, -1))
