@@ -202,7 +202,8 @@ def build_model(activation, initializer):
         for number in range(1, HIDDEN_LAYERS + 1)
     ]
     output = keras.layers.Dense(10, activation="softmax", name="output")
-    model = keras.Sequential([keras.Input((64,)), *hidden, output])
+    # One name for all: it is part of the variables' paths, under which TensorBoard compares runs.
+    model = keras.Sequential([keras.Input((64,)), *hidden, output], name="network")
     # The same seed for each initializer: the same numbers, scaled differently.
     kd.initializers.initialize(model, getattr(kd.initializers, initializer)(seed=SEED))
     return model
@@ -382,9 +383,11 @@ def draw(runs, path):
     }
     activations = list(dict.fromkeys(run.activation for run in runs))
     figure = Figure(figsize=(11, 1.2 + 2.7 * len(activations)), layout="constrained")
+    figure.get_layout_engine().set(w_pad=0.08, h_pad=0.08)
     axes = figure.subplots(len(activations), len(columns), sharex=True, sharey="col", squeeze=False)
     for row, activation in zip(axes, activations, strict=True):
-        for axis, (title, name) in zip(row, columns.items(), strict=True):
+        row[0].set_ylabel(DISPLAY_NAMES[activation], fontsize=13, fontweight="bold")
+        for axis, name in zip(row, columns.values(), strict=True):
             for run in (r for r in runs if r.activation == activation):
                 scale = getattr(run, name)
                 layers = np.arange(1, len(scale) + 1)
@@ -393,11 +396,10 @@ def draw(runs, path):
             axis.set_xticks(range(1, HIDDEN_LAYERS + 2), [*range(1, HIDDEN_LAYERS + 1), "out"])
             axis.grid(alpha=0.3)
             axis.spines[["top", "right"]].set_visible(False)
-            if row is axes[0]:
-                axis.set_title(title, fontsize=10)
-            if row is axes[-1]:
-                axis.set_xlabel("layer")
-        row[0].set_ylabel(DISPLAY_NAMES[activation], fontsize=13, fontweight="bold")
+    for axis, title in zip(axes[0], columns, strict=True):
+        axis.set_title(title, fontsize=10)
+    for axis in axes[-1]:
+        axis.set_xlabel("layer")
     handles, labels = axes[0, 0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper center", ncols=len(labels), frameon=False)
     path.parent.mkdir(parents=True, exist_ok=True)
