@@ -325,7 +325,7 @@ def _verdict_on_inefficiency(run, others):
     outcome = ("did not hold", "held in part", "held")[shrinks + loses]
     return (
         f"{run.title}: the claim that Xavier is inefficient for ReLU {outcome}: {run.factors}, "
-        f"and {_learning(run)}{_against(run, he)}."
+        f"and {_learning(run)}{_against(he)}."
     )
 
 
@@ -335,7 +335,7 @@ def _verdict_on_second_best(run, others):
     outcome = {-1: "held", 0: "held in part (a tie)", 1: "did not hold"}[comparison]
     return (
         f"{run.title}: the claim that Xavier, not He, is best for tanh {outcome}: {run.factors}, "
-        f"and {_learning(run)}{_against(run, xavier)}."
+        f"and {_learning(run)}{_against(xavier)}."
     )
 
 
@@ -352,26 +352,25 @@ def _verdict_on_best(run, others):
     return (
         f"{run.title}: the claim that {run.initializer} is best for "
         f"{DISPLAY_NAMES[run.activation]} {outcome}: {run.factors}, "
-        f"and {_learning(run)}{_against(run, rivals)}."
+        f"and {_learning(run)}{_against(rivals)}."
     )
 
 
 def _learning(run):
     if math.isinf(run.epochs_to_target):
         return f"it never reached {TARGET_ACCURACY:.0%} and ended at {run.accuracy:.1%}"
-    epochs = f"{run.epochs_to_target} epoch{'s' if run.epochs_to_target > 1 else ''}"
-    return f"it took {epochs} to {TARGET_ACCURACY:.0%} and ended at {run.accuracy:.1%}"
+    return f"it took {_epochs(run)} to {TARGET_ACCURACY:.0%} and ended at {run.accuracy:.1%}"
 
 
-def _against(run, others):
-    if not others:
-        return ""
-    texts = []
-    for other in others:
-        never = math.isinf(other.epochs_to_target)
-        epochs = "never there" if never else f"{other.epochs_to_target}"
-        texts.append(f"{other.initializer}: {epochs} and {other.accuracy:.1%}")
-    return f" ({'; '.join(texts)})"
+def _against(others):
+    texts = [f"{other.initializer}: {_epochs(other)}, {other.accuracy:.1%}" for other in others]
+    return f" ({'; '.join(texts)})" if texts else ""
+
+
+def _epochs(run):
+    if math.isinf(run.epochs_to_target):
+        return "never there"
+    return f"{run.epochs_to_target} epoch{'s' if run.epochs_to_target > 1 else ''}"
 
 
 def draw(runs, path):

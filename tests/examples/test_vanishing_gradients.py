@@ -22,7 +22,8 @@ def make_run(activation, initializer, forward=1.0, backward=1.0, accuracies=(0.9
     )
 
 
-def test_reduced_run(tmp_path, capsys):
+def test_reduced_run(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(example, "HIDDEN_LAYERS", 4)  # compiling takes most of the time
     stale = tmp_path / "tanh_Xavier" / "events.out.tfevents.0.of_an_older_run"
     stale.parent.mkdir()
     stale.touch()
@@ -40,7 +41,7 @@ def test_reduced_run(tmp_path, capsys):
     assert (tmp_path / "scale_by_layer.png").stat().st_size > 10_000
     # tanh is linear for small numbers, so a layer multiplies its input by 0.01 √128 = 0.11.
     assert runs[0].forward_factor == pytest.approx(0.113, rel=0.1)
-    assert runs[1].is_healthy
+    assert runs[1].forward_factor > 0.7
     printed = capsys.readouterr().out
     assert "tanh       SmallRandom" in printed
     assert printed.rstrip().endswith(f"tensorboard --logdir {tmp_path}")
