@@ -25,6 +25,9 @@ from pathlib import Path
 # also silences a notice that no log level reaches; layers of this size gain nothing from oneDNN.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
+# So small layers are not worth splitting: torch's threads would mostly wait for one another, which
+# on a busy machine makes the whole run several times slower.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import keras
 import numpy as np
