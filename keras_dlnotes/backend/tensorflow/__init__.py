@@ -1,5 +1,5 @@
 """What this package asks of tensorflow directly, beyond `keras.ops`."""
 
-from keras_dlnotes.backend.tensorflow import sparse_gradients
+from keras_dlnotes.backend.tensorflow import fused_update, sparse_gradients
 
-__all__ = ["sparse_gradients"]
+__all__ = ["fused_update", "sparse_gradients"]
