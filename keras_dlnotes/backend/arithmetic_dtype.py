@@ -27,8 +27,9 @@ def in_arithmetic_dtype(rule):
         change, values = rule(
             ops.cast(gradient, dtype),
             tuple(ops.cast(slot, dtype) for slot in slots),
-            ops.cast(learning_rate, dtype),
-            ops.cast(step, dtype),
+            # A plain number is not cast, which on TensorFlow would round it to float32 first.
+            ops.convert_to_tensor(learning_rate, dtype),
+            ops.convert_to_tensor(step, dtype),
         )
         return ops.cast(change, stored), tuple(ops.cast(value, stored) for value in values)
 

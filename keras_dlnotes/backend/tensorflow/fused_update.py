@@ -57,7 +57,8 @@ class FusedUpdate:
             step: The number of this update, a scalar tensor.
         """
         # A Keras variable, as the learning rate mostly is, would be read anew in each use.
-        learning_rate = tf.convert_to_tensor(learning_rate)
+        exact = tf.float64 if isinstance(learning_rate, float) else None
+        learning_rate = tf.convert_to_tensor(learning_rate, exact)
         gradients = {
             index: tf.cast(to_dense(gradient), self._variables[index].dtype)
             for index, gradient in gradients.items()
@@ -106,11 +107,12 @@ class FusedUpdate:
             group: list[int] = []
             total = 0
             for index in same_dtype:
-                total += math.prod(self._variables[index].shape)
-                if total > LARGEST_GROUP:
+                size = math.prod(self._variables[index].shape)
+                if group and total + size > LARGEST_GROUP:
                     yield FlatGroup(group, self._variables, self._slots)
-                    group, total = [], math.prod(self._variables[index].shape)
+                    group, total = [], 0
                 group.append(index)
+                total += size
             yield FlatGroup(group, self._variables, self._slots)
 
 

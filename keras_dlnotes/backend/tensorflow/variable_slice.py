@@ -33,6 +33,9 @@ class VariableSlice:
         """The present numbers as a NumPy array."""
         return self.read_value().numpy()
 
+    def __array__(self, dtype=None, copy=None):
+        return self.numpy() if dtype is None else self.numpy().astype(dtype)
+
     def __tf_tensor__(self, dtype=None, name=None):
         return tf.convert_to_tensor(self.read_value(), dtype=dtype, name=name)
 
@@ -41,7 +44,11 @@ class VariableSlice:
         value = tf.reshape(tf.cast(value, self.dtype), [-1])
         self._flat[self._start : self._stop].assign(value)
 
-    # The two names by which a Keras variable saves itself into a tf.train.Checkpoint.
+    # The names by which a Keras variable saves itself into a tf.train.Checkpoint.
+    @property
+    def _shared_name(self):
+        return f"{self._flat._shared_name}_{self._start}"
+
     def _serialize_to_tensors(self):
         return {"VARIABLE_VALUE": self.read_value()}
 

@@ -106,7 +106,7 @@ class FusedUpdate:
             total = 0
             for index in same_dtype:
                 size = self._variables[index].value.numel()
-                if total + size > LARGEST_GROUP:
+                if group and total + size > LARGEST_GROUP:
                     yield FlatGroup(group, self._slots)
                     group, total = [], 0
                 group.append(index)
