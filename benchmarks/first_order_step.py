@@ -10,8 +10,8 @@ state donated, on torch the plain calls. Compilation is over before the first ro
 
 The bandwidth floor is the time in which memory alone could pass the numbers that a rule must read
 and write once (the gradient, the variable and its state), at the rate of a large copy by two
-threads, measured in the same run. `--memory` prints instead the peak memory of one process for each
-optimizer; `--fit` times whole epochs of `fit`.
+threads, which takes its turn in every round. `--memory` prints instead the peak memory of one
+process for each optimizer; `--fit` times whole epochs of `fit`.
 """
 
 import argparse
@@ -150,23 +150,22 @@ def interleaved(functions, rounds):
     return {key: statistics.median(of) for key, of in times.items()}, statistics.median(ratios)
 
 
-def bytes_per_second(size=40_000_000, threads=2):
-    """How many bytes memory passes, reads and writes counted, in a copy by two threads."""
-    source, target = np.ones(size, "float32"), np.empty(size, "float32")
+def large_copy(size=40_000_000, threads=2):
+    """A function that copies a large array by two threads, and how many bytes it passes."""
+    source, target = np.ones(size, "float32"), np.zeros(size, "float32")
     halves = [slice(i * size // threads, (i + 1) * size // threads) for i in range(threads)]
-    best = np.inf
-    with ThreadPoolExecutor(threads) as pool:
-        for _ in range(10):
-            start = time.perf_counter()
-            list(pool.map(lambda part: np.copyto(target[part], source[part]), halves))
-            best = min(best, time.perf_counter() - start)
-    return 2 * source.nbytes / best
+    pool = ThreadPoolExecutor(threads)
+
+    def copy():
+        list(pool.map(lambda part: np.copyto(target[part], source[part]), halves))
+
+    return copy, 2 * source.nbytes
 
 
 def print_updates(rounds):
     """Prints the table of updates."""
-    rate = bytes_per_second()
-    print(f"{BACKEND}: a copy passes {rate / 1e9:.1f} GB/s\n")
+    copy, copied_bytes = large_copy()
+    print(f"{BACKEND}, medians of {rounds} rounds\n")
     print("| variables | rule | Keras ms | ours ms | ours / Keras | floor ms | ours / floor |")
     print("|---|---|---|---|---|---|---|")
     for title, shapes in SHAPES.items():
@@ -177,9 +176,9 @@ def print_updates(rounds):
                 key: repeated_update(optimizer, shapes, repeats)
                 for key, optimizer in optimizers_of(name).items()
             }
-            seconds, ratio = interleaved(functions, rounds)
+            seconds, ratio = interleaved({**functions, "copy": copy}, rounds)
             keras_ms, ours_ms = (seconds[key] / repeats * 1e3 for key in ("keras", "ours"))
-            floor_ms = passes * 4 * numbers / rate * 1e3
+            floor_ms = passes * 4 * numbers / copied_bytes * seconds["copy"] * 1e3
             print(
                 f"| {title} | {name} | {keras_ms:.2f} | {ours_ms:.2f} | {ratio:.2f} "
                 f"| {floor_ms:.2f} | {ours_ms / floor_ms:.1f} |",

@@ -53,6 +53,14 @@ class FirstOrderOptimizer(keras.optimizers.Optimizer, abc.ABC):
             self.rule, list(variables), self._slots
         )
 
+    def _clip_gradients(self, grads):
+        if any(
+            limit is not None for limit in (self.clipnorm, self.global_clipnorm, self.clipvalue)
+        ):
+            # A sparse gradient may hold one row in two parts: what is to be clipped is their sum.
+            grads = [None if g is None else active.sparse_gradients.to_dense(g) for g in grads]
+        return super()._clip_gradients(grads)
+
     def _backend_update_step(self, grads, trainable_variables, learning_rate):
         if not self._fused_update.can_update():
             super()._backend_update_step(grads, trainable_variables, learning_rate)

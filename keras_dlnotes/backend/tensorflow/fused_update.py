@@ -9,6 +9,7 @@ that the rule runs once for all of them.
 import itertools
 import math
 
+import keras
 import tensorflow as tf
 
 from keras_dlnotes.backend.arithmetic_dtype import in_arithmetic_dtype
@@ -36,7 +37,7 @@ class FusedUpdate:
 
     def __init__(self, rule, variables, slots):
         # Keras variables wrap TensorFlow's own; a caller may also pass the latter.
-        self._variables = [getattr(variable, "value", variable) for variable in variables]
+        self._variables = [v.value if isinstance(v, keras.Variable) else v for v in variables]
         self._slots = slots
         self._rule = in_arithmetic_dtype(rule)
         self._compiled_change = tf.function(self._change, jit_compile=True, autograph=False)
@@ -62,6 +63,7 @@ class FusedUpdate:
         gradients = {
             index: tf.cast(to_dense(gradient), self._variables[index].dtype)
             for index, gradient in gradients.items()
+            if not self._update_rows(index, gradient, learning_rate, step)
         }
         for group in self._groups:
             if all(index in gradients for index in group.indices):
@@ -74,6 +76,16 @@ class FusedUpdate:
                 self._update_one(variable, slots, gradient, learning_rate, step)
             else:
                 self._compiled_update(variable, slots, gradient, learning_rate, step)
+
+    def _update_rows(self, index, gradient, learning_rate, step):
+        """Updates only the rows of a sparse gradient, where no state of the others would change."""
+        variable = self._variables[index]
+        sparse = isinstance(gradient, tf.IndexedSlices)
+        if not sparse or self._slots[index] or math.prod(variable.shape) <= SMALL:
+            return False
+        change, _ = self._rule(tf.cast(gradient.values, variable.dtype), (), learning_rate, step)
+        variable.scatter_add(tf.IndexedSlices(change, gradient.indices))
+        return True
 
     def _change(self, slots, gradient, learning_rate, step):
         """Updates the state and returns the change of the variable."""
