@@ -74,5 +74,10 @@ def adam(
 
 def _root(square, epsilon, epsilon_mode):
     if epsilon_mode == "inside":
-        return ops.sqrt(square + epsilon)
-    return ops.sqrt(square) + epsilon
+        return _sqrt(square + epsilon)
+    return _sqrt(square) + epsilon
+
+
+def _sqrt(array):
+    # Some arrays bring their own root, and `backend.torch.scaled` is known to no one else.
+    return array.sqrt() if hasattr(array, "sqrt") else ops.sqrt(array)

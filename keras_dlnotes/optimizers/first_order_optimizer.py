@@ -1,20 +1,22 @@
 """What the six first-order optimizers share: slots, and one rule applied to every variable."""
 
 import abc
+import operator
 
 import keras
 from keras import ops
 
 from keras_dlnotes.backend import active
+from keras_dlnotes.backend.arithmetic_dtype import in_arithmetic_dtype
 from keras_dlnotes.optimizers.argument_checks import check_learning_rate
 
 
 class FirstOrderOptimizer(keras.optimizers.Optimizer, abc.ABC):
     """A Keras optimizer whose update is one elementwise rule: the change of w, and the new state.
 
-    A final class names its state (`slot_names`) and calls its pure function in `rule`. Everything
-    else, schedules, clipping, weight decay, averages of the weights, gradient accumulation, is
-    the base class's.
+    A final class names its state (`slot_names`) and calls its pure function in `rule`. Schedules,
+    clipping, weight decay, averages of the weights and gradient accumulation are the base class's;
+    how the rule reaches many variables at once is `backend`'s `fused_update`.
 
     Args:
         learning_rate: A number, a `LearningRateSchedule` or a callable without arguments.
@@ -44,26 +46,42 @@ class FirstOrderOptimizer(keras.optimizers.Optimizer, abc.ABC):
         if self.built:
             return
         super().build(variables)
-        slots = self.add_optimizer_variables(variables, list(self.slot_names))
-        self._slots = dict(zip(self.slot_names, slots, strict=True))
+        columns = self.add_optimizer_variables(variables, list(self.slot_names))
+        # A row for each variable, also where a rule keeps no state.
+        self._slots = [tuple(column[i] for column in columns) for i in range(len(variables))]
+        self._fused_update = active.fused_update.FusedUpdate(
+            self.rule, list(variables), self._slots
+        )
+
+    def _clip_gradients(self, grads):
+        if any(
+            limit is not None for limit in (self.clipnorm, self.global_clipnorm, self.clipvalue)
+        ):
+            # A sparse gradient may hold one row in two parts: what is to be clipped is their sum.
+            grads = [None if g is None else active.sparse_gradients.to_dense(g) for g in grads]
+        return super()._clip_gradients(grads)
+
+    def _backend_update_step(self, grads, trainable_variables, learning_rate):
+        if not self._fused_update.can_update():
+            super()._backend_update_step(grads, trainable_variables, learning_rate)
+            return
+        known = self._trainable_variables
+        if len(grads) == len(known) and all(map(operator.is_, trainable_variables, known)):
+            gradients = dict(enumerate(grads))  # the usual case, without a search for each
+        else:
+            indices = map(self._get_variable_index, trainable_variables)
+            gradients = dict(zip(indices, grads, strict=True))
+        self._fused_update(gradients, learning_rate, self.iterations + 1)
 
     def update_step(self, gradient, variable, learning_rate):
-        """Applies the rule to one variable."""
-        dtype = _arithmetic_dtype(variable.dtype)
-        index = self._get_variable_index(variable)
-        slots = [self._slots[name][index] for name in self.slot_names]
-        change, new_values = self.rule(
-            ops.cast(active.sparse_gradients.to_dense(gradient), dtype),
-            tuple(ops.cast(slot, dtype) for slot in slots),
-            ops.cast(learning_rate, dtype),
-            ops.cast(self.iterations + 1, dtype),
+        """Applies the rule to one variable: Keras's way, which a distribution strategy takes."""
+        slots = self._slots[self._get_variable_index(variable)]
+        change, values = in_arithmetic_dtype(self.rule)(
+            ops.cast(active.sparse_gradients.to_dense(gradient), variable.dtype),
+            tuple(ops.convert_to_tensor(slot) for slot in slots),
+            learning_rate,
+            self.iterations + 1,
         )
-        for slot, value in zip(slots, new_values, strict=True):
-            self.assign(slot, ops.cast(value, slot.dtype))
-        self.assign_add(variable, ops.cast(change, variable.dtype))
-
-
-def _arithmetic_dtype(dtype):
-    """16-bit variables are updated in 32 bits: in bfloat16 the number 0.999 is 1."""
-    dtype = keras.backend.standardize_dtype(dtype)
-    return "float32" if dtype in ("float16", "bfloat16") else dtype
+        for slot, value in zip(slots, values, strict=True):
+            self.assign(slot, value)
+        self.assign_add(variable, change)

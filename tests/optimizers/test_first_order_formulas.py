@@ -75,7 +75,8 @@ CASES = {
         },
     ),
 }
-SHAPES = [(4, 3), (3,), (), (2, 1, 2)]
+# Small variables are updated together, the last one by itself.
+SHAPES = [(4, 3), (3,), (), (2, 1, 2), (70, 70)]
 
 
 @pytest.mark.usefixtures("float64")

@@ -1,5 +1,13 @@
 """What this package asks of torch directly, beyond `keras.ops`."""
 
-from keras_dlnotes.backend.torch import reductions, sparse_gradients
+from keras_dlnotes.backend.torch import (
+    fused_update,
+    reductions,
+    sparse_gradients,
+)
 
-__all__ = ["reductions", "sparse_gradients"]
+__all__ = [
+    "fused_update",
+    "reductions",
+    "sparse_gradients",
+]

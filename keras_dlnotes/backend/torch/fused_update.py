@@ -1,0 +1,138 @@
+"""Updating many variables by one elementwise rule.
+
+What a loop of operations costs: for a large variable, a pass over memory for each operation; for a
+small one, each operation's overhead. So a large variable is updated in pieces that stay in the
+processor's cache from the rule's first operation to its last, and the state of small variables lies
+in flat tensors, of which each variable's own state is a view, so that the rule runs once for all.
+"""
+
+import itertools
+
+import torch
+
+from keras_dlnotes.backend.arithmetic_dtype import arithmetic_dtype
+from keras_dlnotes.backend.torch.scaled import Scaled
+from keras_dlnotes.backend.torch.sparse_gradients import to_dense
+
+# Up to this many numbers an operation's overhead outweighs its arithmetic.
+SMALL = 4_096
+# Pieces of this many numbers of float32 stay in a processor core's cache.
+PIECE = 524_288
+# The gradients and changes of a group are copied into one tensor each; this bounds that memory.
+LARGEST_GROUP = 1_048_576
+
+
+class FusedUpdate:
+    """One optimizer's update of all its variables.
+
+    Args:
+        rule: Takes a gradient, a tuple of state arrays, the learning rate and the step, and returns
+            the change of the variable and the tuple of new state arrays.
+        variables: The Keras variables to be updated.
+        slots: For each variable, the tuple of its Keras state variables, all zero.
+    """
+
+    def __init__(self, rule, variables, slots):
+        self._rule = rule
+        self._variables = variables
+        self._slots = slots
+        self._has_state = any(slots)
+        self._groups = list(self._make_groups()) if self._has_state else []
+
+    def can_update(self):
+        """Whether the variables may be updated here."""
+        return True
+
+    @torch.no_grad()
+    def __call__(self, gradients, learning_rate, step):
+        """Updates variables and state.
+
+        Args:
+            gradients: A gradient for each variable's index; variables that have none are left out.
+            learning_rate: A scalar.
+            step: The number of this update, a scalar.
+        """
+        learning_rate, step = float(learning_rate), float(step)
+        gradients = {
+            index: to_dense(gradient) if gradient.is_sparse else gradient
+            for index, gradient in gradients.items()
+        }
+        if not self._has_state:
+            self._update_without_state(gradients, learning_rate, step)
+            return
+        for group in self._groups:
+            if all(index in gradients for index in group.indices):
+                members = [gradients.pop(index) for index in group.indices]
+                self._update_group(group, members, learning_rate, step)
+        for index, gradient in gradients.items():
+            state = [v.value for v in (self._variables[index], *self._slots[index])]
+            for gradient_piece, variable, *slots in _pieces(gradient, *state):
+                change = self._change(gradient_piece, slots, learning_rate, step)
+                variable.add_(change.tensor, alpha=change.factor)
+
+    def _update_without_state(self, gradients, learning_rate, step):
+        """Without state there is nothing to compute but a factor."""
+        variables = [self._variables[index].value for index in gradients]
+        change, _ = self._rule(Scaled(list(gradients.values())), (), learning_rate, step)
+        torch._foreach_add_(variables, change.tensor, alpha=change.factor)
+
+    def _update_group(self, group, gradients, learning_rate, step):
+        gradient = torch.cat([gradient.reshape(-1) for gradient in gradients])
+        change = self._change(gradient, group.flat_slots, learning_rate, step)
+        variables = [self._variables[index].value.view(-1) for index in group.indices]
+        torch._foreach_add_(variables, change.tensor.split(group.sizes), alpha=change.factor)
+
+    def _change(self, gradient, slots, learning_rate, step):
+        """Updates the state and returns the change of the variable."""
+        dtype = getattr(torch, arithmetic_dtype(slots[0].dtype))
+        values = tuple(Scaled(slot.to(dtype), overwrite=True) for slot in slots)
+        change, values = self._rule(Scaled(gradient.to(dtype)), values, learning_rate, step)
+        for slot, value in zip(slots, values, strict=True):
+            if value.tensor is not slot or value.factor != 1:
+                slot.copy_(value.value())
+        return change
+
+    def _make_groups(self):
+        small = [
+            index
+            for index, variable in enumerate(self._variables)
+            if variable.value.numel() <= SMALL
+            and variable.value.is_contiguous()
+            and not any(slot is None for slot in self._slots[index])
+        ]
+        small.sort(key=lambda index: self._variables[index].dtype)
+        for _, same_dtype in itertools.groupby(small, lambda i: self._variables[i].dtype):
+            group: list[int] = []
+            total = 0
+            for index in same_dtype:
+                size = self._variables[index].value.numel()
+                if group and total + size > LARGEST_GROUP:
+                    yield FlatGroup(group, self._slots)
+                    group, total = [], 0
+                group.append(index)
+                total += size
+            yield FlatGroup(group, self._slots)
+
+
+def _pieces(gradient, *state):
+    """Cuts a gradient, its variable and state into pieces that a processor's cache can hold."""
+    in_one_row = all(tensor.is_contiguous() for tensor in state)
+    if not in_one_row or gradient.device.type != "cpu" or gradient.numel() <= PIECE:
+        return [(gradient, *state)]
+    # A gradient may be a transposed view: its own copy in a row is only read.
+    rows = (gradient.reshape(-1), *(tensor.view(-1) for tensor in state))
+    return zip(*(row.split(PIECE) for row in rows), strict=True)
+
+
+class FlatGroup:
+    """Small variables of one dtype, whose state it moves into one flat tensor for each slot."""
+
+    def __init__(self, indices, slots):
+        self.indices = indices
+        self.sizes = [slots[index][0].value.numel() for index in indices]
+        self.flat_slots = []
+        for slots_of_one_name in zip(*(slots[index] for index in indices), strict=True):
+            flat = torch.cat([slot.value.detach().reshape(-1) for slot in slots_of_one_name])
+            for slot, part in zip(slots_of_one_name, flat.split(self.sizes), strict=True):
+                slot.value.data = part.view(slot.value.shape)
+            self.flat_slots.append(flat)
