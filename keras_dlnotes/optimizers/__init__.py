@@ -1,3 +1,5 @@
 """Optimizers with exactly the notes' formulas."""
 
-__all__: list[str] = []
+from keras_dlnotes.optimizers.lbfgs import LBFGS
+
+__all__ = ["LBFGS"]

@@ -1,3 +1,5 @@
 """What this package asks of jax directly, beyond `keras.ops`."""
 
-__all__: list[str] = []
+from keras_dlnotes.backend.jax import arrays
+
+__all__ = ["arrays"]

@@ -1,3 +1,5 @@
 """What this package asks of tensorflow directly, beyond `keras.ops`."""
 
-__all__: list[str] = []
+from keras_dlnotes.backend.tensorflow import arrays
+
+__all__ = ["arrays"]
