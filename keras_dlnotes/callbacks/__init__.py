@@ -1,3 +1,6 @@
 """Callbacks: when something happens during `fit`."""
 
-__all__: list[str] = []
+from keras_dlnotes.callbacks.full_batch import FullBatch
+from keras_dlnotes.callbacks.stop_when_converged import StopWhenConverged
+
+__all__ = ["FullBatch", "StopWhenConverged"]

@@ -132,9 +132,10 @@ def advance(control, seen, settings):
     repeats = seen.repeats_gradient
     if seen.loss_known:
         finite = finite & xp.is_finite(seen.loss)
-        # The same weights must give the same loss, but for the rounding of a reordered sum.
+        # The same weights must give the same loss, but for the rounding of a reordered sum, which
+        # Keras takes in float32 in places even where everything else is float64.
         change = xp.absolute(seen.loss - c.loss)
-        repeats = change <= settings.epsilon**0.5 * xp.absolute(c.loss)
+        repeats = change <= max(settings.epsilon**0.5, 1e-6) * xp.absolute(c.loss)
 
     elsewhere = no(seen.at_trial) & no(seen.at_accepted)
     put_back = no(seen.at_trial) & seen.at_accepted & no(is_phase(c, START, RESUME))
@@ -232,6 +233,17 @@ def begin(control, begins, slope, step, settings):
         search_evaluations=xp.where(begins, step * 0.0, control.search_evaluations),
         bracket=more_thuente.choose(begins, fresh, control.bracket),
     )
+
+
+def steepest(gradient):
+    """The direction of steepest descent and the slope along it.
+
+    Of unit length: the first trial step is no longer than 1 however steep the loss is. Scaled
+    before it is squared, for gradients whose square would overflow.
+    """
+    scaled = gradient / xp.largest_magnitude(gradient)
+    unit = -scaled / xp.square_root(xp.dot(scaled, scaled))
+    return unit, xp.dot(gradient, unit)
 
 
 def _search(c, seen, settings):

@@ -1,7 +1,6 @@
 """What L-BFGS and BFGS share: one gradient in, the next weights to evaluate out."""
 
 import abc
-import math
 import types
 import warnings
 
@@ -10,7 +9,7 @@ import numpy as np
 
 from keras_dlnotes.backend import active
 from keras_dlnotes.numerics import descent
-from keras_dlnotes.optimizers import deterministic_objective
+from keras_dlnotes.optimizers import deterministic_objective, flat_weights
 
 xp = active.arrays
 
@@ -55,7 +54,6 @@ class QuasiNewton(keras.optimizers.Optimizer, abc.ABC):
         self.verify_determinism = verify_determinism
         # Numbers on their way from one call to the next inside a single training step.
         self._carried = types.SimpleNamespace(loss=None, weight=None)
-        self._accumulates = False
 
     @abc.abstractmethod
     def build_curvature(self, size, dtype):
@@ -79,7 +77,7 @@ class QuasiNewton(keras.optimizers.Optimizer, abc.ABC):
         variables = list(variables)
         super().build(variables)
         deterministic_objective.check_variables(type(self).__name__, variables)
-        self._size = sum(math.prod(v.shape) for v in variables)
+        self._size = flat_weights.size(variables)
         self._dtype = deterministic_objective.working_dtype(variables)
 
         def vector(name, initializer="zeros"):
@@ -106,37 +104,45 @@ class QuasiNewton(keras.optimizers.Optimizer, abc.ABC):
             loss = None
         if loss is not None:
             loss = xp.reshape(xp.cast(loss, self._dtype), ())
-        by_index = {
-            self._get_variable_index(v): g for g, v in zip(grads, trainable_variables, strict=True)
-        }
-        gradient = xp.flatten(
-            [
-                by_index[i] if i in by_index else keras.ops.zeros(v.shape, v.dtype)
-                for i, v in enumerate(self._trainable_variables)
-            ],
-            self._dtype,
-        )
-        if self._accumulates:
-            self._accumulate(loss, gradient)
+        indices = [self._get_variable_index(v) for v in trainable_variables]
+        gradient = flat_weights.gradient(grads, indices, self._trainable_variables, self._dtype)
+        weight, self._carried.weight = self._carried.weight, None
+        if weight is not None:
+            self._accumulate(loss, gradient, xp.tensor(weight, self._dtype))
         else:
             self._advance(loss, gradient)
 
-    def _accumulate(self, loss, gradient):
-        weight, self._carried.weight = self._carried.weight, None
-        weight = xp.tensor(1.0 if weight is None else weight, self._dtype)
+    def weigh_batch(self, weight):
+        """Say that the next gradient is one of several to be averaged, and with what weight.
+
+        `apply` then only adds it up; `finish_evaluation` ends the evaluation.
+        """
+        self._carried.weight = weight
+
+    def _accumulate(self, loss, gradient, weight):
         loss = xp.tensor(float("nan"), self._dtype) if loss is None else loss
         self._gradient_sum.assign(self._gradient_sum.value + weight * gradient)
         self._sums.assign(self._sums.value + xp.stack([weight * loss, weight]))
 
     def finish_evaluation(self):
         """Use the loss and gradient accumulated over an epoch's batches as one evaluation."""
+        self.swap_in_trial_point()  # a callback may have shown the accepted point meanwhile
         loss_sum, weight_sum = xp.unstack(self._sums.value, 2)
         loss = loss_sum / weight_sum
         gradient = self._gradient_sum.value / weight_sum
         loss_known = bool(np.isfinite(keras.ops.convert_to_numpy(loss_sum)))
-        self._gradient_sum.assign(gradient * 0.0)
-        self._sums.assign(self._sums.value * 0.0)
+        self.discard_evaluation()
         self._advance(loss if loss_known else None, gradient)
+
+    def discard_evaluation(self):
+        """Empty the sums over batches."""
+        self._gradient_sum.assign(keras.ops.zeros_like(self._gradient_sum.value))
+        self._sums.assign(keras.ops.zeros_like(self._sums.value))
+
+    @property
+    def has_unfinished_evaluation(self):
+        """Whether gradients have been added up that `finish_evaluation` has not used."""
+        return self.built and float(keras.ops.convert_to_numpy(self._sums)[1]) > 0.0
 
     def _settings(self):
         return descent.Settings(
@@ -151,7 +157,7 @@ class QuasiNewton(keras.optimizers.Optimizer, abc.ABC):
     def _advance(self, loss, gradient):
         settings = self._settings()
         control = descent.unpack(self._control.value)
-        weights = xp.flatten([v.value for v in self._trainable_variables], self._dtype)
+        weights = flat_weights.read(self._trainable_variables, self._dtype)
         accepted_point = self._accepted_point.value
         accepted_gradient = self._accepted_gradient.value
         step_change = weights - accepted_point
@@ -204,29 +210,14 @@ class QuasiNewton(keras.optimizers.Optimizer, abc.ABC):
             fails = xp.logical_not((stored > 0.0) & (slope < 0.0) & xp.is_finite(slope))
             return xp.conditional(
                 fails,
-                lambda: steepest(stored * 0.0),
+                lambda: (*descent.steepest(gradient), stored * 0.0),
                 lambda: (xp.cast(proposal, self._dtype), slope, stored),
             )
-
-        def steepest(nothing_stored):
-            # Of unit length: the first trial step is no longer than 1 however steep the loss is.
-            # Scaled before squaring, for gradients whose square would overflow.
-            scaled = gradient / xp.largest_magnitude(gradient)
-            unit = -scaled / xp.square_root(xp.dot(scaled, scaled))
-            return unit, xp.dot(gradient, unit), nothing_stored
 
         return xp.conditional(begins, begin, lambda: (old, stored * 0.0, stored))
 
     def _write(self, flat):
-        written, offset = [], 0
-        for variable in self._trainable_variables:
-            count = math.prod(variable.shape)
-            part = xp.reshape(flat[offset : offset + count], tuple(variable.shape))
-            part = xp.cast(part, variable.dtype)
-            variable.assign(part)
-            written.append(part)
-            offset += count
-        return xp.flatten(written, self._dtype)
+        return flat_weights.write(flat, self._trainable_variables, self._dtype)
 
     def finalize_variable_values(self, var_list):
         """Put the accepted point into the weights: what `fit` leaves is never a trial point."""
