@@ -80,6 +80,14 @@ class Observation(NamedTuple):
     at_accepted: Any
 
 
+class Pair(NamedTuple):
+    """What an accepted step changed."""
+
+    step_change: Any  # s = w_new - w, [n]
+    gradient_change: Any  # y = g_new - g, [n]
+    step_size: Any  # alpha in s = alpha p, a scalar
+
+
 class Decision(NamedTuple):
     """What follows for the vectors; every field a boolean scalar."""
 

@@ -1,5 +1,6 @@
 """Optimizers with exactly the notes' formulas."""
 
+from keras_dlnotes.optimizers.bfgs import BFGS
 from keras_dlnotes.optimizers.lbfgs import LBFGS
 
-__all__ = ["LBFGS"]
+__all__ = ["BFGS", "LBFGS"]

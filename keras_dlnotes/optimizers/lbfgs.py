@@ -97,21 +97,21 @@ class LBFGS(QuasiNewton):
         self._steps_changes = self.add_variable((m, m), "zeros", dtype, name="steps_changes")
         self._changes_changes = self.add_variable((m, m), "zeros", dtype, name="changes_changes")
 
-    def descend(self, gradient, step_change, gradient_change, keep_pair, stored, begins):
+    def descend(self, gradient, pair, keep_pair, stored, begins):
         """See `QuasiNewton.descend`; the formulas are in `numerics.limited_memory`."""
         m = self.memory_size
         count = xp.cast(stored, "int32")
         slot = (count - 1) % m
         # A row is written in every step, the old one where there is no pair to keep: a write
         # inside a conditional would copy the whole history on some backends.
-        for index, change in ((slot, step_change), (slot + m, gradient_change)):
+        for index, change in ((slot, pair.step_change), (slot + m, pair.gradient_change)):
             old = xp.row(self._history.value, index)
             xp.assign_row(self._history, index, xp.where(keep_pair, change, old))
         history = self._history.value
         steps_changes, changes_changes = self._steps_changes.value, self._changes_changes.value
 
         def take_in():
-            with_steps, with_changes = limited_memory.products(history, m, gradient_change)
+            with_steps, with_changes = limited_memory.products(history, m, pair.gradient_change)
             return (
                 limited_memory.gram_column(steps_changes, slot, with_steps),
                 limited_memory.gram_cross(changes_changes, slot, with_changes),

@@ -60,17 +60,23 @@ class QuasiNewton(keras.optimizers.Optimizer, abc.ABC):
         """Create the variables that hold the curvature of `size` weights."""
 
     @abc.abstractmethod
-    def descend(self, gradient, step_change, gradient_change, keep_pair, stored, begins):
+    def descend(self, gradient, pair, keep_pair, stored, begins):
         """Take the pair in where `keep_pair`; the direction -H g where `begins`.
 
         Args:
             gradient: g at the accepted point, [n].
-            step_change: s, [n].
-            gradient_change: y, [n].
+            pair: what the last step changed, a `descent.Pair`.
             keep_pair: boolean scalar.
             stored: how many pairs there are with this one, a scalar.
             begins: boolean scalar; where false, anything of the right shape may be returned.
         """
+
+    def first_step(self, slope, change):
+        """The first trial step along a quasi-Newton direction, as a multiple of it.
+
+        `slope` is the loss's along the direction, `change` what the last step did to the loss.
+        """
+        return slope * 0.0 + 1.0
 
     def build(self, variables):
         """Create the optimizer's variables for these weights."""
@@ -173,6 +179,7 @@ class QuasiNewton(keras.optimizers.Optimizer, abc.ABC):
             at_trial=xp.all_equal(weights, self._trial_point.value),
             at_accepted=xp.all_equal(weights, accepted_point),
         )
+        loss_before = control.loss
         control, decision = descent.advance(control, seen, settings)
         # The relative curvature test s^T y > epsilon |s| |y|: a pair without it would make H
         # indefinite or no better than rounding. The strong Wolfe conditions imply s^T y > 0.
@@ -185,10 +192,17 @@ class QuasiNewton(keras.optimizers.Optimizer, abc.ABC):
         accepted_point = xp.where(decision.take, weights, accepted_point)
         accepted_gradient = xp.where(decision.take, gradient, accepted_gradient)
         direction, slope, stored = self._new_direction(
-            accepted_gradient, step_change, gradient_change, keep_pair, stored, decision.begin
+            accepted_gradient,
+            descent.Pair(step_change, gradient_change, control.step_size),
+            keep_pair,
+            stored,
+            decision.begin,
         )
+        whole = stored * 0.0 + 1.0
+        guess = self.first_step(slope, control.loss - loss_before)
+        first = xp.where(decision.accept & (stored > 0.0), guess, whole)
         control = descent.begin(
-            control._replace(stored=stored), decision.begin, slope, stored * 0.0 + 1.0, settings
+            control._replace(stored=stored), decision.begin, slope, first, settings
         )
         moving = control.step != 0.0
         trial_point = xp.where(moving, accepted_point + control.step * direction, accepted_point)
@@ -199,10 +213,8 @@ class QuasiNewton(keras.optimizers.Optimizer, abc.ABC):
         # The weights may be coarser than the state (float16): remember what they really hold.
         self._trial_point.assign(self._write(trial_point))
 
-    def _new_direction(self, gradient, step_change, gradient_change, keep_pair, stored, begins):
-        proposal = self.descend(
-            gradient, step_change, gradient_change, keep_pair, stored, begins & (stored > 0.0)
-        )
+    def _new_direction(self, gradient, pair, keep_pair, stored, begins):
+        proposal = self.descend(gradient, pair, keep_pair, stored, begins & (stored > 0.0))
         old = self._search_direction.value
 
         def begin():
