@@ -1,6 +1,7 @@
 """Callbacks: when something happens during `fit`."""
 
 from keras_dlnotes.callbacks.full_batch import FullBatch
+from keras_dlnotes.callbacks.second_derivatives import SecondDerivatives
 from keras_dlnotes.callbacks.stop_when_converged import StopWhenConverged
 
-__all__ = ["FullBatch", "StopWhenConverged"]
+__all__ = ["FullBatch", "SecondDerivatives", "StopWhenConverged"]

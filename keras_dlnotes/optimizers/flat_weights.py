@@ -34,17 +34,28 @@ def gradient(gradients, indices, variables, dtype):
     )
 
 
+def split(vector, variables):
+    """The vector's parts in the variables' shapes and dtypes."""
+    parts, offset = [], 0
+    for variable in variables:
+        count = math.prod(variable.shape)
+        part = xp.reshape(vector[offset : offset + count], tuple(variable.shape))
+        parts.append(xp.cast(part, variable.dtype))
+        offset += count
+    return parts
+
+
+def join(tensors, dtype):
+    """The tensors' numbers as one vector."""
+    return xp.flatten(tensors, dtype)
+
+
 def write(vector, variables, dtype):
     """Give the variables their parts of the vector; what they then hold, as a vector.
 
     The two differ where a variable is coarser than the vector, as float16 weights are.
     """
-    written, offset = [], 0
-    for variable in variables:
-        count = math.prod(variable.shape)
-        part = xp.reshape(vector[offset : offset + count], tuple(variable.shape))
-        part = xp.cast(part, variable.dtype)
-        variable.assign(part)
-        written.append(part)
-        offset += count
-    return xp.flatten(written, dtype)
+    parts = split(vector, variables)
+    for variable, part in zip(variables, parts, strict=True):
+        variable.assign(xp.copied(part))
+    return join(parts, dtype)

@@ -2,7 +2,6 @@
 
 import abc
 import types
-import warnings
 
 import keras
 import numpy as np
@@ -10,11 +9,12 @@ import numpy as np
 from keras_dlnotes.backend import active
 from keras_dlnotes.numerics import descent
 from keras_dlnotes.optimizers import deterministic_objective, flat_weights
+from keras_dlnotes.optimizers.accepted_point import AcceptedPoint
 
 xp = active.arrays
 
 
-class QuasiNewton(keras.optimizers.Optimizer, abc.ABC):
+class QuasiNewton(AcceptedPoint, keras.optimizers.Optimizer, abc.ABC):
     """A line-search method as a state machine whose state is optimizer variables.
 
     Every `apply` receives the gradient (and, through `scale_loss`, the loss) at the weights it
@@ -99,17 +99,8 @@ class QuasiNewton(keras.optimizers.Optimizer, abc.ABC):
         self._sums = self.add_variable((2,), "zeros", self._dtype, name="loss_and_weight_sums")
         self.build_curvature(self._size, self._dtype)
 
-    def scale_loss(self, loss):
-        """Take note of the loss; `apply` needs it beside the gradient of what is returned."""
-        self._carried.loss = xp.detached(loss)
-        return super().scale_loss(loss)
-
     def _backend_apply_gradients(self, grads, trainable_variables):
-        loss, self._carried.loss = self._carried.loss, None
-        if loss is not None and not xp.is_usable(loss):
-            loss = None
-        if loss is not None:
-            loss = xp.reshape(xp.cast(loss, self._dtype), ())
+        loss = self._carried_loss()
         indices = [self._get_variable_index(v) for v in trainable_variables]
         gradient = flat_weights.gradient(grads, indices, self._trainable_variables, self._dtype)
         weight, self._carried.weight = self._carried.weight, None
@@ -149,6 +140,9 @@ class QuasiNewton(keras.optimizers.Optimizer, abc.ABC):
     def has_unfinished_evaluation(self):
         """Whether gradients have been added up that `finish_evaluation` has not used."""
         return self.built and float(keras.ops.convert_to_numpy(self._sums)[1]) > 0.0
+
+    def _read_control(self, vector):
+        return descent.read(vector)
 
     def _settings(self):
         return descent.Settings(
@@ -227,61 +221,6 @@ class QuasiNewton(keras.optimizers.Optimizer, abc.ABC):
             )
 
         return xp.conditional(begins, begin, lambda: (old, stored * 0.0, stored))
-
-    def _write(self, flat):
-        return flat_weights.write(flat, self._trainable_variables, self._dtype)
-
-    def finalize_variable_values(self, var_list):
-        """Put the accepted point into the weights: what `fit` leaves is never a trial point."""
-        if not self.built:
-            return
-        control = descent.unpack(self._control.value)
-        phase = int(keras.ops.convert_to_numpy(control.phase))
-        if phase == descent.NOT_DETERMINISTIC:
-            warnings.warn(deterministic_objective.NOISE, RuntimeWarning, stacklevel=2)
-        if phase in (descent.START, descent.RESUME):
-            return
-        self._write(self._accepted_point.value)
-        control = control._replace(
-            suspended=control.phase, phase=control.phase * 0.0 + float(descent.RESUME)
-        )
-        self._control.assign(descent.pack(control))
-
-    def swap_in_accepted_point(self):
-        """Put the accepted point into the weights until `swap_in_trial_point`."""
-        if int(keras.ops.convert_to_numpy(self._control)[0]) != descent.START:
-            self._write(self._accepted_point.value)
-
-    def swap_in_trial_point(self):
-        """Put the point whose evaluation is due into the weights, bit for bit."""
-        phase = int(keras.ops.convert_to_numpy(self._control)[0])
-        if phase not in (descent.START, descent.RESUME):
-            self._write(self._trial_point.value)
-
-    @property
-    def progress(self):
-        """The run in numbers: a dict of Python numbers, readable between training steps."""
-        if not self.built:
-            return {}
-        control = descent.read(keras.ops.convert_to_numpy(self._control))
-        return {
-            "loss": float(control.loss),
-            "gradient_norm": float(control.gradient_norm),
-            "step_size": float(control.step_size),
-            "evaluations": int(control.evaluations),
-            "iterations": int(control.iterations),
-            "restarts": int(control.restarts),
-            "status_code": int(control.phase),
-        }
-
-    @property
-    def status(self):
-        """Not started, searching, converged, line search failed or not deterministic."""
-        if not self.built:
-            return descent.NAMES[descent.START]
-        control = descent.read(keras.ops.convert_to_numpy(self._control))
-        phase = int(control.phase)
-        return descent.NAMES[int(control.suspended) if phase == descent.RESUME else phase]
 
     def get_config(self):
         """The arguments that make this optimizer again."""

@@ -11,7 +11,7 @@ from keras_dlnotes.optimizers import BFGS, bfgs
 DONE = ("converged", "line search failed", "not deterministic")
 
 
-def minimise(problem, optimizer, evaluations=600):
+def minimise(problem, optimizer, evaluations=900):
     weights = keras.Variable(problem.start, dtype="float64", name="weights")
     optimizer.build([weights])
     for _ in range(evaluations):

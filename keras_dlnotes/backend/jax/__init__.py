@@ -1,5 +1,5 @@
 """What this package asks of jax directly, beyond `keras.ops`."""
 
-from keras_dlnotes.backend.jax import arrays
+from keras_dlnotes.backend.jax import arrays, derivatives
 
-__all__ = ["arrays"]
+__all__ = ["arrays", "derivatives"]

@@ -96,6 +96,12 @@ def entry(matrix, index):
     return matrix[index, index]
 
 
+def eigh(matrix):
+    """Eigenvalues, ascending, and eigenvectors (columns) of a symmetric matrix."""
+    values, vectors = jnp.linalg.eigh(matrix)
+    return values, vectors
+
+
 def take(array, indices):
     """The rows of an array that an integer vector names."""
     return array[indices]
@@ -119,7 +125,14 @@ def assign_row(variable, index, value):
 def flatten(tensors, dtype):
     """One vector of all tensors' numbers, in order; sparse gradients made dense."""
     dense = [t.todense() if hasattr(t, "todense") else t for t in tensors]
-    return jnp.concatenate([jnp.reshape(t, (-1,)).astype(dtype) for t in dense])
+    # Copied even if there is only one: two variables must never share a buffer, because a compiled
+    # step is given each variable's buffer to overwrite.
+    return jnp.array(jnp.concatenate([jnp.reshape(t, (-1,)).astype(dtype) for t in dense]))
+
+
+def copied(array):
+    """The array in memory of its own."""
+    return jnp.array(array, copy=True)
 
 
 def conditional(predicate, when_true, when_false):

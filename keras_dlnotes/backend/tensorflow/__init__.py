@@ -1,5 +1,5 @@
 """What this package asks of tensorflow directly, beyond `keras.ops`."""
 
-from keras_dlnotes.backend.tensorflow import arrays
+from keras_dlnotes.backend.tensorflow import arrays, derivatives
 
-__all__ = ["arrays"]
+__all__ = ["arrays", "derivatives"]

@@ -107,6 +107,12 @@ def entry(matrix, index):
     return tf.gather(tf.linalg.diag_part(matrix), index)
 
 
+def eigh(matrix):
+    """Eigenvalues, ascending, and eigenvectors (columns) of a symmetric matrix."""
+    values, vectors = tf.linalg.eigh(matrix)
+    return values, vectors
+
+
 def take(array, indices):
     """The rows of an array that an integer vector names."""
     return tf.gather(array, indices)
@@ -132,6 +138,11 @@ def flatten(tensors, dtype):
     return tf.concat(
         [tf.cast(tf.reshape(tf.convert_to_tensor(t), (-1,)), dtype) for t in tensors], 0
     )
+
+
+def copied(array):
+    """The array in memory of its own."""
+    return tf.identity(array)
 
 
 def conditional(predicate, when_true, when_false):

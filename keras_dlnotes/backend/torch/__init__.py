@@ -1,5 +1,5 @@
 """What this package asks of torch directly, beyond `keras.ops`."""
 
-from keras_dlnotes.backend.torch import arrays
+from keras_dlnotes.backend.torch import arrays, derivatives
 
-__all__ = ["arrays"]
+__all__ = ["arrays", "derivatives"]

@@ -102,6 +102,12 @@ def entry(matrix, index):
     return matrix[int(index), int(index)]
 
 
+def eigh(matrix):
+    """Eigenvalues, ascending, and eigenvectors (columns) of a symmetric matrix."""
+    values, vectors = torch.linalg.eigh(matrix)
+    return values, vectors
+
+
 def take(array, indices):
     """The rows of an array that an integer vector names."""
     return array[indices]
@@ -127,6 +133,11 @@ def flatten(tensors, dtype):
     """One vector of all tensors' numbers, in order; sparse gradients made dense."""
     dense = [t.to_dense() if t.is_sparse else t for t in tensors]
     return torch.cat([t.detach().reshape(-1).to(to_torch_dtype(dtype)) for t in dense])
+
+
+def copied(array):
+    """The array in memory of its own."""
+    return array.clone()
 
 
 def conditional(predicate, when_true, when_false):
