@@ -1,12 +1,16 @@
 """What this package asks of torch directly, beyond `keras.ops`."""
 
 from keras_dlnotes.backend.torch import (
+    arrays,
+    derivatives,
     fused_update,
     reductions,
     sparse_gradients,
 )
 
 __all__ = [
+    "arrays",
+    "derivatives",
     "fused_update",
     "reductions",
     "sparse_gradients",

@@ -1,0 +1,323 @@
+"""Time to a given loss: L-BFGS in `fit` against SciPy, torch and optax, side by side in one run.
+
+    KERAS_BACKEND=tensorflow python benchmarks/second_order.py          every task
+    KERAS_BACKEND=jax python benchmarks/second_order.py digits          one of them
+
+Tasks, full batch, float32: logistic regression (the smallest), a network of about 10,000 weights on
+the digits data, and a network of a million weights. Every solver starts from the same weights and is
+timed from its first evaluation to the first loss at or below the target, compilation left out: each
+runs once unmeasured. The target is the loss that SciPy's L-BFGS-B reaches after a fixed number of
+evaluations. The last table is the cost of one L-BFGS direction against reading the history twice.
+"""
+
+import os
+import sys
+import time
+
+os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import jax
+import jax.numpy as jnp
+import keras
+import numpy as np
+import optax
+import tensorflow as tf
+import torch
+from scipy.optimize import minimize
+from sklearn.datasets import load_digits
+
+import keras_dlnotes as kd
+from keras_dlnotes.backend import active
+
+MEMORY = 10
+
+
+def tasks():
+    """Name, layer sizes, data, SciPy's evaluations that set the target."""
+    digits = load_digits()
+    x = (digits.data / 16.0).astype("float32")
+    yield "logistic", (64, 10), x, digits.target.astype("int32"), 100
+    yield "digits", (64, 128, 10), x, digits.target.astype("int32"), 60
+    rng = np.random.default_rng(0)
+    wide = rng.normal(size=(512, 256)).astype("float32")
+    labels = np.argmax(wide[:, :10] + wide[:, 10:20] * wide[:, 20:30], axis=1).astype("int32")
+    yield "million", (256, 800, 800, 200, 10), wide, labels, 40
+
+
+def start_weights(sizes):
+    """Glorot-normal kernels and zero biases, [kernel, bias, kernel, ...]."""
+    rng = np.random.default_rng(1)
+    weights = []
+    for before, after in zip(sizes[:-1], sizes[1:], strict=True):
+        kernel = rng.normal(size=(before, after)) * np.sqrt(2.0 / (before + after))
+        weights += [kernel.astype("float32"), np.zeros(after, "float32")]
+    return weights
+
+
+def ours(sizes, x, y, target, most):
+    """Our L-BFGS inside `fit`, 20 evaluations a call where the backend can."""
+    layers = [keras.layers.Dense(n, "tanh") for n in sizes[1:-1]] + [keras.layers.Dense(sizes[-1])]
+    model = keras.Sequential([keras.Input((sizes[0],)), *layers])
+    steps = 1 if keras.backend.backend() == "torch" else 5
+    optimizer = kd.optimizers.LBFGS(memory_size=MEMORY, gradient_tolerance=0.0)
+    model.compile(
+        optimizer,
+        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        steps_per_execution=steps,
+    )
+    batch = tf.data.Dataset.from_tensors((x, y)).repeat()
+    stamps = []
+
+    class Stop(keras.callbacks.Callback):
+        def on_train_batch_begin(self, batch, logs=None):
+            stamps.append(time.perf_counter())
+
+        def on_train_batch_end(self, batch, logs=None):
+            # The accepted point's loss is one number of the optimizer's own state.
+            if keras.backend.backend() == "jax":
+                index = [v is optimizer._control for v in optimizer.variables].index(True)
+                control = np.asarray(self.model._jax_state["optimizer_variables"][index])
+            else:
+                control = keras.ops.convert_to_numpy(optimizer._control)
+            if optimizer._read_control(control).loss <= target and control[0] > 0:
+                self.model.stop_training = True
+
+    def run():
+        model.set_weights(start_weights(sizes))
+        for variable in optimizer.variables:
+            if optimizer.built and variable is not optimizer.variables[1]:
+                variable.assign(keras.ops.zeros_like(variable))
+        stamps.clear()
+        model.fit(
+            batch,
+            steps_per_epoch=steps * (most // steps + 1),
+            verbose=0,
+            shuffle=False,
+            callbacks=[Stop()],
+        )
+        return time.perf_counter() - stamps[0], optimizer.progress
+
+    run()
+    seconds, progress = run()
+    return seconds, progress["evaluations"], progress["loss"]
+
+
+def flat_loss(sizes, library):
+    """The network's loss as a function of one flat vector, in tensorflow, torch or jax."""
+    shapes = [w.shape for w in start_weights(sizes)]
+
+    def loss(flat, x, y):
+        offset, h = 0, x
+        for i in range(0, len(shapes), 2):
+            n, m = shapes[i]
+            kernel = (
+                flat[offset : offset + n * m].reshape((n, m))
+                if library != "tf"
+                else (tf.reshape(flat[offset : offset + n * m], (n, m)))
+            )
+            bias = flat[offset + n * m : offset + n * m + m]
+            offset += n * m + m
+            h = h @ kernel + bias
+            if i + 2 < len(shapes):
+                h = {"tf": tf.tanh, "torch": torch.tanh, "jax": jnp.tanh}[library](h)
+        if library == "tf":
+            return tf.reduce_mean(
+                tf.nn.sparse_softmax_cross_entropy_with_logits(labels=y, logits=h)
+            )
+        if library == "torch":
+            return torch.nn.functional.cross_entropy(h, y)
+        return jnp.mean(optax.softmax_cross_entropy_with_integer_labels(h, y))
+
+    return loss
+
+
+class Reached(Exception):
+    """The target is reached."""
+
+
+def scipy_lbfgs(sizes, x, y, target, most):
+    """SciPy's L-BFGS-B over a compiled TensorFlow closure."""
+    loss, xt, yt = flat_loss(sizes, "tf"), tf.constant(x), tf.constant(y)
+
+    @tf.function(jit_compile=True)
+    def value_and_gradient(flat):
+        with tf.GradientTape() as tape:
+            tape.watch(flat)
+            value = loss(flat, xt, yt)
+        return value, tape.gradient(value, flat)
+
+    start = np.concatenate([w.ravel() for w in start_weights(sizes)])
+    record = []
+
+    def closure(flat):
+        value, gradient = value_and_gradient(tf.constant(flat.astype("float32")))
+        record.append(float(value))
+        if record[-1] <= target:
+            raise Reached
+        return record[-1], gradient.numpy().astype("float64")
+
+    def run():
+        record.clear()
+        began = time.perf_counter()
+        try:
+            minimize(
+                closure,
+                start,
+                jac=True,
+                method="L-BFGS-B",
+                options={"maxcor": MEMORY, "maxfun": most, "ftol": 0.0, "gtol": 0.0},
+            )
+        except Reached:
+            pass
+        return time.perf_counter() - began, len(record), min(record)
+
+    run()
+    return run()
+
+
+def torch_lbfgs(sizes, x, y, target, most):
+    """torch.optim.LBFGS with its strong Wolfe search."""
+    loss, xt, yt = flat_loss(sizes, "torch"), torch.tensor(x), torch.tensor(y).long()
+    start = np.concatenate([w.ravel() for w in start_weights(sizes)])
+
+    def run():
+        flat = torch.tensor(start, requires_grad=True)
+        optimizer = torch.optim.LBFGS(
+            [flat],
+            lr=1.0,
+            max_iter=most,
+            max_eval=most,
+            history_size=MEMORY,
+            tolerance_grad=0.0,
+            tolerance_change=0.0,
+            line_search_fn="strong_wolfe",
+        )
+        record = []
+
+        def closure():
+            optimizer.zero_grad()
+            value = loss(flat, xt, yt)
+            value.backward()
+            record.append(float(value.detach()))
+            if record[-1] <= target:
+                raise Reached
+            return value
+
+        began = time.perf_counter()
+        try:
+            optimizer.step(closure)
+        except Reached:
+            pass
+        return time.perf_counter() - began, len(record), min(record)
+
+    run()
+    return run()
+
+
+def optax_lbfgs(sizes, x, y, target, most):
+    """optax's L-BFGS with its zoom search, one jitted step an iteration."""
+    loss, xj, yj = flat_loss(sizes, "jax"), jnp.asarray(x), jnp.asarray(y)
+    start = jnp.asarray(np.concatenate([w.ravel() for w in start_weights(sizes)]))
+    solver = optax.lbfgs(memory_size=MEMORY)
+    value = lambda flat: loss(flat, xj, yj)  # noqa: E731
+    both = optax.value_and_grad_from_state(value)
+
+    @jax.jit
+    def step(flat, state):
+        before, gradient = both(flat, state=state)
+        updates, state = solver.update(
+            gradient, state, flat, value=before, grad=gradient, value_fn=value
+        )
+        return optax.apply_updates(flat, updates), state
+
+    def run():
+        flat, state, count = start, solver.init(start), 0
+        began = time.perf_counter()
+        for count in range(1, most + 1):
+            flat, state = step(flat, state)
+            reached = float(optax.tree.get(state, "value"))
+            if reached <= target:
+                break
+        return time.perf_counter() - began, count, reached
+
+    run()
+    return run()
+
+
+def direction_cost(size=1_000_000):
+    """Milliseconds for one direction with a full history, and for reading the history twice."""
+    rng = np.random.default_rng(0)
+    optimizer = kd.optimizers.LBFGS(memory_size=MEMORY)
+    weights = keras.Variable(np.zeros(size, "float32"), name="weights")
+    optimizer.build([weights])
+    history = rng.normal(size=(2 * MEMORY, size)).astype("float32")
+    history[MEMORY:] = history[:MEMORY] + 0.1 * history[MEMORY:]
+    gram = history @ history.T
+    optimizer._history.assign(history)
+    to = keras.ops.convert_to_tensor
+    gradient = to(rng.normal(size=size).astype("float32"))
+    cross, square = to(gram[:MEMORY, MEMORY:]), to(gram[MEMORY:, MEMORY:])
+
+    def direction(history, gradient):
+        from keras_dlnotes.numerics import limited_memory
+
+        with_steps, _ = limited_memory.products(history, MEMORY, gradient)  # the newest change's
+        p = limited_memory.direction(
+            history,
+            cross + 0.0 * with_steps[0],
+            square,
+            gradient,
+            to(np.float32(0.9)),
+            to(np.int32(MEMORY)),
+            MEMORY,
+        )
+        return p
+
+    def twice(history, gradient):
+        sums = active.arrays.matrix_vector(history, gradient)
+        return active.arrays.vector_matrix(sums, history)
+
+    def milliseconds(function):
+        if keras.backend.backend() == "tensorflow":
+            compiled = tf.function(function, jit_compile=True)
+        else:
+            compiled = jax.jit(function) if keras.backend.backend() == "jax" else function
+        best = float("inf")
+        for _ in range(15):
+            began = time.perf_counter()
+            np.asarray(compiled(optimizer._history.value, gradient)[:1])
+            best = min(best, time.perf_counter() - began)
+        return 1e3 * best
+
+    return milliseconds(direction), milliseconds(twice)
+
+
+def main():
+    """Print the tables."""
+    chosen = sys.argv[1:]
+    print(f"{keras.backend.backend()}: seconds to the target loss (evaluations; optax: iterations)")
+    for name, sizes, x, y, evaluations in tasks():
+        if chosen and name not in chosen:
+            continue
+        count = sum(w.size for w in start_weights(sizes))
+        target = scipy_lbfgs(sizes, x, y, -1.0, evaluations)[2]
+        print(f"{name}: {count:,} weights, target {target:.3e}")
+        results = {}
+        for solver in (ours, scipy_lbfgs, torch_lbfgs, optax_lbfgs):
+            seconds, taken, reached = solver(sizes, x, y, target, 5 * evaluations)
+            late = "" if reached <= target else f"  did not reach it: {reached:.3e}"
+            results[solver.__name__] = seconds if not late else float("inf")
+            print(f"  {solver.__name__:12s} {seconds:8.3f} ({taken}){late}", flush=True)
+        best = min(v for k, v in results.items() if k != "ours")
+        print(f"  ours over the best of the others: {results['ours'] / best:.2f}")
+    if not chosen or "direction" in chosen:
+        cost, floor = direction_cost()
+        print(
+            f"direction, 1,000,000 weights, {MEMORY} pairs: {cost:.1f} ms; reading the history "
+            f"twice {floor:.1f} ms; ratio {cost / floor:.2f}"
+        )
+
+
+if __name__ == "__main__":
+    main()

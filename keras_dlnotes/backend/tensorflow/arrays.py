@@ -1,0 +1,167 @@
+"""Array operations that keep their argument's dtype, and what one training step hands the next.
+
+`keras.ops` computes some float64 operations in float32 on some backends; line searches and
+quasi-Newton updates cannot afford that, so they ask the backend itself.
+"""
+
+import tensorflow as tf
+
+where = tf.where
+absolute = tf.abs
+square_root = tf.sqrt
+maximum = tf.maximum
+minimum = tf.minimum
+is_finite = tf.math.is_finite
+logical_and = tf.logical_and
+logical_or = tf.logical_or
+logical_not = tf.logical_not
+stack = tf.stack
+cast = tf.cast
+reshape = tf.reshape
+
+
+def tensor(values, dtype):
+    """`values` as a tensor of exactly `dtype`."""
+    return tf.cast(tf.convert_to_tensor(values), dtype)
+
+
+def unstack(vector, count):
+    """The `count` scalars of a vector."""
+    return tf.unstack(vector, num=count)
+
+
+def all_equal(first, second):
+    """Whether two vectors agree in every number, bit for bit but for the sign of zero."""
+    return tf.reduce_all(tf.equal(first, second))
+
+
+def largest_magnitude(vector):
+    """max_i |vector_i|."""
+    return tf.reduce_max(tf.abs(vector))
+
+
+def dot(first, second):
+    """The inner product of two vectors."""
+    return tf.reduce_sum(first * second)
+
+
+def matrix_vector(matrix, vector):
+    """Matrix [r, n] times vector [n]."""
+    return tf.linalg.matvec(matrix, vector)
+
+
+def vector_matrix(vector, matrix):
+    """Vector [r] times matrix [r, n]."""
+    return tf.reshape(tf.matmul(tf.reshape(vector, (1, -1)), matrix), (-1,))
+
+
+def outer(first, second):
+    """The matrix [p, q] of all products of two vectors' numbers."""
+    return tf.expand_dims(first, 1) * tf.expand_dims(second, 0)
+
+
+def solve_triangular(matrix, vector, lower):
+    """Solve matrix @ x = vector for a small triangular matrix."""
+    solution = tf.linalg.triangular_solve(matrix, tf.expand_dims(vector, 1), lower=lower)
+    return tf.squeeze(solution, 1)
+
+
+def upper_triangle(matrix, strictly=False):
+    """The matrix with zeros below its diagonal (`strictly`: on it as well)."""
+    upper = tf.linalg.band_part(matrix, 0, -1)
+    return upper - tf.linalg.band_part(matrix, 0, 0) if strictly else upper
+
+
+def concatenate(vectors):
+    """Vectors joined end to end."""
+    return tf.concat(vectors, 0)
+
+
+def transpose(matrix):
+    """The transposed matrix."""
+    return tf.transpose(matrix)
+
+
+def diagonal(matrix):
+    """The diagonal of a matrix as a vector."""
+    return tf.linalg.diag_part(matrix)
+
+
+def diagonal_matrix(vector):
+    """The matrix with this diagonal and zeros elsewhere."""
+    return tf.linalg.diag(vector)
+
+
+def take_square(matrix, indices):
+    """The rows and columns of a square matrix that an integer vector names."""
+    return tf.gather(tf.gather(matrix, indices, axis=0), indices, axis=1)
+
+
+def place(vector, index, value):
+    """The vector (or, along the first axis, the matrix) with the entry `index` replaced."""
+    return tf.tensor_scatter_nd_update(vector, tf.reshape(index, (1, 1)), tf.expand_dims(value, 0))
+
+
+def entry(matrix, index):
+    """One number of a matrix's diagonal."""
+    return tf.gather(tf.linalg.diag_part(matrix), index)
+
+
+def eigh(matrix):
+    """Eigenvalues, ascending, and eigenvectors (columns) of a symmetric matrix."""
+    values, vectors = tf.linalg.eigh(matrix)
+    return values, vectors
+
+
+def take(array, indices):
+    """The rows of an array that an integer vector names."""
+    return tf.gather(array, indices)
+
+
+def arange(count):
+    """0, 1, ..., count - 1 as 32-bit integers."""
+    return tf.range(count)
+
+
+def row(matrix, index):
+    """One row of a matrix."""
+    return tf.gather(matrix, index)
+
+
+def assign_row(variable, index, value):
+    """Write one row of a matrix variable and leave the others where they lie."""
+    variable.value.scatter_nd_update(tf.reshape(index, (1, 1)), tf.expand_dims(value, 0))
+
+
+def flatten(tensors, dtype):
+    """One vector of all tensors' numbers, in order; sparse gradients made dense."""
+    return tf.concat(
+        [tf.cast(tf.reshape(tf.convert_to_tensor(t), (-1,)), dtype) for t in tensors], 0
+    )
+
+
+def copied(array):
+    """The array in memory of its own."""
+    return tf.identity(array)
+
+
+def conditional(predicate, when_true, when_false):
+    """Run one of two functions of no arguments; both return the same structure of tensors."""
+    return tf.cond(predicate, when_true, when_false)
+
+
+def detached(loss):
+    """The loss as a number to carry from `scale_loss` to `apply`, outside differentiation."""
+    return tf.stop_gradient(tf.convert_to_tensor(loss))
+
+
+def is_usable(value):
+    """Whether a carried number can still be used where the program now is."""
+    if tf.executing_eagerly():
+        return hasattr(value, "numpy")
+    graph = tf.compat.v1.get_default_graph()
+    while graph is not None:
+        if getattr(value, "graph", graph) is graph:
+            return True
+        graph = getattr(graph, "outer_graph", None)
+    return hasattr(value, "numpy")

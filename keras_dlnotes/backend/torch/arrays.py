@@ -1,0 +1,155 @@
+"""Array operations that keep their argument's dtype, and what one training step hands the next.
+
+`keras.ops` computes some float64 operations in float32 on some backends; line searches and
+quasi-Newton updates cannot afford that, so they ask the backend itself.
+"""
+
+import torch
+from keras.src.backend.torch.core import get_device, to_torch_dtype
+
+where = torch.where
+absolute = torch.abs
+square_root = torch.sqrt
+maximum = torch.maximum
+minimum = torch.minimum
+is_finite = torch.isfinite
+logical_and = torch.logical_and
+logical_or = torch.logical_or
+logical_not = torch.logical_not
+stack = torch.stack
+reshape = torch.reshape
+
+
+def cast(array, dtype):
+    """The array in another dtype."""
+    return array.to(to_torch_dtype(dtype))
+
+
+def tensor(values, dtype):
+    """`values` as a tensor of exactly `dtype`."""
+    return torch.as_tensor(values, dtype=to_torch_dtype(dtype), device=get_device())
+
+
+def unstack(vector, count):
+    """The `count` scalars of a vector."""
+    return list(torch.unbind(vector))
+
+
+def all_equal(first, second):
+    """Whether two vectors agree in every number, bit for bit but for the sign of zero."""
+    return torch.all(first == second)
+
+
+def largest_magnitude(vector):
+    """max_i |vector_i|."""
+    return torch.max(torch.abs(vector))
+
+
+def dot(first, second):
+    """The inner product of two vectors."""
+    return torch.dot(first, second)
+
+
+def matrix_vector(matrix, vector):
+    """Matrix [r, n] times vector [n]."""
+    return torch.mv(matrix, vector)
+
+
+def vector_matrix(vector, matrix):
+    """Vector [r] times matrix [r, n]."""
+    return torch.matmul(vector, matrix)
+
+
+def outer(first, second):
+    """The matrix [p, q] of all products of two vectors' numbers."""
+    return torch.outer(first, second)
+
+
+def solve_triangular(matrix, vector, lower):
+    """Solve matrix @ x = vector for a small triangular matrix."""
+    return torch.linalg.solve_triangular(matrix, vector[:, None], upper=not lower)[:, 0]
+
+
+def upper_triangle(matrix, strictly=False):
+    """The matrix with zeros below its diagonal (`strictly`: on it as well)."""
+    return torch.triu(matrix, 1 if strictly else 0)
+
+
+concatenate = torch.cat
+diagonal = torch.diag
+diagonal_matrix = torch.diag
+
+
+def transpose(matrix):
+    """The transposed matrix."""
+    return matrix.T
+
+
+def take_square(matrix, indices):
+    """The rows and columns of a square matrix that an integer vector names."""
+    return matrix[indices][:, indices]
+
+
+def place(vector, index, value):
+    """The vector (or, along the first axis, the matrix) with the entry `index` replaced."""
+    changed = vector.clone()
+    changed[int(index)] = value
+    return changed
+
+
+def entry(matrix, index):
+    """One number of a matrix's diagonal."""
+    return matrix[int(index), int(index)]
+
+
+def eigh(matrix):
+    """Eigenvalues, ascending, and eigenvectors (columns) of a symmetric matrix."""
+    values, vectors = torch.linalg.eigh(matrix)
+    return values, vectors
+
+
+def take(array, indices):
+    """The rows of an array that an integer vector names."""
+    return array[indices]
+
+
+def arange(count):
+    """0, 1, ..., count - 1 as 32-bit integers."""
+    return torch.arange(count, dtype=torch.int32, device=get_device())
+
+
+def row(matrix, index):
+    """One row of a matrix."""
+    return matrix[int(index)].clone()
+
+
+def assign_row(variable, index, value):
+    """Write one row of a matrix variable and leave the others where they lie."""
+    with torch.no_grad():
+        variable.value[int(index)] = value
+
+
+def flatten(tensors, dtype):
+    """One vector of all tensors' numbers, in order; sparse gradients made dense."""
+    dense = [t.to_dense() if t.is_sparse else t for t in tensors]
+    return torch.cat([t.detach().reshape(-1).to(to_torch_dtype(dtype)) for t in dense])
+
+
+def copied(array):
+    """The array in memory of its own."""
+    return array.clone()
+
+
+def conditional(predicate, when_true, when_false):
+    """Run one of two functions of no arguments; both return the same structure of tensors."""
+    return when_true() if bool(predicate) else when_false()
+
+
+def detached(loss):
+    """The loss as a number to carry from `scale_loss` to `apply`, outside differentiation."""
+    return torch.as_tensor(loss).detach()
+
+
+def is_usable(value):
+    """Whether a carried number can still be used where the program now is."""
+    return True

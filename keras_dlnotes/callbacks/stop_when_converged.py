@@ -1,0 +1,86 @@
+"""Follow a second-order optimizer through `fit`, and stop when it has nothing left to do."""
+
+import keras
+
+from keras_dlnotes.callbacks.full_batch import second_order_optimizer
+
+_SENTENCES = {
+    "converged": "the gradient is within the tolerance",
+    "line search failed": "no lower loss was found along the steepest descent: the precision of "
+    "{dtype} is exhausted, or the gradient is not that of the loss",
+    "not deterministic": "the loss changed between two evaluations at the same weights",
+}
+
+
+class StopWhenConverged(keras.callbacks.Callback):
+    """Ends `fit` when a second-order optimizer has converged or cannot go on, and says which.
+
+    When to use it: with every `fit` that uses `LBFGS`, `BFGS`, `Newton` or `NewtonCG`. Besides
+    stopping, it
+
+    - shows validation, and callbacks that come after it at the end of an epoch (checkpoints), the
+      accepted point instead of the trial point of a half-finished line search;
+    - adds `gradient_norm`, `step_size`, `evaluations` and `status_code` to the logs, from where
+      `History` and Keras's `TensorBoard` take them.
+
+    Formula: converged means max_i |dL/dw_i| <= the optimizer's `gradient_tolerance`.
+
+    The optimizer is looked at when an epoch ends. With one batch an epoch that is every
+    evaluation; with a repeated data set and `steps_per_execution` it is every so many.
+
+    Args:
+        verbose: 1 prints a sentence when training stops, 0 does not.
+
+    Raises:
+        ValueError: If the model's optimizer has no `status`.
+
+    Example:
+    ```python
+    model.compile(optimizer=kd.optimizers.LBFGS(), loss="mse")
+    model.fit(x, y, batch_size=len(x), epochs=1000, callbacks=[kd.callbacks.StopWhenConverged()])
+    ```
+    """
+
+    def __init__(self, verbose=1):
+        super().__init__()
+        self.verbose = verbose
+
+    def set_model(self, model):
+        """Find the optimizer."""
+        super().set_model(model)
+        self._optimizer = second_order_optimizer(model, type(self).__name__)
+
+    def on_epoch_begin(self, epoch, logs=None):
+        """Put the trial point back: its evaluation is due."""
+        if self._optimizer.built:
+            self._optimizer.swap_in_trial_point()
+
+    def on_test_begin(self, logs=None):
+        """Validate the accepted point."""
+        if self._optimizer.built:
+            self._optimizer.swap_in_accepted_point()
+
+    def on_epoch_end(self, epoch, logs=None):
+        """Report, stop if there is nothing left to do, and leave the accepted point to be saved."""
+        optimizer = self._optimizer
+        if optimizer.has_unfinished_evaluation:
+            raise ValueError(
+                "Expected FullBatch before StopWhenConverged in the list of callbacks: the epoch's "
+                "gradient has to be complete before the optimizer can be judged. "
+                "Received them the other way round."
+            )
+        optimizer.swap_in_accepted_point()
+        progress = optimizer.progress
+        if logs is not None:
+            for key in ("gradient_norm", "step_size", "evaluations", "status_code"):
+                logs[key] = float(progress[key])
+        status = optimizer.status
+        if status in _SENTENCES:
+            self.model.stop_training = True
+            if self.verbose:
+                reason = _SENTENCES[status].format(dtype=keras.config.floatx())
+                print(
+                    f"\n{optimizer.name}: {status} after {progress['evaluations']} evaluations "
+                    f"and {progress['iterations']} steps; {reason}. "
+                    f"Loss {progress['loss']:.6g}, gradient {progress['gradient_norm']:.2g}."
+                )

@@ -1,0 +1,103 @@
+"""What every method with trial points shares: which point the model holds, and what is known."""
+
+import warnings
+from typing import Any
+
+import keras
+
+from keras_dlnotes.backend import active
+from keras_dlnotes.numerics import descent
+from keras_dlnotes.optimizers import deterministic_objective, flat_weights
+
+xp = active.arrays
+
+
+class AcceptedPoint:
+    """Mixed into an optimizer that evaluates trial points and accepts some of them.
+
+    It finds in the optimizer: `_control`, a vector that starts with the phase and the phase
+    suspended by `RESUME`; `_read_control`, which names its numbers; `_accepted_point` and
+    `_trial_point`, vectors; `_carried`, what one step hands from `scale_loss` to `apply`.
+    """
+
+    built: bool
+    _dtype: str
+    _control: Any
+    _accepted_point: Any
+    _trial_point: Any
+    _carried: Any
+    _trainable_variables: Any
+
+    def _read_control(self, vector) -> Any:
+        raise NotImplementedError
+
+    @property
+    def has_unfinished_evaluation(self):
+        """Whether an evaluation is spread over batches and not complete yet."""
+        return False
+
+    def scale_loss(self, loss):
+        """Take note of the loss; `apply` needs it beside the gradient of what is returned."""
+        self._carried.loss = xp.detached(loss)
+        return super().scale_loss(loss)  # type: ignore[misc]
+
+    def _carried_loss(self):
+        loss, self._carried.loss = self._carried.loss, None
+        if loss is None or not xp.is_usable(loss):
+            return None
+        return xp.reshape(xp.cast(loss, self._dtype), ())
+
+    def _write(self, flat):
+        return flat_weights.write(flat, self._trainable_variables, self._dtype)
+
+    def finalize_variable_values(self, var_list):
+        """Put the accepted point into the weights: what `fit` leaves is never a trial point."""
+        # JAX's trainer takes the values out of the variables while it runs, and calls this even if
+        # a step has raised before they are back: nothing to do then, and an error not to hide.
+        if not self.built or getattr(self._control, "_value", 0) is None:
+            return
+        phase = int(keras.ops.convert_to_numpy(self._control)[0])
+        if phase == descent.NOT_DETERMINISTIC:
+            warnings.warn(deterministic_objective.NOISE, RuntimeWarning, stacklevel=2)
+        if phase in (descent.START, descent.RESUME):
+            return
+        self._write(self._accepted_point.value)
+        control = xp.unstack(self._control.value, self._control.shape[0])
+        control[:2] = [control[0] * 0.0 + float(descent.RESUME), control[0]]
+        self._control.assign(xp.stack(control))
+
+    def swap_in_accepted_point(self):
+        """Put the accepted point into the weights until `swap_in_trial_point`."""
+        if int(keras.ops.convert_to_numpy(self._control)[0]) != descent.START:
+            self._write(self._accepted_point.value)
+
+    def swap_in_trial_point(self):
+        """Put the point whose evaluation is due into the weights, bit for bit."""
+        phase = int(keras.ops.convert_to_numpy(self._control)[0])
+        if phase not in (descent.START, descent.RESUME):
+            self._write(self._trial_point.value)
+
+    @property
+    def progress(self):
+        """The run in numbers: a dict of Python numbers, readable between training steps."""
+        if not self.built:
+            return {}
+        control = self._read_control(keras.ops.convert_to_numpy(self._control))
+        return {
+            "loss": float(control.loss),
+            "gradient_norm": float(control.gradient_norm),
+            "step_size": float(control.step_size),
+            "evaluations": int(control.evaluations),
+            "iterations": int(control.iterations),
+            "restarts": int(control.restarts),
+            "status_code": int(control.phase),
+        }
+
+    @property
+    def status(self):
+        """Not started, searching, converged, line search failed or not deterministic."""
+        if not self.built:
+            return descent.NAMES[descent.START]
+        control = self._read_control(keras.ops.convert_to_numpy(self._control))
+        phase = int(control.phase)
+        return descent.NAMES[int(control.suspended) if phase == descent.RESUME else phase]

@@ -1,0 +1,59 @@
+"""What a method that compares losses between evaluations must ask of its surroundings."""
+
+# Why each of Keras's optimizer arguments cannot be combined with a line search or trust region.
+_REASONS = {
+    "learning_rate": "the step's length is found by the method itself",
+    "weight_decay": "it moves the weights behind the back of the step that is being tested; use a "
+    "kernel_regularizer, whose penalty is part of the loss",
+    "clipnorm": "a clipped gradient is not the gradient of the loss that the step is tested with",
+    "global_clipnorm": "a clipped gradient is not the gradient of the loss that the step is tested "
+    "with",
+    "clipvalue": "a clipped gradient is not the gradient of the loss that the step is tested with",
+    "use_ema": "trial points would be averaged with accepted ones; the weights that fit leaves are "
+    "the best accepted ones already",
+    "ema_overwrite_frequency": "it moves the weights between two evaluations of one search",
+    "gradient_accumulation_steps": "it gives a short last batch the weight of a full one; use "
+    "keras_dlnotes.callbacks.FullBatch, which accumulates an epoch exactly",
+}
+
+NOISE = (
+    "The loss changed between two evaluations at the same weights, so no step can be judged by it "
+    "and the weights were left at the last accepted point. Usual causes: mini-batches (use "
+    "batch_size=len(x), or keras_dlnotes.callbacks.FullBatch when the data is larger than memory), "
+    "dropout, random augmentation, or other data than before. Use an optimizer made for noisy "
+    "losses, such as Adam, or make the loss deterministic."
+)
+
+
+def check_arguments(class_name, arguments):
+    """Refuse what would falsify the search; the loss scale factor, which is folded in, returned."""
+    arguments = dict(arguments)
+    loss_scale_factor = arguments.pop("loss_scale_factor", None)
+    arguments.pop("ema_momentum", None)
+    for argument, value in arguments.items():
+        if argument not in _REASONS:
+            raise TypeError(f"{class_name} got an unexpected argument {argument!r}.")
+        if value not in (None, False):
+            raise ValueError(
+                f"{class_name} does not take `{argument}`: {_REASONS[argument]}. "
+                f"Received: {argument}={value!r}. Leave it out."
+            )
+    return loss_scale_factor
+
+
+def check_variables(class_name, variables):
+    """Refuse weights that somebody else moves after each step."""
+    for variable in variables:
+        if getattr(variable, "constraint", None) is not None:
+            raise ValueError(
+                f"{class_name} minimises without constraints: after a constraint has moved the "
+                "weights, the loss no longer belongs to the step that is being tested. Received: "
+                f"the variable {variable.path!r} with constraint {variable.constraint!r}. Remove "
+                "the constraint, or write the layer so that it maps free weights to allowed ones."
+            )
+
+
+def working_dtype(variables):
+    """The dtype of the optimizer's own state: float64 for float64 weights, float32 for others."""
+    dtypes = {str(getattr(v.dtype, "name", v.dtype)) for v in variables}
+    return "float64" if "float64" in dtypes else "float32"

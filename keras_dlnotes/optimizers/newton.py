@@ -1,0 +1,143 @@
+"""Newton's method: the exact Hessian, in a trust region."""
+
+import keras
+
+from keras_dlnotes.backend import active
+from keras_dlnotes.numerics import descent, trust_region
+from keras_dlnotes.optimizers.trust_region import TrustRegion
+
+xp = active.arrays
+
+
+@keras.saving.register_keras_serializable(package="keras_dlnotes")
+class Newton(TrustRegion):
+    """Newton's method with the exact Hessian, safe far from the minimum and at saddles.
+
+    When to use it: up to a few hundred weights, full batch, and the minimum wanted to the last
+    digit in a handful of steps. For more weights, `NewtonCG` or `LBFGS`.
+
+    Formula, w and g of shape [n], H = d^2 L / dw^2 of shape [n, n]:
+
+        w = w - (H + mu I)^-1 g
+
+    with mu = 0 where H is positive definite and the model of the loss can be trusted that far
+    (then it is the notes' w = w - H^-1 g, and a quadratic is solved in one step), and else the
+    smallest mu that makes H + mu I positive definite and the step no longer than the radius of the
+    trust region. The radius follows from how well the model foretold the last loss. Along negative
+    curvature the step goes to the region's edge, which leaves saddles behind.
+
+    Each training step is one evaluation of loss, gradient and Hessian, at the accepted point or at
+    a trial point; see `LBFGS` for what `fit` and validation see, and `StopWhenConverged`. On
+    TensorFlow compile the model with `jit_compile=False`: XLA has no vectorised Hessian (above 64
+    weights that is an error) and finds eigenvectors to six digits only. On JAX, add `keras_dlnotes.callbacks.SecondDerivatives()` to the callbacks of `fit`.
+
+    Args:
+        gradient_tolerance: Converged when no component of the gradient is larger than this and
+            the Hessian has no negative eigenvalue.
+        max_weights: Refuse models with more weights than this: the Hessian has n^2 numbers, and a
+            step takes n^3 operations.
+        verify_determinism: Spend the second evaluation on the starting weights again, to find out
+            at once whether the loss repeats itself.
+        name: The optimizer's name.
+        **kwargs: As for `LBFGS`.
+
+    Raises:
+        ValueError: When building, for a model with more than `max_weights` weights; in a step, if
+            the second derivatives cannot be had.
+
+    Example:
+    ```python
+    model.compile(optimizer=kd.optimizers.Newton(), loss="mse", jit_compile=False)
+    model.fit(x, y, batch_size=len(x), epochs=20, callbacks=[kd.callbacks.SecondDerivatives()])
+    ```
+
+    Reference: J. Nocedal and S. Wright, Numerical Optimization (2006), algorithms 4.1 and 4.3.
+    """
+
+    def __init__(
+        self,
+        gradient_tolerance=1e-6,
+        max_weights=2000,
+        verify_determinism=True,
+        name="newton",
+        **kwargs,
+    ):
+        super().__init__(gradient_tolerance, verify_determinism, name, **kwargs)
+        self.max_weights = max_weights
+
+    def build_curvature(self, size, dtype):
+        """The Hessian's eigenvalues and eigenvectors at the accepted point."""
+        if size > self.max_weights:
+            raise ValueError(
+                f"Newton forms and decomposes the {size} x {size} Hessian. Expected at most "
+                f"max_weights={self.max_weights} weights. Received: {size}. Use "
+                "keras_dlnotes.optimizers.NewtonCG, which needs only products with the Hessian, "
+                "or LBFGS; or raise max_weights."
+            )
+        self._eigenvalues = self.add_variable((size,), "zeros", dtype, name="eigenvalues")
+        self._eigenvectors = self.add_variable((size, size), "zeros", dtype, name="eigenvectors")
+
+    def second_derivative(self, loss):
+        """The Hessian [n, n]."""
+        return active.derivatives.hessian(loss, self._trainable_variables)
+
+    def advance(self, control, weights, loss, gradient, second):
+        """See `TrustRegion.advance`."""
+        one, no = control.loss * 0.0 + 1.0, xp.logical_not
+        examining = control.phase == float(descent.VERIFY)
+        idle = (control.phase >= float(descent.CONVERGED)) & (control.phase < 8.5)
+        verdict = self.judge(control, weights, loss, gradient, examining)
+        c = self.count(control, verdict, weights, loss, gradient)
+        hessian = xp.cast(second, self._dtype)
+
+        def decompose():
+            symmetric = 0.5 * (hessian + xp.transpose(hessian))
+            # Decomposing what is not finite would fail; a point like that is never accepted.
+            clean = xp.where(xp.is_finite(symmetric), symmetric, symmetric * 0.0)
+            return xp.eigh(xp.where(xp.is_finite(clean), clean, xp.outer(gradient, gradient) * 0.0))
+
+        eigenvalues, eigenvectors = xp.conditional(
+            verdict.take, decompose, lambda: (self._eigenvalues.value, self._eigenvectors.value)
+        )
+        self._eigenvalues.assign(eigenvalues)
+        self._eigenvectors.assign(eigenvectors)
+        projected = xp.vector_matrix(self._accepted_gradient.value, eigenvectors)
+        largest = xp.largest_magnitude(eigenvalues)
+        convex = eigenvalues[0] > 10.0 * self._epsilon * largest
+        # Trust the model as far as its own minimum to begin with, if it has one.
+        whole = projected / xp.where(convex, eigenvalues, eigenvalues * 0.0 + 1.0)
+        whole = 1.001 * xp.square_root(xp.dot(whole, whole))
+        first = xp.where(convex & (whole > 0.0), whole, one)
+        radius = xp.where(verdict.start, first, c.radius)
+        step = trust_region.solve(eigenvalues, projected, radius, self._epsilon)
+
+        flat = (c.gradient_norm <= self.gradient_tolerance) & (
+            eigenvalues[0] >= -(self._epsilon**0.5) * largest
+        )
+        size = xp.largest_magnitude(self._accepted_point.value)
+        lost = verdict.rejected & (radius <= self._epsilon * (size + self._epsilon))
+        phase = xp.where(verdict.start & verdict.take, one * descent.VERIFY, c.phase)
+        if not self.verify_determinism:
+            phase = xp.where(verdict.start & verdict.take, one * descent.SEARCH, phase)
+        phase = xp.where(verdict.again & no(idle), one * descent.SEARCH, phase)
+        phase = xp.where(verdict.take & flat, one * descent.CONVERGED, phase)
+        resumed = (control.phase == float(descent.RESUME)) & verdict.again
+        was_idle = resumed & (control.suspended >= float(descent.CONVERGED))
+        phase = xp.where(was_idle, control.suspended, phase)
+        phase = xp.where(lost | verdict.hopeless, one * descent.FAILED, phase)
+        phase = xp.where(verdict.noisy, one * descent.NOT_DETERMINISTIC, phase)
+        moving = phase == float(descent.SEARCH)
+        point = self._accepted_point.value
+        trial = point + xp.matrix_vector(eigenvectors, step.coordinates)
+        c = c._replace(
+            phase=phase,
+            suspended=xp.where(control.phase == float(descent.RESUME), c.phase * 0.0, c.suspended),
+            radius=radius,
+            promise=step.reduction,
+            step_length=step.length,
+        )
+        return c, xp.where(moving, trial, point)
+
+    def get_config(self):
+        """The arguments that make this optimizer again."""
+        return {"max_weights": self.max_weights, **super().get_config()}

@@ -1,0 +1,132 @@
+"""Newton's method without the Hessian: conjugate gradients, one product a training step."""
+
+import keras
+
+from keras_dlnotes.backend import active
+from keras_dlnotes.numerics import descent, steihaug
+from keras_dlnotes.optimizers import flat_weights
+from keras_dlnotes.optimizers.trust_region import TrustRegion
+
+xp = active.arrays
+
+
+@keras.saving.register_keras_serializable(package="keras_dlnotes")
+class NewtonCG(TrustRegion):
+    """Hessian-free Newton: second-order steps with memory linear in the weights.
+
+    When to use it: too many weights for `Newton`, full batch, and curvature that matters: badly
+    conditioned or non-convex losses where L-BFGS crawls. Negative curvature is followed to the edge
+    of the trust region instead of being damped away.
+
+    Formula, w, g, p of shape [n]:
+
+        w = w + p,   p = argmin g^T p + p^T H p / 2  over |p| <= radius, approximately
+
+    by Steihaug's truncated conjugate gradients, which need H only in products with vectors
+    (`hessian_vector_product`, two more passes through the network, never a matrix), and stop when
+    the residual is below min(1/2, sqrt(|g|)) |g|, at the edge of the region, or at negative
+    curvature.
+
+    Each training step is one evaluation of loss and gradient with one product: `products` of them
+    at the accepted point make a trial step, and one at the trial point judges it. On JAX, add
+    `keras_dlnotes.callbacks.SecondDerivatives()` to the callbacks of `fit`.
+
+    Args:
+        max_products: Hessian-vector products for one step at most.
+        gradient_tolerance: Converged when no component of the gradient is larger than this.
+        name: The optimizer's name.
+        **kwargs: As for `LBFGS`.
+
+    Raises:
+        ValueError: In a step, if the second derivatives cannot be had.
+
+    Example:
+    ```python
+    model.compile(optimizer=kd.optimizers.NewtonCG(), loss="mse")
+    model.fit(x, y, batch_size=len(x), epochs=500, callbacks=[kd.callbacks.SecondDerivatives()])
+    ```
+
+    Reference: J. Nocedal and S. Wright, Numerical Optimization (2006), algorithms 4.1 and 7.2.
+    """
+
+    def __init__(self, max_products=50, gradient_tolerance=1e-6, name="newton_cg", **kwargs):
+        # Every product is formed at the accepted point once more: the loss is verified for free.
+        super().__init__(gradient_tolerance, True, name, **kwargs)
+        if max_products < 1:
+            raise ValueError(f"Expected max_products >= 1. Received: {max_products}.")
+        self.max_products = max_products
+
+    def build_curvature(self, size, dtype):
+        """The state of the inner iteration."""
+        self._inner = [
+            self.add_variable((size,), "zeros", dtype, name=name)
+            for name in ("inner_iterate", "inner_residual", "inner_direction")
+        ]
+
+    def second_derivative(self, loss):
+        """The product H d with the inner iteration's direction, [n]."""
+        variables = self._trainable_variables
+        vectors = flat_weights.split(self._inner[2].value, variables)
+        return flat_weights.join(
+            active.derivatives.hessian_vector_product(loss, variables, vectors), self._dtype
+        )
+
+    def advance(self, control, weights, loss, gradient, second):
+        """See `TrustRegion.advance`."""
+        one, no = control.loss * 0.0 + 1.0, xp.logical_not
+        inner = control.phase == float(descent.VERIFY)
+        verdict = self.judge(control, weights, loss, gradient, inner)
+        c = self.count(control, verdict, weights, loss, gradient)
+        point, at_point = self._accepted_point.value, self._accepted_gradient.value
+        size = xp.square_root(xp.dot(point, point))
+        radius = xp.where(verdict.start, xp.maximum(one, size), c.radius)
+
+        state = steihaug.State(*[v.value for v in self._inner])
+        norm = xp.square_root(xp.dot(at_point, at_point))
+        tolerance = norm * xp.minimum(0.5 * one, xp.square_root(norm))
+        further, final = steihaug.advance(state, second, radius, tolerance)
+        going_on = inner & verdict.again
+        products = xp.where(going_on, c.products + 1.0, c.products * 0.0)
+        final = going_on & (final | (products >= float(self.max_products)))
+        resumed = verdict.again & no(inner)
+        was_idle = resumed & (control.suspended >= float(descent.CONVERGED))
+        idle = (control.phase >= float(descent.CONVERGED)) | was_idle
+        # A new accepted point, a smaller ball, or a second `fit`: the inner iteration starts over.
+        anew = verdict.take | verdict.rejected | (resumed & no(idle))
+        fresh = steihaug.start(at_point)
+        state = steihaug.State(
+            *[
+                xp.where(anew, new, xp.where(going_on, later, old))
+                for new, later, old in zip(fresh, further, state, strict=True)
+            ]
+        )
+        for variable, value in zip(self._inner, state, strict=True):
+            variable.assign(value)
+
+        promise = steihaug.reduction(state, at_point)
+        lost = (verdict.rejected & (radius <= self._epsilon * (size + self._epsilon))) | (
+            final & no(promise > 0.0)
+        )
+        phase = xp.where(anew, one * descent.VERIFY, c.phase)
+        phase = xp.where(final, one * descent.SEARCH, phase)
+        phase = xp.where(was_idle, control.suspended, phase)
+        flat = c.gradient_norm <= self.gradient_tolerance
+        phase = xp.where(verdict.take & flat, one * descent.CONVERGED, phase)
+        phase = xp.where(lost | verdict.hopeless, one * descent.FAILED, phase)
+        phase = xp.where(verdict.noisy, one * descent.NOT_DETERMINISTIC, phase)
+        moving = phase == float(descent.SEARCH)
+        length = xp.square_root(xp.dot(state.iterate, state.iterate))
+        c = c._replace(
+            phase=phase,
+            radius=radius,
+            promise=xp.where(final, promise, c.promise),
+            step_length=xp.where(final, length, c.step_length),
+            products=products,
+        )
+        return c, xp.where(moving, point + state.iterate, point)
+
+    def get_config(self):
+        """The arguments that make this optimizer again."""
+        config = {"max_products": self.max_products, **super().get_config()}
+        del config["verify_determinism"]
+        return config

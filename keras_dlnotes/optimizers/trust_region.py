@@ -1,0 +1,229 @@
+"""What Newton and NewtonCG share: trial points judged by the model's promise."""
+
+import abc
+import types
+from typing import Any, NamedTuple
+
+import keras
+import numpy as np
+
+from keras_dlnotes.backend import active
+from keras_dlnotes.numerics import descent, trust_region
+from keras_dlnotes.optimizers import deterministic_objective, flat_weights
+from keras_dlnotes.optimizers.accepted_point import AcceptedPoint
+
+xp = active.arrays
+
+
+class Control(NamedTuple):
+    """Everything a trust-region method remembers that is not a vector; scalars of one dtype."""
+
+    phase: Any
+    suspended: Any
+    loss: Any  # at the accepted point
+    gradient_norm: Any  # largest magnitude at the accepted point
+    step_size: Any  # length of the last accepted step
+    evaluations: Any
+    iterations: Any
+    restarts: Any
+    radius: Any
+    promise: Any  # the model's reduction for the trial step
+    step_length: Any  # of the trial step
+    products: Any  # Hessian-vector products for this step
+
+
+class Verdict(NamedTuple):
+    """What an evaluation means; boolean scalars, but for `radius`."""
+
+    start: Any
+    take: Any  # the weights seen become the accepted point
+    again: Any  # at the accepted point, and the loss repeats itself
+    rejected: Any
+    noisy: Any
+    hopeless: Any  # loss or gradient at the starting weights is not finite
+    radius: Any
+
+
+class TrustRegion(AcceptedPoint, keras.optimizers.Optimizer, abc.ABC):
+    """A trust-region method as a state machine whose state is optimizer variables."""
+
+    def __init__(self, gradient_tolerance, verify_determinism, name, **kwargs):
+        factor = deterministic_objective.check_arguments(type(self).__name__, kwargs)
+        super().__init__(learning_rate=1.0, loss_scale_factor=factor, name=name)
+        if gradient_tolerance < 0.0:
+            raise ValueError(f"Expected gradient_tolerance >= 0. Received: {gradient_tolerance}.")
+        self.gradient_tolerance = gradient_tolerance
+        self.verify_determinism = verify_determinism
+        self._carried = types.SimpleNamespace(
+            loss=None, graph_loss=None, second=None, function=None, muted=False
+        )
+
+    @abc.abstractmethod
+    def build_curvature(self, size, dtype):
+        """Create the variables that hold the curvature of `size` weights."""
+
+    @abc.abstractmethod
+    def second_derivative(self, loss):
+        """What the method needs of the loss's (or, on JAX, the loss function's) curvature."""
+
+    @abc.abstractmethod
+    def advance(self, control, weights, loss, gradient, second):
+        """One evaluation: the new control, and the trial point for the next."""
+
+    def build(self, variables):
+        """Create the optimizer's variables for these weights."""
+        variables = list(variables)
+        super().build(variables)
+        deterministic_objective.check_variables(type(self).__name__, variables)
+        self._size = flat_weights.size(variables)
+        self._dtype = deterministic_objective.working_dtype(variables)
+        self._epsilon = float(np.finfo(self._dtype).eps)
+
+        def vector(name):
+            return self.add_variable((self._size,), "zeros", self._dtype, name=name)
+
+        width = len(Control._fields)
+        self._control = self.add_variable((width,), "zeros", self._dtype, name="control")
+        self._accepted_point = vector("accepted_point")
+        self._accepted_gradient = vector("accepted_gradient")
+        self._trial_point = vector("trial_point")
+        self.build_curvature(self._size, self._dtype)
+
+    def differentiate(self, loss_function):
+        """Give the next `apply` the loss as a function of the list of weights (needed on JAX).
+
+        In `fit`, `keras_dlnotes.callbacks.SecondDerivatives` does it.
+        """
+        self._carried.function = loss_function
+
+    def scale_loss(self, loss):
+        """Take note of the loss and, where its graph is at hand, of its second derivatives."""
+        if self._carried.muted:
+            return loss
+        scaled = super().scale_loss(loss)
+        if active.derivatives.SOURCE == "graph":
+            self._carried.graph_loss = loss
+        elif active.derivatives.SOURCE == "tape" and self.built:
+            self._carried.second = self.second_derivative(loss)
+        return scaled
+
+    def _second_from_function(self):
+        function, self._carried.function = self._carried.function, None
+        if function is None:
+            raise ValueError(
+                f"{type(self).__name__} needs second derivatives, and on JAX those need the loss "
+                "as a function of the weights. In fit, add "
+                "keras_dlnotes.callbacks.SecondDerivatives() to the callbacks; in a loop of your "
+                "own, call optimizer.differentiate(loss_function) before optimizer.apply, where "
+                "loss_function maps a list of weights to the loss. Received neither."
+            )
+
+        def quiet(weights):
+            # The function may call scale_loss again, whose note is of another evaluation.
+            self._carried.muted = True
+            try:
+                return function(weights)
+            finally:
+                self._carried.muted = False
+
+        return self.second_derivative(quiet)
+
+    def _backend_apply_gradients(self, grads, trainable_variables):
+        loss = self._carried_loss()
+        if loss is None:
+            raise ValueError(
+                f"{type(self).__name__} judges each step by the loss. Expected "
+                "optimizer.scale_loss(loss) in the same step, before optimizer.apply. "
+                "Received gradients only."
+            )
+        if active.derivatives.SOURCE == "function":
+            second = self._second_from_function()
+        elif active.derivatives.SOURCE == "graph":
+            graph_loss, self._carried.graph_loss = self._carried.graph_loss, None
+            second = self.second_derivative(graph_loss)
+        else:
+            second, self._carried.second = self._carried.second, None
+            if second is None:
+                raise ValueError(
+                    f"{type(self).__name__} takes second derivatives in scale_loss, for which it "
+                    "has to be built. Call optimizer.build(model.trainable_variables) before the "
+                    "first step."
+                )
+        indices = [self._get_variable_index(v) for v in trainable_variables]
+        gradient = flat_weights.gradient(grads, indices, self._trainable_variables, self._dtype)
+        weights = flat_weights.read(self._trainable_variables, self._dtype)
+        control = Control(*xp.unstack(self._control.value, len(Control._fields)))
+        control, trial_point = self.advance(control, weights, loss, gradient, second)
+        self._control.assign(xp.stack(control))
+        self._trial_point.assign(self._write(trial_point))
+
+    def judge(self, control, weights, loss, gradient, examining):
+        """What an evaluation means; `examining`: it was meant to be at the accepted point."""
+        c, no = control, xp.logical_not
+        gradient_norm = xp.largest_magnitude(gradient)
+        finite = xp.is_finite(loss) & xp.is_finite(gradient_norm)
+        noise = xp.absolute(c.loss)
+        repeats = xp.absolute(loss - c.loss) <= max(self._epsilon**0.5, 1e-6) * noise
+        at_trial = xp.all_equal(weights, self._trial_point.value)
+        at_accepted = xp.all_equal(weights, self._accepted_point.value)
+
+        def phase(number):
+            return c.phase == float(number)
+
+        put_back = no(at_trial) & at_accepted & no(phase(descent.START))
+        resume = put_back | phase(descent.RESUME)
+        idle = phase(descent.CONVERGED) | phase(descent.FAILED)
+        start = (
+            phase(descent.START)
+            | (no(at_trial) & no(at_accepted))
+            | ((resume | idle) & no(repeats))
+            | (phase(descent.RESUME) & (c.suspended == float(descent.NOT_DETERMINISTIC)))
+        )
+        again = no(start) & (examining | resume)
+        search = phase(descent.SEARCH) & no(start) & no(resume)
+        ratio = (c.loss - loss) / c.promise
+        # Where the promise itself is rounding, a loss that does not visibly rise is a good step.
+        rounding = 10.0 * self._epsilon * noise
+        tiny = (c.promise <= rounding) & (loss <= c.loss + rounding)
+        ratio = xp.where(tiny, ratio * 0.0 + 1.0, ratio)
+        accept = search & finite & (ratio > 1e-4)
+        radius = trust_region.next_radius(c.radius, c.step_length, ratio)
+        radius = xp.where(finite, radius, 0.1 * c.step_length)
+        return Verdict(
+            start=start,
+            take=(start & finite) | accept,
+            again=again & repeats,
+            rejected=search & no(accept),
+            noisy=again & no(repeats),
+            hopeless=start & no(finite),
+            radius=xp.where(search, radius, c.radius),
+        )
+
+    def count(self, control, verdict, weights, loss, gradient):
+        """The control with this evaluation counted and an accepted point's numbers in it."""
+        c, one = control, control.loss * 0.0 + 1.0
+        accept = verdict.take & xp.logical_not(verdict.start)
+        take = verdict.take
+        self._accepted_point.assign(xp.where(take, weights, self._accepted_point.value))
+        self._accepted_gradient.assign(xp.where(take, gradient, self._accepted_gradient.value))
+        return c._replace(
+            loss=xp.where(take, loss, c.loss),
+            gradient_norm=xp.where(take, xp.largest_magnitude(gradient), c.gradient_norm),
+            step_size=xp.where(accept, c.step_length, c.step_size),
+            evaluations=c.evaluations + one,
+            iterations=xp.where(accept, c.iterations + one, c.iterations),
+            restarts=xp.where(verdict.start & (c.evaluations > 0.0), c.restarts + one, c.restarts),
+            radius=verdict.radius,
+        )
+
+    def _read_control(self, vector):
+        return Control(*[float(number) for number in vector])
+
+    def get_config(self):
+        """The arguments that make this optimizer again."""
+        return {
+            "name": self.name,
+            "gradient_tolerance": self.gradient_tolerance,
+            "verify_determinism": self.verify_determinism,
+            "loss_scale_factor": self.loss_scale_factor,
+        }

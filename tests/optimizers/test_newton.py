@@ -1,0 +1,203 @@
+"""Newton and NewtonCG, through `fit` on every backend."""
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+from keras_dlnotes.callbacks import SecondDerivatives, StopWhenConverged
+from keras_dlnotes.optimizers import Newton, NewtonCG
+
+BACKEND = keras.backend.backend()
+EAGER_OR_GRAPH = {"jit_compile": BACKEND == "jax"}
+# Keras's matrix products are float32 on torch whatever the dtype: so far down is the gradient.
+FLOOR = {"torch": 1e-5}.get(BACKEND, 1e-9)
+
+
+class Landscape(keras.layers.Layer):
+    """Two weights; the output is a loss over them, the input does not matter."""
+
+    def __init__(self, function, start):
+        super().__init__()
+        self.function, self.start = function, start
+
+    def build(self, _):
+        self.point = self.add_weight(
+            shape=(2,), initializer=keras.initializers.Constant(0.0), name="point"
+        )
+        self.point.assign(self.start)
+
+    def call(self, inputs):
+        a, b = self.point[0], self.point[1]
+        return self.function(a, b) + 0.0 * inputs
+
+
+def descend(function, start, optimizer, epochs, **compile_arguments):
+    model = keras.Sequential([keras.Input((1,)), Landscape(function, start)])
+    model.compile(
+        optimizer, loss=lambda y, u: ops.mean(u), **{**EAGER_OR_GRAPH, **compile_arguments}
+    )
+    ones = np.ones((1, 1))
+    callbacks = [SecondDerivatives(), StopWhenConverged(verbose=0)]
+    model.fit(ones, ones, epochs=epochs, verbose=0, callbacks=callbacks)
+    return model, ops.convert_to_numpy(model.layers[0].point)
+
+
+@pytest.mark.usefixtures("float64")
+@pytest.mark.parametrize(("optimizer", "steps"), [(Newton, 1), (NewtonCG, 4)])
+def test_a_quadratic(optimizer, steps):
+    optimizer = optimizer(gradient_tolerance=FLOOR)
+    function = lambda a, b: 3.0 * (a - 1.0) ** 2 + (b + 2.0) ** 2 + a * b  # noqa: E731
+    _, last = descend(function, [4.0, 5.0], optimizer, 30)
+    assert optimizer.status == "converged"
+    assert optimizer.progress["iterations"] <= steps
+    assert np.allclose(last, np.linalg.solve([[6.0, 1.0], [1.0, 2.0]], [6.0, -4.0]), atol=1e-6)
+
+
+@pytest.mark.usefixtures("float64")
+@pytest.mark.parametrize("optimizer", [Newton, NewtonCG])
+def test_rosenbrock_from_far_away(optimizer):
+    optimizer = optimizer(gradient_tolerance=1e-8)
+    function = lambda a, b: 100.0 * (b - a**2) ** 2 + (1.0 - a) ** 2  # noqa: E731
+    _, last = descend(function, [-1.2, 1.0], optimizer, 150)
+    assert optimizer.status == "converged"
+    assert np.allclose(last, 1.0, atol=1e-7)
+    assert optimizer.progress["iterations"] < 40
+
+
+@pytest.mark.usefixtures("float64")
+def test_a_saddle_is_left_even_where_the_gradient_is_zero():
+    optimizer = Newton(gradient_tolerance=1e-8)
+    function = lambda a, b: 0.25 * a**4 - 0.5 * a**2 + b**2  # noqa: E731
+    _, last = descend(function, [0.0, 0.0], optimizer, 40)
+    assert optimizer.status == "converged"
+    assert np.allclose(np.abs(last), [1.0, 0.0], atol=1e-7)
+
+
+@pytest.mark.usefixtures("float64")
+def test_negative_curvature_is_followed_without_the_matrix():
+    optimizer = NewtonCG(gradient_tolerance=1e-8)
+    function = lambda a, b: 0.25 * a**4 - 0.5 * a**2 + b**2  # noqa: E731
+    _, last = descend(function, [0.01, 1.0], optimizer, 80)
+    assert optimizer.status == "converged"
+    assert np.allclose(last, [1.0, 0.0], atol=1e-7)
+
+
+@pytest.mark.usefixtures("float64")
+def test_a_singular_hessian_at_the_minimum():
+    optimizer = Newton(gradient_tolerance=1e-9)
+    function = lambda a, b: a**4 + (b - a) ** 2  # noqa: E731
+    _, last = descend(function, [2.0, -1.0], optimizer, 60)
+    assert optimizer.status == "converged"
+    assert np.allclose(last, 0.0, atol=2e-3)
+
+
+def regression():
+    keras.utils.set_random_seed(0)
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(60, 3))
+    y = np.tanh(x @ np.array([1.0, -2.0, 0.5]))[:, None] + 0.1 * rng.normal(size=(60, 1))
+    penalty = keras.regularizers.L2(1e-3)
+    model = keras.Sequential(
+        [
+            keras.Input((3,)),
+            keras.layers.Dense(4, "sigmoid", kernel_regularizer=penalty),
+            keras.layers.Dense(1, kernel_regularizer=penalty),
+        ]
+    )
+    return model, x, y
+
+
+MODES = {
+    "tensorflow": [{"jit_compile": False}, {"jit_compile": True}],
+    "jax": [{}],
+    "torch": [{}],
+}[BACKEND]
+
+
+@pytest.mark.usefixtures("float64")
+@pytest.mark.parametrize("optimizer", [Newton, NewtonCG])
+def test_a_network_in_every_mode(optimizer):
+    for mode in MODES:
+        model, x, y = regression()
+        model.compile(optimizer(gradient_tolerance=1e-4), loss="mse", **mode)
+        callbacks = [SecondDerivatives(), StopWhenConverged(verbose=0)]
+        model.fit(x, y, batch_size=60, epochs=250, shuffle=False, verbose=0, callbacks=callbacks)
+        assert model.optimizer.status == "converged"
+        assert model.optimizer.progress["iterations"] < 60
+        assert "train_step" not in vars(model)
+
+
+@pytest.mark.usefixtures("float64")
+def test_the_hessian_is_finite_differences_of_the_gradient():
+    model, x, y = regression()
+    optimizer = Newton(gradient_tolerance=1e-4, verify_determinism=False)
+    model.compile(optimizer, loss="mse", **EAGER_OR_GRAPH)
+    model.fit(x, y, batch_size=60, epochs=3, verbose=0, callbacks=[SecondDerivatives()])
+    # Rebuilt from what the optimizer keeps: Q diag(lambda) Q^T at the accepted point.
+    lam = ops.convert_to_numpy(optimizer._eigenvalues)
+    q = ops.convert_to_numpy(optimizer._eigenvectors)
+    hessian = (q * lam) @ q.T
+    assert np.allclose(q.T @ q, np.eye(len(lam)), atol=1e-10)
+
+    def gradient(flat):
+        optimizer._write(ops.convert_to_tensor(flat, dtype="float64"))
+        probe = keras.optimizers.SGD(1.0)
+        model.compile(probe, loss="mse", **EAGER_OR_GRAPH)
+        model.train_on_batch(x, y)
+        return flat - np.concatenate(
+            [ops.convert_to_numpy(v).ravel() for v in model.trainable_variables]
+        )
+
+    point = ops.convert_to_numpy(optimizer._accepted_point).copy()
+    for index in (0, 7, len(lam) - 1):
+        unit = np.zeros(len(lam))
+        unit[index] = 1e-3
+        column = (gradient(point + unit) - gradient(point - unit)) / 2e-3
+        assert np.allclose(column, hessian[:, index], atol=2e-4)
+
+
+@pytest.mark.skipif(BACKEND != "tensorflow", reason="XLA's limit in TensorFlow")
+def test_a_hessian_that_xla_cannot_compile_names_the_way_out():
+    model = keras.Sequential([keras.Input((40,)), keras.layers.Dense(2)])
+    model.compile(Newton(), loss="mse", jit_compile=True)
+    with pytest.raises(ValueError, match="jit_compile=False"):
+        model.fit(np.ones((4, 40)), np.ones((4, 2)), verbose=0)
+
+
+def test_noise_is_noticed():
+    rng = np.random.default_rng(0)
+    model, _, y = regression()
+    for optimizer in (Newton(), NewtonCG()):
+        model.compile(optimizer, loss="mse", **EAGER_OR_GRAPH)
+        with pytest.warns(RuntimeWarning, match="two evaluations"):
+            model.fit(
+                rng.normal(size=(60, 3)),
+                y,
+                batch_size=15,
+                verbose=0,
+                callbacks=[SecondDerivatives()],
+            )
+        assert optimizer.status == "not deterministic"
+
+
+def test_what_cannot_work_is_refused_with_the_way_out():
+    layer = keras.layers.Dense(50)
+    layer.build((None, 50))
+    with pytest.raises(ValueError, match="NewtonCG"):
+        Newton(max_weights=2000).build(layer.trainable_variables)
+    with pytest.raises(ValueError, match="clipnorm"):
+        Newton(clipnorm=1.0)
+    optimizer = Newton()
+    weights = keras.Variable([1.0], name="weights")
+    with pytest.raises(ValueError, match="scale_loss"):
+        optimizer.apply([ops.ones((1,))], [weights])
+    model, x, y = regression()
+    if BACKEND == "jax":
+        model.compile(Newton(), loss="mse")
+        with pytest.raises(ValueError, match="SecondDerivatives"):
+            model.fit(x, y, verbose=0)
+        model, x, y = regression()  # Keras's JAX trainer loses the weights when a step raises
+    model.compile("sgd", loss="mse")
+    with pytest.raises(ValueError, match="SGD"):
+        model.fit(x, y, verbose=0, callbacks=[SecondDerivatives()])
