@@ -6,8 +6,10 @@ import pytest
 from keras import layers, ops
 
 from keras_dlnotes import optimizers
+from keras_dlnotes.optimizers.first_order_optimizer import FirstOrderOptimizer
 
-ALL = [getattr(optimizers, name) for name in optimizers.__all__]
+PUBLIC = [getattr(optimizers, name) for name in optimizers.__all__]
+ALL = [item for item in PUBLIC if issubclass(item, FirstOrderOptimizer)]
 KERAS_TWINS = {
     "GradientDescent": ("SGD", {}),
     "Momentum": ("SGD", {"momentum": 0.9}),
