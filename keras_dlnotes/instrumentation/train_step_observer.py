@@ -2,6 +2,7 @@
 
 import contextlib
 import time
+import warnings
 from collections import deque
 from typing import Any
 
@@ -42,6 +43,7 @@ class TrainStepObserver:
         self._subscriptions = []
         self._pending = []
         self._armed = False
+        self._warned = False
         self._clock = None  # (start of the last step, whether it was recorded)
         self.next_step = _iterations(model)
         self._variants: dict[bool, ObservedStep] = {}  # by whether rows carry histograms
@@ -214,6 +216,9 @@ class TrainStepObserver:
         return logs, state
 
     def _take_execution(self, iterator):
+        if self.model.distribute_strategy.num_replicas_in_sync > 1:
+            self._warn_of_replicas()
+            return self._plain(iterator)
         if self._execution is None:
             chosen = self._subscriptions
             variants = [
@@ -229,6 +234,17 @@ class TrainStepObserver:
         if self._execution.is_full:
             self.deliver()
         return self._execution(iterator)
+
+    def _warn_of_replicas(self):
+        if not self._warned:
+            self._warned = True
+            warnings.warn(
+                "No steps are recorded: with several replicas (tf.distribute) and "
+                f"steps_per_execution={self.model.steps_per_execution}, TensorFlow allows no choice "
+                "between two steps inside its loop. Compile with steps_per_execution=1 to have "
+                "steps recorded.",
+                stacklevel=2,
+            )
 
     def _observed(self, histograms):
         if histograms not in self._variants:
@@ -265,4 +281,4 @@ def _iterations(model):
     optimizer = model.optimizer
     if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
         optimizer = optimizer.inner_optimizer
-    return int(optimizer.iterations) if optimizer is not None else 0
+    return int(ops.convert_to_numpy(optimizer.iterations)) if optimizer is not None else 0

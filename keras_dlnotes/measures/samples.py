@@ -64,9 +64,7 @@ class Samples:
     @cached_property
     def counts(self):
         """Number of elements."""
-        return self.reduce(
-            lambda x: ops.cast(ops.full((x.shape[0],), 1.0) * ops.shape(x)[1], "float32")
-        )
+        return self.reduce(_row_lengths)
 
     @cached_property
     def means(self):
@@ -114,6 +112,12 @@ class Samples:
         if np.array_equal(self._order, np.arange(len(self._order))):
             return vector
         return ops.take(vector, self._order)
+
+
+def _row_lengths(matrix):
+    # The length may be known only when the step runs (a batch of any size, on TensorFlow).
+    length = ops.cast(ops.shape(matrix)[1], "float32")
+    return ops.ones((matrix.shape[0],), dtype="float32") * length
 
 
 def _as_row(tensor):

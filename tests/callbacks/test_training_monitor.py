@@ -1,3 +1,5 @@
+import subprocess
+import sys
 import warnings
 
 import keras
@@ -358,6 +360,27 @@ def test_training_with_batches_of_two_sizes():
     assert len(numbers_of(watch)["activations/hidden/mean"]) == 4
 
 
+def test_batches_of_unknown_size_from_a_dataset_object():
+    class Batches(keras.utils.PyDataset):
+        def __len__(self):
+            return 5
+
+        def __getitem__(self, index):
+            batch = slice(20 * index, 20 * index + 20)
+            return X[batch], Y[batch]
+
+    model = network()
+    model.compile(keras.optimizers.SGD(0.1), "mse")
+    weights = model.get_weights()
+    watch = monitor(every=1, histograms_every=2)
+    model.fit(Batches(), verbose=0, shuffle=False, callbacks=[watch])
+    for step in range(5):
+        batch = slice(20 * step, 20 * step + 20)
+        (hidden, _), _, weights = train_step(X[batch], Y[batch], weights, 0.1)
+        seen = dict(numbers_of(watch)["activations/hidden/standard_deviation"])[step]
+        assert seen == pytest.approx(hidden.std(), rel=1e-5)
+
+
 def test_non_finite_numbers_are_shown():
     model = network()
     model.compile("sgd", "mse")
@@ -419,3 +442,32 @@ def test_unknown_layer_is_named():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         fit(model)
+
+
+@pytest.mark.skipif(BACKEND != "tensorflow", reason="tf.distribute")
+def test_two_replicas():
+    code = """
+import tensorflow as tf
+cpu = tf.config.list_physical_devices("CPU")[0]
+tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+import warnings, keras, numpy as np
+from keras_dlnotes.callbacks import TrainingMonitor
+from keras_dlnotes.summaries import MemoryWriter
+strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+x = np.random.default_rng(0).normal(size=(96, 6)).astype("float32")
+for steps_per_execution in (1, 3):
+    with strategy.scope():
+        model = keras.Sequential([keras.Input((6,)), keras.layers.Dense(2, name="only")])
+        model.compile("sgd", "mse", steps_per_execution=steps_per_execution)
+    writer = MemoryWriter()
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        model.fit(x, x[:, :2], batch_size=16, verbose=0, callbacks=[TrainingMonitor(writer=writer, every=2)])
+    if steps_per_execution == 1:
+        assert [s for s, _ in writer.scalars["activations/only/mean"]] == [0, 2, 4]
+        assert any("gradients/" in tag for tag in writer.scalars)
+    else:
+        assert sum("No steps are recorded" in str(w.message) for w in caught) == 1
+"""
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr[-2000:]
