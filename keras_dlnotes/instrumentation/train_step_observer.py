@@ -240,9 +240,9 @@ class TrainStepObserver:
             self._warned = True
             warnings.warn(
                 "No steps are recorded: with several replicas (tf.distribute) and "
-                f"steps_per_execution={self.model.steps_per_execution}, TensorFlow allows no choice "
-                "between two steps inside its loop. Compile with steps_per_execution=1 to have "
-                "steps recorded.",
+                f"steps_per_execution={self.model.steps_per_execution}, TensorFlow allows no "
+                "choice between two steps inside its loop. Compile with steps_per_execution=1 "
+                "to have steps recorded.",
                 stacklevel=2,
             )
 

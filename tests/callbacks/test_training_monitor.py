@@ -450,7 +450,7 @@ def test_two_replicas():
 import tensorflow as tf
 cpu = tf.config.list_physical_devices("CPU")[0]
 tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
-import warnings, keras, numpy as np
+import contextlib, warnings, keras, numpy as np
 from keras_dlnotes.callbacks import TrainingMonitor
 from keras_dlnotes.summaries import MemoryWriter
 strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
@@ -460,9 +460,12 @@ for steps_per_execution in (1, 3):
         model = keras.Sequential([keras.Input((6,)), keras.layers.Dense(2, name="only")])
         model.compile("sgd", "mse", steps_per_execution=steps_per_execution)
     writer = MemoryWriter()
-    with warnings.catch_warnings(record=True) as caught:
+    # Keras itself fails in the second case (Keras 3.15, TensorFlow 2.21), after our warning.
+    expected = contextlib.suppress(*[] if steps_per_execution == 1 else [tf.errors.OpError])
+    with warnings.catch_warnings(record=True) as caught, expected:
         warnings.simplefilter("always")
-        model.fit(x, x[:, :2], batch_size=16, verbose=0, callbacks=[TrainingMonitor(writer=writer, every=2)])
+        watch = TrainingMonitor(writer=writer, every=2)
+        model.fit(x, x[:, :2], batch_size=16, verbose=0, callbacks=[watch])
     if steps_per_execution == 1:
         assert [s for s, _ in writer.scalars["activations/only/mean"]] == [0, 2, 4]
         assert any("gradients/" in tag for tag in writer.scalars)
