@@ -29,7 +29,8 @@ class Newton(TrustRegion):
     Each training step is one evaluation of loss, gradient and Hessian, at the accepted point or at
     a trial point; see `LBFGS` for what `fit` and validation see, and `StopWhenConverged`. On
     TensorFlow compile the model with `jit_compile=False`: XLA has no vectorised Hessian (above 64
-    weights that is an error) and finds eigenvectors to six digits only. On JAX, add `keras_dlnotes.callbacks.SecondDerivatives()` to the callbacks of `fit`.
+    weights that is an error) and finds eigenvectors to six digits only. On JAX, add
+    `keras_dlnotes.callbacks.SecondDerivatives()` to the callbacks of `fit`.
 
     Args:
         gradient_tolerance: Converged when no component of the gradient is larger than this and
