@@ -8,6 +8,8 @@ BIN := $(VENV)/bin
 TENSORFLOW ?= $(if $(filter Linux-x86_64,$(shell uname -s)-$(shell uname -m)),tensorflow-cpu,tensorflow)
 PYTEST := $(BIN)/python -m pytest -n 2
 export TF_CPP_MIN_LOG_LEVEL ?= 3
+# Two test processes share the cores; OpenMP's spinning threads would fight over them.
+test: export OMP_NUM_THREADS ?= 1
 
 .PHONY: demo test check clean
 
