@@ -161,9 +161,9 @@ class TrainingMonitor(keras.callbacks.Callback):
             self._deliver()
             step = self._observer.next_step - 1
             numbers = {f"metrics/epoch_{name}": float(v) for name, v in (logs or {}).items()}
-            numbers["metrics/learning_rate"] = float(
-                keras.ops.convert_to_numpy(self.model.optimizer.learning_rate)
-            )
+            if self.model.optimizer is not None:
+                rate = keras.ops.convert_to_numpy(self.model.optimizer.learning_rate)
+                numbers["metrics/learning_rate"] = float(rate)
         numbers |= self._meter.scalars()
         self._writer.add_scalars(step, tuple(numbers), list(numbers.values()))
 
