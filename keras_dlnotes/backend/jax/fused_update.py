@@ -1,7 +1,8 @@
 """Updating many variables by one elementwise rule.
 
 Inside the jitted train step XLA already fuses a rule's operations into one loop for each variable,
-and a step costs no overhead for each operation; joining small variables would only add copies.
+and a step costs no overhead for each operation. Joining small variables was slower, and took
+far longer to compile.
 """
 
 import jax.numpy as jnp
