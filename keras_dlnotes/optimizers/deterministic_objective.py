@@ -1,5 +1,7 @@
 """What a method that compares losses between evaluations must ask of its surroundings."""
 
+from keras_dlnotes.backend import active
+
 # Why each of Keras's optimizer arguments cannot be combined with a line search or trust region.
 _REASONS = {
     "learning_rate": "the step's length is found by the method itself",
@@ -42,7 +44,15 @@ def check_arguments(class_name, arguments):
 
 
 def check_variables(class_name, variables):
-    """Refuse weights that somebody else moves after each step."""
+    """Refuse weights that somebody else moves after each step, or that exist several times."""
+    replicas = active.arrays.replica_count()
+    if replicas > 1:
+        raise ValueError(
+            f"{class_name} does not run under a tf.distribute strategy with several replicas, each "
+            "of which would search with its own part of the loss. Expected one replica. Received: "
+            f"{replicas}. Build the model outside of strategy.scope(), or use "
+            "keras_dlnotes.callbacks.FullBatch for more data than one device holds."
+        )
     for variable in variables:
         if getattr(variable, "constraint", None) is not None:
             raise ValueError(

@@ -165,3 +165,8 @@ def is_usable(value):
             return True
         graph = getattr(graph, "outer_graph", None)
     return hasattr(value, "numpy")
+
+
+def replica_count():
+    """How many copies of the weights are trained side by side, each with its own gradient."""
+    return tf.distribute.get_strategy().num_replicas_in_sync

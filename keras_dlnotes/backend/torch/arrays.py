@@ -153,3 +153,8 @@ def detached(loss):
 def is_usable(value):
     """Whether a carried number can still be used where the program now is."""
     return True
+
+
+def replica_count():
+    """How many copies of the weights are trained side by side, each with its own gradient."""
+    return 1
