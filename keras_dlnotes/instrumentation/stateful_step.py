@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from keras_dlnotes.backend import active
 from keras_dlnotes.instrumentation.observed_step import (
     ObservedStep,
     loss_scale,
@@ -48,7 +49,7 @@ class StatefulStep(ObservedStep):
             scale = loss_scale(optimizer)
             if isinstance(scale, keras.Variable):
                 scale = ops.copy(scale.value)
-            before = [ops.copy(variable.value) for variable in variables]
+            before = [active.reductions.copy_of(variable) for variable in variables]
             result = original(grads, variables)
             after = [ops.convert_to_tensor(variable.value) for variable in variables]
             tape.pack_update(grads, variables, before, after, scale)

@@ -2,7 +2,6 @@
 
 from functools import cached_property
 
-import keras
 import numpy as np
 from keras import ops
 
@@ -22,7 +21,7 @@ class Samples:
     """
 
     def __init__(self, tensors):
-        tensors = [_as_row(tensor) for tensor in tensors]
+        tensors = [active.reductions.as_row(tensor) for tensor in tensors]
         alike: dict[object, list[int]] = {}
         for place, row in enumerate(tensors):
             size = row.shape[1]
@@ -30,16 +29,17 @@ class Samples:
             alike.setdefault((size, str(row.dtype)) if small else place, []).append(place)
         self._places = list(alike.values())
         # From the order of the groups to that in which the tensors were given.
-        self._order = np.argsort([place for places in self._places for place in places])
+        placed = [place for places in self._places for place in places]
+        self._order = None if placed == sorted(placed) else np.argsort(placed)
         self.matrices = [
-            ops.concatenate([tensors[i] for i in places], axis=0)
+            active.reductions.stack_rows([tensors[i] for i in places])
             if len(places) > 1
             else tensors[places[0]]
             for places in self._places
         ]
 
     def __len__(self):
-        return len(self._order)
+        return sum(map(len, self._places))
 
     def reduce(self, function):
         """A vector from a function that takes a matrix to a vector with one number a row."""
@@ -64,7 +64,7 @@ class Samples:
     @cached_property
     def counts(self):
         """Number of elements."""
-        return self.reduce(_row_lengths)
+        return self.reduce(active.reductions.row_lengths)
 
     @cached_property
     def means(self):
@@ -107,21 +107,4 @@ class Samples:
         return [active.reductions.extremes(matrix) for matrix in self.matrices]
 
     def _in_order(self, vectors):
-        vectors = [ops.cast(vector, "float32") for vector in vectors]
-        vector = ops.concatenate(vectors) if len(vectors) > 1 else vectors[0]
-        if np.array_equal(self._order, np.arange(len(self._order))):
-            return vector
-        return ops.take(vector, self._order)
-
-
-def _row_lengths(matrix):
-    # The length may be known only when the step runs (a batch of any size, on TensorFlow).
-    length = ops.cast(ops.shape(matrix)[1], "float32")
-    return ops.ones((matrix.shape[0],), dtype="float32") * length
-
-
-def _as_row(tensor):
-    tensor = ops.stop_gradient(tensor)
-    if keras.backend.standardize_dtype(tensor.dtype) in ("float16", "bfloat16"):
-        tensor = ops.cast(tensor, "float32")
-    return ops.reshape(tensor, (1, -1))
+        return active.reductions.join(vectors, self._order)

@@ -33,6 +33,33 @@ def _total(x):
     return jnp.sum(jnp.sum(x, axis=1), axis=1)
 
 
+def as_row(tensor):
+    """A tensor as a matrix of one row, without gradient; half precision becomes float32."""
+    row = jnp.reshape(jax.lax.stop_gradient(tensor), (1, -1))
+    return row.astype(jnp.float32) if row.dtype in (jnp.float16, jnp.bfloat16) else row
+
+
+def join(vectors, order):
+    """Concatenates vectors to one of float32, and puts its numbers in another order."""
+    vector = jnp.concatenate([v.astype(jnp.float32) for v in vectors])
+    return vector if order is None else vector[order]
+
+
+def stack_rows(rows):
+    """Matrices of one row each as one matrix."""
+    return jnp.concatenate(rows)
+
+
+def row_lengths(matrix):
+    """The number of elements of each row, as float32."""
+    return jnp.full((matrix.shape[0],), float(matrix.shape[1]), jnp.float32)
+
+
+def copy_of(variable):
+    """What a Keras variable holds now, whatever becomes of it."""
+    return variable.value
+
+
 def moments(matrices):
     r"""Mean and biased variance \(\sigma^2 = \frac{1}{n} \sum (x - \mu)^2\), matrix by matrix."""
     results = []

@@ -17,6 +17,34 @@ def belongs_to_step(tensor, reference):
     return tensor.graph is tf.compat.v1.get_default_graph()
 
 
+def as_row(tensor):
+    """A tensor as a matrix of one row, without gradient; half precision becomes float32."""
+    row = tf.reshape(tf.stop_gradient(tensor), (1, -1))
+    return tf.cast(row, tf.float32) if row.dtype in (tf.float16, tf.bfloat16) else row
+
+
+def join(vectors, order):
+    """Concatenates vectors to one of float32, and puts its numbers in another order."""
+    vectors = [tf.cast(vector, tf.float32) for vector in vectors]
+    vector = tf.concat(vectors, 0) if len(vectors) > 1 else vectors[0]
+    return vector if order is None else tf.gather(vector, order)
+
+
+def stack_rows(rows):
+    """Matrices of one row each as one matrix."""
+    return tf.concat(rows, 0)
+
+
+def row_lengths(matrix):
+    """The number of elements of each row, as float32, known perhaps only when the step runs."""
+    return tf.fill([matrix.shape[0]], tf.cast(tf.shape(matrix)[1], tf.float32))
+
+
+def copy_of(variable):
+    """What a Keras variable holds now, whatever becomes of it."""
+    return tf.identity(variable.value)
+
+
 def moments(matrices):
     r"""Mean and biased variance of each row, matrix by matrix.
 

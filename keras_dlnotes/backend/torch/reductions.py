@@ -12,6 +12,33 @@ def belongs_to_step(tensor, reference):
     return True
 
 
+def as_row(tensor):
+    """A tensor as a matrix of one row, without gradient; half precision becomes float32."""
+    row = tensor.detach().reshape(1, -1)
+    return row.float() if row.dtype in (torch.float16, torch.bfloat16) else row
+
+
+def join(vectors, order):
+    """Concatenates vectors to one of float32, and puts its numbers in another order."""
+    vector = torch.cat(vectors).float() if len(vectors) > 1 else vectors[0].float()
+    return vector if order is None else vector[order]
+
+
+def stack_rows(rows):
+    """Matrices of one row each as one matrix."""
+    return torch.cat(rows)
+
+
+def row_lengths(matrix):
+    """The number of elements of each row, as float32."""
+    return torch.full((matrix.shape[0],), float(matrix.shape[1]), device=matrix.device)
+
+
+def copy_of(variable):
+    """What a Keras variable holds now, whatever becomes of it."""
+    return variable.value.detach().clone()
+
+
 def moments(matrices):
     """Mean and biased variance, about the mean, of each row, matrix by matrix.
 
