@@ -84,8 +84,8 @@ def measure(build, shape, batch_size, jit_compile, steps, rounds, log_dir):
 def main():
     """Prints the table for the backend that runs."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=15)
-    parser.add_argument("--steps", type=int, default=60)
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--steps", type=int, default=200)
     arguments = parser.parse_args()
     backend = keras.backend.backend()
     modes = {

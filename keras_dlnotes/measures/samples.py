@@ -3,7 +3,6 @@
 from functools import cached_property
 
 import numpy as np
-from keras import ops
 
 from keras_dlnotes.backend import active
 
@@ -45,20 +44,19 @@ class Samples:
         """A vector from a function that takes a matrix to a vector with one number a row."""
         return self._in_order([function(matrix) for matrix in self.matrices])
 
-    def count_where(self, function, *arguments):
-        r"""How many elements of each tensor meet a condition.
+    def count_farther(self, centers, radii):
+        r"""How many elements of each tensor are farther than a radius from a center.
 
         Args:
-            function: takes a matrix and columns, returns a boolean matrix.
-            arguments: vectors of \(k\) numbers, of which `function` sees the column for its rows.
+            centers: sequence of \(k\) numbers, one a tensor.
+            radii: likewise.
         """
-        counts = []
-        for matrix, places in zip(self.matrices, self._places, strict=True):
-            columns = [
-                ops.convert_to_tensor(np.asarray(values)[places][:, None], matrix.dtype)
-                for values in arguments
-            ]
-            counts.append(active.reductions.count_where(function(matrix, *columns)))
+        counts = [
+            active.reductions.count_farther(
+                matrix, [centers[i] for i in places], [radii[i] for i in places]
+            )
+            for matrix, places in zip(self.matrices, self._places, strict=True)
+        ]
         return self._in_order(counts)
 
     @cached_property

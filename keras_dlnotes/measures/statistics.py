@@ -6,6 +6,8 @@ statistic is one function here and one line in a table.
 
 from keras import ops
 
+from keras_dlnotes.backend import active
+
 
 def mean(samples):
     r"""\(\mu = \frac{1}{n} \sum_i x_i\)."""
@@ -52,7 +54,9 @@ def non_finite_count(samples):
     return ops.cond(
         ops.all(ops.isfinite(suspects)),
         lambda: ops.zeros((len(samples),)),
-        lambda: samples.count_where(lambda x: ops.logical_not(ops.isfinite(x))),
+        lambda: samples.reduce(
+            lambda x: active.reductions.count_where(ops.logical_not(ops.isfinite(x)))
+        ),
     )
 
 
@@ -64,8 +68,7 @@ def saturated_fraction(samples, centers, radii):
         centers: \(c\), a number for each of the \(k\) tensors.
         radii: \(r\), likewise; see `SATURATION`.
     """
-    saturated = samples.count_where(lambda x, c, r: ops.abs(x - c) > r, centers, radii)
-    return saturated / samples.counts
+    return samples.count_farther(centers, radii) / samples.counts
 
 
 ACTIVATION_STATISTICS = {

@@ -87,6 +87,12 @@ def count_zeros(x):
     return count_where(x == 0)
 
 
+def count_farther(x, centers, radii):
+    """How many elements of each row are farther than a radius from a center, as a float."""
+    distances = jnp.abs(x - jnp.asarray(centers, x.dtype)[:, None])
+    return count_where(distances > jnp.asarray(radii, x.dtype)[:, None])
+
+
 def count_where(condition):
     """How many elements of each row of a boolean matrix are true, as a float."""
     return _total(_lanes(condition).astype(jnp.float32))

@@ -91,6 +91,12 @@ def count_zeros(x):
     return count_where(tf.equal(x, 0))
 
 
+def count_farther(x, centers, radii):
+    """How many elements of each row are farther than a radius from a center, as a float."""
+    distances = tf.abs(x - tf.constant(centers, x.dtype)[:, None])
+    return count_where(distances > tf.constant(radii, x.dtype)[:, None])
+
+
 def count_where(condition):
     """How many elements of each row of a boolean matrix are true, as a float."""
     return tf.reduce_sum(tf.cast(condition, tf.float32), axis=1)

@@ -47,14 +47,21 @@ def moments(matrices):
     """
     results = []
     for x in matrices:
-        mean = torch.mean(x, dim=1)
-        centered = torch.linalg.vector_norm(x - mean[:, None], dim=1)
+        if x.shape[0] == 1:  # a reduction of all is faster than one along the only row
+            mean = torch.mean(x)
+            centered = torch.linalg.vector_norm(x - mean)[None]
+            mean = mean[None]
+        else:
+            mean = torch.mean(x, dim=1)
+            centered = torch.linalg.vector_norm(x - mean[:, None], dim=1)
         results.append((mean, centered**2 / x.shape[1]))
     return results
 
 
 def sum_of_squares(x):
     """The sum of the squared elements of each row."""
+    if x.shape[0] == 1:
+        return torch.linalg.vector_norm(x)[None] ** 2
     return torch.linalg.vector_norm(x, dim=1) ** 2
 
 
@@ -69,9 +76,22 @@ def extremes(x):
 
 def count_zeros(x):
     """How many elements of each row are exactly 0, as a float."""
-    return (x.shape[1] - torch.count_nonzero(x, dim=1)).to(torch.float32)
+    return x.shape[1] - count_where(x)
+
+
+def count_farther(x, centers, radii):
+    """How many elements of each row are farther than a radius from a center, as a float."""
+    if len(set(centers)) == len(set(radii)) == 1:
+        # What lies within the radius becomes 0: one vectorised pass, where a comparison is not.
+        centered = x - centers[0] if centers[0] else x
+        return count_where(torch.nn.functional.hardshrink(centered, radii[0]))
+    column = {"dtype": x.dtype, "device": x.device}
+    centers = torch.tensor(centers, **column)[:, None]
+    return count_where(torch.abs(x - centers) > torch.tensor(radii, **column)[:, None])
 
 
 def count_where(condition):
-    """How many elements of each row of a boolean matrix are true, as a float."""
-    return torch.count_nonzero(condition, dim=1).to(torch.float32)
+    """How many elements of each row of a matrix are true, or not 0, as a float."""
+    if condition.shape[0] == 1:
+        return torch.count_nonzero(condition)[None].float()
+    return torch.count_nonzero(condition, dim=1).float()
