@@ -1,4 +1,4 @@
-"""Optimizers with exactly the notes' formulas."""
+"""The notes' optimizers: six first-order rules, quasi-Newton and Newton methods."""
 
 from keras_dlnotes.optimizers.adagrad import AdaGrad
 from keras_dlnotes.optimizers.adam import Adam
