@@ -29,21 +29,24 @@ class CostMeter:
         self._observer = observer
         self._writer = writer
         self._start = time.perf_counter()
+        self._writer_seconds = writer.seconds  # a writer may have served other fits
         self._host_seconds = 0.0
 
     @contextlib.contextmanager
     def host_work(self):
         """Counts the block's time as the monitor's."""
         start = time.perf_counter()
-        yield
-        self._host_seconds += time.perf_counter() - start
+        try:
+            yield
+        finally:
+            self._host_seconds += time.perf_counter() - start
 
     def scalars(self):
         """Dict from tag to number."""
         wall = time.perf_counter() - self._start
         numbers = {
             "monitor/host_share": self._host_seconds / wall,
-            "monitor/writer_share": self._writer.seconds / wall,
+            "monitor/writer_share": (self._writer.seconds - self._writer_seconds) / wall,
         }
         recorded = self._observer.step_seconds[True]
         plain = self._observer.step_seconds[False]

@@ -160,7 +160,12 @@ class TrainingMonitor(keras.callbacks.Callback):
         with self._meter.host_work():
             self._deliver()
             step = self._observer.next_step - 1
-            numbers = {f"metrics/epoch_{name}": float(v) for name, v in (logs or {}).items()}
+            # A metric that is not one number (an F1 score a class) has no place in a chart.
+            numbers = {
+                f"metrics/epoch_{name}": np.asarray(value).item()
+                for name, value in (logs or {}).items()
+                if value is not None and np.size(value) == 1
+            }
             if self.model.optimizer is not None:
                 rate = keras.ops.convert_to_numpy(self.model.optimizer.learning_rate)
                 numbers["metrics/learning_rate"] = float(rate)
@@ -180,6 +185,9 @@ class TrainingMonitor(keras.callbacks.Callback):
     def _deliver(self):
         self._observer.deliver()
         self._last_delivery = time.monotonic()
+        self._warn_of_failure()
+
+    def _warn_of_failure(self):
         if self._writer.failure is not None and not self._warned:
             self._warned = True
             warnings.warn(
@@ -204,10 +212,10 @@ class TrainingMonitor(keras.callbacks.Callback):
                 record.step, names, list(record.logs.values()), record.wall_time
             )
         if self._subscription.histograms_due(record.step):
-            for tag, (low, high, counts) in record.histograms().items():
-                if np.isfinite(low) and np.isfinite(high):
+            for column, (low, high, counts) in record.histograms().items():
+                if self._subscription.wants(column) and np.isfinite([low, high]).all():
                     self._writer.add_histogram(
-                        record.step, tag, low, high, counts, record.wall_time
+                        record.step, column.tag, low, high, counts, record.wall_time
                     )
 
     def _layout(self, columns):
@@ -226,7 +234,11 @@ class TrainingMonitor(keras.callbacks.Callback):
 
     def _close(self):
         atexit.unregister(self._finish)
-        self._writer.close()
+        if self._given_writer is None:
+            self._writer.close()
+        else:
+            self._writer.flush()  # whoever opened it closes it
+        self._warn_of_failure()
         self._writer = None
 
 

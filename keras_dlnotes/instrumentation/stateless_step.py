@@ -67,7 +67,9 @@ class StatelessStep(ObservedStep):
         try:
             yield
         finally:
-            variables.remove(self._carrier)
+            # By identity: `==` of Keras variables compares values, which are away during `fit`.
+            places = [i for i, variable in enumerate(variables) if variable is self._carrier]
+            del variables[places[0]]
 
     def _carrier_place(self):
         variables = self.model.non_trainable_variables

@@ -48,7 +48,7 @@ class StepTape:
 
     def add_outputs(self, watched, outputs):
         """Takes what one call of a watched layer returned."""
-        tensors = [t for t in tree.flatten(outputs) if ops.is_tensor(t) and _is_float(t)]
+        tensors = [t for t in tree.flatten(outputs) if _can_be_measured(t)]
         if tensors:
             self._outputs.append((watched, tensors))
 
@@ -105,6 +105,11 @@ class StepTape:
         names = [variables[i].path for i in kept]
         dense = [active.sparse_gradients.to_dense(gradients[i]) for i in kept]
         if scale is not None:
+            # In float32: a scale of 2**16 is infinite in float16.
+            dense = [
+                ops.cast(gradient, keras.backend.result_type(gradient.dtype, "float32"))
+                for gradient in dense
+            ]
             dense = [gradient / ops.cast(scale, gradient.dtype) for gradient in dense]
         parts, columns = _table("gradients", names, Samples(dense), GRADIENT_STATISTICS)
         weight_norms = norm(Samples([before[i] for i in kept]))
@@ -163,5 +168,9 @@ def _append_histograms(parts, columns, section, names, tensors, layers=None):
         columns.append(Column(section, name, "histogram", counts.shape[0], layer))
 
 
-def _is_float(tensor):
-    return "float" in keras.backend.standardize_dtype(tensor.dtype)
+def _can_be_measured(tensor):
+    """Whether it is a dense tensor of floats with something in it."""
+    dense = active.sparse_gradients.is_dense(tensor)
+    if not dense or "float" not in keras.backend.standardize_dtype(tensor.dtype):
+        return False
+    return 0 not in tuple(tensor.shape)

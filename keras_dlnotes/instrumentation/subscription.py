@@ -24,16 +24,12 @@ class StepRecord:
     logs: dict
     wall_time: float
 
-    def scalars(self):
-        """Dict from tag to number."""
-        return {c.tag: float(v[0]) for c, v in self._split() if c.statistic != "histogram"}
-
     def histograms(self):
-        """Dict from tag to `(low, high, counts)`."""
+        """Dict from `Column` to `(low, high, counts)`."""
         return {
-            c.tag: (float(v[0]), float(v[1]), v[2:])
-            for c, v in self._split()
-            if c.statistic == "histogram"
+            column: (float(part[0]), float(part[1]), part[2:])
+            for column, part in self._split()
+            if column.statistic == "histogram"
         }
 
     def _split(self):
@@ -60,7 +56,7 @@ class Subscription:
     histograms_every: int | None = None
     layers: object = None
     interrupted: object = None
-    names: frozenset = field(default=frozenset(), init=False)
+    names: frozenset | None = field(default=None, init=False)
 
     def due(self, step):
         """Whether the step is recorded; `step` is a number or a tensor."""
@@ -74,4 +70,4 @@ class Subscription:
 
     def wants(self, column):
         """Whether a column is of a layer that was asked for."""
-        return not self.names or column.layer is None or column.layer in self.names
+        return self.names is None or column.layer is None or column.layer in self.names

@@ -71,7 +71,9 @@ class TrainStepObserver:
         self._plain = self.model.train_function
         self._subscriptions = []  # what a `fit` that raised left
         self._pending = []
+        self._armed = False
         self._clock = None
+        self.recorded_steps = 0
         self.next_step = _iterations(self.model)
         if self._execution is not None:
             self._execution.restart(self.next_step)
@@ -121,6 +123,11 @@ class TrainStepObserver:
             self.model.train_function = self._plain
             return self._plain(*arguments)
         self._armed = False
+        if keras.backend.backend() == "jax" and keras.distribution.distribution() is not None:
+            self._warn(
+                "under a keras.distribution, whose shardings the observed step does not know"
+            )
+            return self._plain(*arguments)
         try:
             self._forget_what_does_not_fit()
             if self.model.steps_per_execution == 1:
@@ -217,8 +224,13 @@ class TrainStepObserver:
 
     def _take_execution(self, iterator):
         if self.model.distribute_strategy.num_replicas_in_sync > 1:
-            self._warn_of_replicas()
-            return self._plain(iterator)
+            self._warn(
+                "with several replicas and several steps per execution, where TensorFlow allows no "
+                "choice between two steps; compile with steps_per_execution=1 to record them"
+            )
+            result = self._plain(iterator)
+            self.next_step = _iterations(self.model)
+            return result
         if self._execution is None:
             chosen = self._subscriptions
             variants = [
@@ -235,22 +247,16 @@ class TrainStepObserver:
             self.deliver()
         return self._execution(iterator)
 
-    def _warn_of_replicas(self):
+    def _warn(self, reason):
         if not self._warned:
             self._warned = True
-            warnings.warn(
-                "No steps are recorded: with several replicas (tf.distribute) and "
-                f"steps_per_execution={self.model.steps_per_execution}, TensorFlow allows no "
-                "choice between two steps inside its loop. Compile with steps_per_execution=1 "
-                "to have steps recorded.",
-                stacklevel=2,
-            )
+            warnings.warn(f"No steps are recorded {reason}.", stacklevel=2)
 
     def _observed(self, histograms):
         if histograms not in self._variants:
             names = [s.names for s in self._subscriptions]
             watched = find_watched_layers(self.model)
-            if all(names):
+            if None not in names:
                 watched = [w for w in watched if any(w.name in chosen for chosen in names)]
             kind = StatelessStep if keras.backend.backend() == "jax" else StatefulStep
             self._variants[histograms] = kind(self.model, watched, histograms)
@@ -274,7 +280,11 @@ def _any(conditions):
 
 
 def _to_host(logs):
-    return {name: float(ops.convert_to_numpy(value)) for name, value in logs.items()}
+    """The metrics that are one number; others (an F1 score a class) have no place in a chart."""
+    values = {
+        name: ops.convert_to_numpy(value) for name, value in logs.items() if value is not None
+    }
+    return {name: value.item() for name, value in values.items() if value.size == 1}
 
 
 def _iterations(model):

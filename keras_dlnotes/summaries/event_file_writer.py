@@ -1,6 +1,7 @@
 """Writes TensorBoard event files from a thread of its own, without TensorFlow."""
 
 import atexit
+import contextlib
 import itertools
 import os
 import queue
@@ -72,7 +73,8 @@ class EventFileWriter:
                 f"`log_dir` must be a folder that can be written to. Received {log_dir!r}, where "
                 f"no event file can be made ({error.strerror}). Pass another `log_dir`",
             ) from error
-        self.failure = None
+        self.failure: Exception | None = None
+        self._closed = False
         self.seconds = 0.0  # spent encoding and writing, in the thread
         self._flush_seconds = flush_seconds
         self._records = _FastRecordWriter(file)
@@ -115,12 +117,15 @@ class EventFileWriter:
 
     def flush(self):
         """Waits until all that was added is in the file."""
+        if not self._thread.is_alive():
+            return
         done = threading.Event()
         self._queue.put(done)
         done.wait()
 
     def close(self):
         """Writes what is left and closes the file."""
+        self._closed = True
         if self._thread.is_alive():
             self._queue.put(_CLOSE)
             self._thread.join()
@@ -137,6 +142,8 @@ class EventFileWriter:
         self._add(encode)
 
     def _add(self, encode):
+        if self._closed and self.failure is None:
+            self.failure = ValueError(f"the event file {self.path!r} is closed")
         if self.failure is None:
             self._queue.put(encode)
 
@@ -155,6 +162,8 @@ class EventFileWriter:
             if isinstance(item, threading.Event):
                 item.set()
             if item is _CLOSE:
+                with contextlib.suppress(Exception):  # a full disk again
+                    self._records.close()
                 return
 
     def _attempt(self, item, flush):
@@ -164,10 +173,8 @@ class EventFileWriter:
                 self._records.write(
                     record if isinstance(record, bytes) else record.SerializeToString()
                 )
-            if flush or isinstance(item, threading.Event):
+            if flush or item is _CLOSE or isinstance(item, threading.Event):
                 self._records.flush()
-            if item is _CLOSE:
-                self._records.close()
         except Exception as error:  # a monitor must never end a training run
             if self.failure is None:
                 self.failure = error

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from keras_dlnotes.callbacks import TrainingMonitor
-from keras_dlnotes.summaries import MemoryWriter
+from keras_dlnotes.summaries import EventFileWriter, MemoryWriter
 from tests.references.monitored_network import statistics, train_step
 from tests.summaries.test_event_file_writer import read_back
 
@@ -442,6 +442,47 @@ def test_unknown_layer_is_named():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         fit(model)
+
+
+def test_a_model_with_state_of_its_own_and_a_metric_of_several_numbers():
+    class Counting(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.scale = self.add_weight(shape=(6,), initializer="ones", trainable=False)
+            self.dense = keras.layers.Dense(2, name="dense", activation="softmax")
+
+        def call(self, x):
+            return self.dense(x * self.scale)
+
+    model = Counting()
+    model.compile("sgd", "mse", metrics=[keras.metrics.F1Score()])
+    watch = monitor(every=2)
+    fit(model, watch, y=np.eye(2, dtype="float32")[(X[:, 0] > 0).astype(int)])
+    seen = numbers_of(watch)
+    assert len(seen["activations/dense/mean"]) == 8
+    assert "metrics/epoch_loss" in seen
+    assert "metrics/epoch_f1_score" not in seen
+    assert len(model.non_trainable_variables) == 1
+
+
+def test_no_layers_means_gradients_only():
+    model = network()
+    model.compile("sgd", "mse")
+    watch, other = monitor(every=4, layers=[]), monitor(every=4, histograms_every=8)
+    fit(model, watch, other)
+    assert not any(tag.startswith("activations/") for tag in numbers_of(watch))
+    assert any(tag.startswith("gradients/") for tag in numbers_of(watch))
+    assert "activations/hidden/mean" in numbers_of(other)
+
+
+def test_a_writer_that_was_given_stays_open(tmp_path):
+    writer = EventFileWriter(tmp_path)
+    model = network()
+    model.compile("sgd", "mse")
+    for _ in range(2):
+        fit(model, TrainingMonitor(writer=writer, every=4), epochs=1)
+    writer.close()
+    assert [e.step for e in read_back(tmp_path).Scalars("activations/hidden/mean")] == [0, 4, 8, 12]
 
 
 @pytest.mark.skipif(BACKEND != "tensorflow", reason="tf.distribute")

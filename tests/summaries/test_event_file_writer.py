@@ -68,6 +68,7 @@ def test_failing_write_stays_in_the_writer(tmp_path):
     assert isinstance(writer.failure, ValueError)
     writer.add_scalars(1, ("a",), [1.0])
     writer.close()
+    writer.flush()  # does not wait for a thread that is gone
 
 
 def test_what_was_added_before_the_process_ends_is_in_the_file(tmp_path):
