@@ -7,7 +7,6 @@ from keras_dlnotes.backend import active
 from keras_dlnotes.instrumentation.observed_step import (
     ObservedStep,
     loss_scale,
-    make_train_function,
     optimizers_of,
 )
 from keras_dlnotes.instrumentation.patch import patched
@@ -28,8 +27,8 @@ class StatefulStep(ObservedStep):
             # torch.compile cannot see tensors leave through a tape; an eager step now and then
             # costs less than the graph breaks would.
             with patched([(self.model, "_jit_compile", False)]):
-                return make_train_function(self.model)
-        return make_train_function(self.model)
+                return super()._make_function()
+        return super()._make_function()
 
     def _replacements(self):
         yield from super()._replacements()

@@ -47,15 +47,13 @@ class StatelessStep(ObservedStep):
         """Takes one step; arguments and result are those of `model.train_function`."""
         with self._carrier_attached():
             place = self._carrier_place()
-            state = list(state)
-            state[_NON_TRAINABLE] = list(state[_NON_TRAINABLE])
-            state[_NON_TRAINABLE].insert(place, self._carried)
-            logs, state = super().__call__(tuple(state), iterator)
-            state = list(state)
-            state[_NON_TRAINABLE] = list(state[_NON_TRAINABLE])
+            trainable, non_trainable, *others = state
+            extended = [*non_trainable[:place], self._carried, *non_trainable[place:]]
+            logs, state = super().__call__((trainable, extended, *others), iterator)
+            trainable, extended, *others = state
             # Buffers given to the step are gone (donated), so its result is what goes in next.
-            self._carried = state[_NON_TRAINABLE].pop(place)
-            return logs, tuple(state)
+            self._carried = extended[place]
+            return logs, (trainable, [*extended[:place], *extended[place + 1 :]], *others)
 
     def _make_function(self):
         return single_steps(self.model)
