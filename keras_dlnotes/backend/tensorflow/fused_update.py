@@ -1,9 +1,9 @@
 """Updating many variables by one elementwise rule.
 
 What a loop of operations costs: for a large variable, a pass over memory for each operation; for a
-small one, each operation's overhead. So a large variable's update is compiled by XLA, once for each
-shape, into loops that work in place, and the state of small variables lies in flat variables, so
-that the rule runs once for all of them.
+small one, each operation's overhead. So the updates of large variables are compiled by XLA into a
+few clusters of loops that work in place, and the state of small variables lies in flat variables,
+so that the rule runs once for all of them. Between the two, plain operations are as good as either.
 """
 
 import itertools
@@ -16,11 +16,15 @@ from keras_dlnotes.backend.arithmetic_dtype import in_arithmetic_dtype
 from keras_dlnotes.backend.tensorflow.sparse_gradients import to_dense
 from keras_dlnotes.backend.tensorflow.variable_slice import VariableSlice
 
-# Up to this many numbers an operation's overhead outweighs its arithmetic: measured between 1,024
-# and 16,384 on two cores.
-SMALL = 4_096
-# From this many numbers on a compiled loop over a whole group is worth the call of it.
-LARGE_GROUP = 32_768
+# Up to this many numbers an operation's overhead outweighs its arithmetic: of 20 variables, grouped
+# ones were the faster at 1,024 numbers and the slower at 8,192, on two cores.
+SMALL = 1_024
+# From this many numbers on, the variable's and its state's together, a compiled loop is worth its
+# share of the call: measured at 32,768 for a rule without state, at 16,384 for one with a slot.
+LARGE = 32_768
+# Clusters of the same shapes are compiled once, so deep networks' clusters should be small; each is
+# one call more.
+LARGEST_CLUSTER = 16
 # The gradients and changes of a group are copied into one array each; this bounds that memory.
 LARGEST_GROUP = 1_048_576
 
@@ -41,7 +45,7 @@ class FusedUpdate:
         self._slots = slots
         self._rule = in_arithmetic_dtype(rule)
         self._compiled_change = tf.function(self._change, jit_compile=True, autograph=False)
-        self._compiled_update = tf.function(self._update_one, jit_compile=True, autograph=False)
+        self._compiled_update = tf.function(self._update_all, jit_compile=True, autograph=False)
         # Under a distribution strategy each replica keeps its own state, as Keras arranges it.
         self._groups = [] if tf.distribute.has_strategy() else list(self._make_groups())
 
@@ -69,13 +73,22 @@ class FusedUpdate:
             if all(index in gradients for index in group.indices):
                 members = [gradients.pop(index) for index in group.indices]
                 self._update_group(group, members, learning_rate, step)
-        for index, gradient in gradients.items():
-            variable, slots = self._variables[index], [s.value for s in self._slots[index]]
-            if any(isinstance(slot, VariableSlice) for slot in slots):
-                # Part of a group whose other gradients are missing in this step.
-                self._update_one(variable, slots, gradient, learning_rate, step)
-            else:
-                self._compiled_update(variable, slots, gradient, learning_rate, step)
+        large = sorted(filter(self._is_large, gradients), key=self._shape)
+        for cluster in _clusters(large):
+            self._update(self._compiled_update, cluster, gradients, learning_rate, step)
+        rest = [index for index in gradients if not self._is_large(index)]
+        self._update(self._update_all, rest, gradients, learning_rate, step)
+
+    def _update(self, update, indices, gradients, learning_rate, step):
+        variables = [self._variables[index] for index in indices]
+        slots = [[slot.value for slot in self._slots[index]] for index in indices]
+        update(variables, slots, [gradients[index] for index in indices], learning_rate, step)
+
+    def _shape(self, index):
+        return tuple(self._variables[index].shape)
+
+    def _is_large(self, index):
+        return math.prod(self._shape(index)) * (1 + len(self._slots[index])) > LARGE
 
     def _update_rows(self, index, gradient, learning_rate, step):
         """Updates only the rows of a sparse gradient, where no state of the others would change."""
@@ -95,12 +108,18 @@ class FusedUpdate:
             slot.assign(value)
         return change
 
-    def _update_one(self, variable, slots, gradient, learning_rate, step):
-        variable.assign_add(self._change(slots, gradient, learning_rate, step))
+    def _update_all(self, variables, slots, gradients, learning_rate, step):
+        """Updates variables one by one, each from its own state and gradient."""
+        for variable, own_slots, gradient in zip(variables, slots, gradients, strict=True):
+            variable.assign_add(self._change(own_slots, gradient, learning_rate, step))
 
     def _update_group(self, group, gradients, learning_rate, step):
         gradient = tf.concat([_flat(gradient) for gradient in gradients], 0)
-        change = self._compiled_change if sum(group.sizes) >= LARGE_GROUP else self._change
+        change = (
+            self._compiled_change
+            if sum(group.sizes) * (1 + len(group.flat_slots)) > LARGE
+            else self._change
+        )
         change = change(group.flat_slots, gradient, learning_rate, step)
         changes = tf.split(change, group.sizes)
         for index, change in zip(group.indices, changes, strict=True):
@@ -144,6 +163,13 @@ class FlatGroup:
             for slot, start, shape in zip(slots_of_one_name, starts, shapes, strict=False):
                 slot._value = VariableSlice(flat, start, shape)
             self.flat_slots.append(flat)
+
+
+def _clusters(indices):
+    """Splits a list into parts of equal length, as far as that goes."""
+    count = math.ceil(len(indices) / LARGEST_CLUSTER)
+    size = math.ceil(len(indices) / count) if count else 1
+    return [indices[start : start + size] for start in range(0, len(indices), size)]
 
 
 def _flat(tensor):
