@@ -2,6 +2,8 @@
 
 import keras
 
+from keras_dlnotes.instrumentation.replaced_methods import ReplacedMethods
+
 
 def second_order_optimizer(model, caller):
     """The model's optimizer, out of a `LossScaleOptimizer` if need be; an error if not ours."""
@@ -32,7 +34,7 @@ class FullBatch(keras.callbacks.Callback):
 
     Works with arrays, `tf.data`, generators and `PyDataset`, with a known length or without. Put
     it before `StopWhenConverged` in the list of callbacks. It replaces the model's `train_step`
-    while `fit` runs; after a `fit` that was broken off by an exception, call `remove()`.
+    while `fit` runs, and puts it back when `fit` ends or raises.
 
     Raises:
         ValueError: If the model's optimizer does not accumulate evaluations.
@@ -54,29 +56,33 @@ class FullBatch(keras.callbacks.Callback):
                 f"Received: {type(optimizer).__name__}, whose curvature belongs to one batch."
             )
         self._optimizer = optimizer
-        self.remove()
-        train_step = model.train_step
 
-        def weighted_train_step(*arguments):
-            x, _, _ = keras.utils.unpack_x_y_sample_weight(arguments[-1])
-            inputs = [leaf for leaf in keras.tree.flatten(x) if leaf is not None]
-            optimizer.weigh_batch(keras.ops.shape(inputs[0])[0])
-            return train_step(*arguments)
+        def weighted(train_step):
+            def weighted_train_step(*arguments):
+                x, _, _ = keras.utils.unpack_x_y_sample_weight(arguments[-1])
+                inputs = [leaf for leaf in keras.tree.flatten(x) if leaf is not None]
+                optimizer.weigh_batch(keras.ops.shape(inputs[0])[0])
+                return train_step(*arguments)
 
-        # Past the model's own attribute tracking: this is no part of the model.
-        object.__setattr__(model, "train_step", weighted_train_step)
-        model.train_function = None
+            return weighted_train_step
 
-    def remove(self):
-        """Give the model its own train step back."""
-        if "train_step" in vars(self.model):
-            object.__delattr__(self.model, "train_step")
-            self.model.train_function = None
+        self._replaced = ReplacedMethods(model, {"train_step": weighted}, self._discard_evaluation)
+
+    def on_train_begin(self, logs=None):
+        """Watch over the train function."""
+        self._replaced.start()
+
+    def on_train_batch_begin(self, batch, logs=None):
+        """Let the next step through."""
+        self._replaced.arm()
+
+    def _discard_evaluation(self):
+        if self._optimizer.built:
+            self._optimizer.discard_evaluation()
 
     def on_epoch_begin(self, epoch, logs=None):
         """Forget a sum that an interrupted epoch may have left behind."""
-        if self._optimizer.built:
-            self._optimizer.discard_evaluation()
+        self._discard_evaluation()
 
     def on_epoch_end(self, epoch, logs=None):
         """Hand the epoch's loss and gradient to the optimizer as one evaluation."""
@@ -84,4 +90,4 @@ class FullBatch(keras.callbacks.Callback):
 
     def on_train_end(self, logs=None):
         """Give the model its own train step back."""
-        self.remove()
+        self._replaced.remove()

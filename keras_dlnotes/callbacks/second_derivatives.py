@@ -1,23 +1,28 @@
 """Second derivatives for Newton's method where the loss alone does not carry them."""
 
+from typing import Any
+
 import keras
 
 from keras_dlnotes.backend import active
+from keras_dlnotes.instrumentation.patch import patched
+from keras_dlnotes.instrumentation.replaced_methods import ReplacedMethods
 
 
 class SecondDerivatives(keras.callbacks.Callback):
-    """Lets `Newton` and `NewtonCG` differentiate the training loss twice on JAX.
+    """Gives `Newton` and `NewtonCG` what a loss alone does not tell about its curvature.
 
-    When to use it: with these two optimizers in `fit` on JAX. On TensorFlow and torch the loss
-    carries its graph and this callback does nothing, so that a script with it runs everywhere.
+    When to use it: with these two optimizers in `fit` on JAX, and with
+    `NewtonCG(curvature="gauss_newton")` on every backend. Elsewhere, on TensorFlow and torch, the
+    loss carries its graph and this callback does nothing, so that a script with it runs everywhere.
 
     Formula: while `fit` runs, the optimizer is given L(w), the very loss of the batch of the
-    training step (penalties included) as a function of the trainable weights, from which it forms
+    training step (penalties included) as a function of the trainable weights, and where it asks
+    for them the outputs o(w), from which it forms
 
-        H = d^2 L / dw^2   or   H v = d (g^T v) / dw
+        H = d^2 L / dw^2   or   H v = d (g^T v) / dw   or   G v
 
-    It replaces the model's `train_step` while `fit` runs; after a `fit` that was broken off by an
-    exception, call `remove()`.
+    It replaces methods of the model while `fit` runs, and puts them back when `fit` ends or raises.
 
     Raises:
         ValueError: If the model's optimizer takes no second derivatives.
@@ -30,18 +35,47 @@ class SecondDerivatives(keras.callbacks.Callback):
     """
 
     def set_model(self, model):
-        """Hand the optimizer the loss function in every training step."""
+        """Hand the optimizer the loss function, or the outputs, in every training step."""
         super().set_model(model)
+        self._replaced = None
         optimizer = model.optimizer
         if not hasattr(optimizer, "differentiate"):
             raise ValueError(
                 "SecondDerivatives works with Newton and NewtonCG. "
                 f"Received: {type(optimizer).__name__}. Leave SecondDerivatives out."
             )
-        if active.derivatives.SOURCE != "function":
-            return
-        self.remove()
-        train_step = model.train_step
+        if active.derivatives.SOURCE == "function":
+            self._replaced = ReplacedMethods(model, {"train_step": self._with_loss_function})
+        elif optimizer.needs_outputs:
+            self._replaced = ReplacedMethods(model, {"compute_loss": self._with_outputs})
+
+    def on_train_begin(self, logs=None):
+        """Watch over the train function."""
+        if self._replaced is not None:
+            self._replaced.start()
+
+    def on_train_batch_begin(self, batch, logs=None):
+        """Let the next step through."""
+        if self._replaced is not None:
+            self._replaced.arm()
+
+    def on_train_end(self, logs=None):
+        """Give the model its own methods back."""
+        if self._replaced is not None:
+            self._replaced.remove()
+
+    def _with_outputs(self, compute_loss):
+        optimizer = self.model.optimizer
+
+        def observed_compute_loss(x=None, y=None, y_pred=None, *rest, training=True, **more):
+            if training:
+                optimizer.observe_outputs(keras.tree.flatten(y_pred))
+            return compute_loss(x, y, y_pred, *rest, training=training, **more)
+
+        return observed_compute_loss
+
+    def _with_loss_function(self, train_step):
+        model, optimizer = self.model, self.model.optimizer
 
         def observed_train_step(state, data):
             x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
@@ -60,19 +94,36 @@ class SecondDerivatives(keras.callbacks.Callback):
                 )
                 return loss
 
-            optimizer.differentiate(loss_function)
+            if optimizer.needs_outputs:
+                optimizer.differentiate(*_apart(model, loss_function))
+            else:
+                optimizer.differentiate(loss_function)
             return train_step(state, data)
 
-        # Past the model's own attribute tracking: this is no part of the model.
-        object.__setattr__(model, "train_step", observed_train_step)
-        model.train_function = None
+        return observed_train_step
 
-    def remove(self):
-        """Give the model its own train step back."""
-        if "train_step" in vars(self.model):
-            object.__delattr__(self.model, "train_step")
-            self.model.train_function = None
 
-    def on_train_end(self, logs=None):
-        """Give the model its own train step back."""
-        self.remove()
+def _apart(model, loss_function):
+    """The loss as a function of weights and outputs, and the outputs as one of the weights."""
+    compute_loss = model.compute_loss
+
+    def loss_of_outputs(weights, outputs):
+        def with_given(x=None, y=None, y_pred=None, *rest, **more):
+            given = keras.tree.pack_sequence_as(y_pred, outputs)
+            return compute_loss(x, y, given, *rest, **more)
+
+        with patched([(model, "compute_loss", with_given)]):
+            return loss_function(weights)
+
+    def outputs_of(weights):
+        seen: list[Any] = []
+
+        def keeping(x=None, y=None, y_pred=None, *rest, **more):
+            seen[:] = keras.tree.flatten(y_pred)
+            return compute_loss(x, y, y_pred, *rest, **more)
+
+        with patched([(model, "compute_loss", keeping)]):
+            loss_function(weights)
+        return seen
+
+    return loss_of_outputs, outputs_of

@@ -9,6 +9,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from keras_dlnotes.backend import active
 from keras_dlnotes.instrumentation.execution_of_steps import ExecutionOfSteps
 from keras_dlnotes.instrumentation.observed_step import ROW, ObservedStep
 from keras_dlnotes.instrumentation.stateful_step import StatefulStep
@@ -135,7 +136,7 @@ class TrainStepObserver:
             if keras.backend.backend() == "jax":
                 return self._take_steps_one_by_one(*arguments)
             return self._take_execution(*arguments)
-        except StopIteration:
+        except active.iteration.END_OF_DATA:
             raise  # the end of an epoch
         except BaseException:
             self._interrupt()

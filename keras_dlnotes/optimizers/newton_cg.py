@@ -8,6 +8,7 @@ from keras_dlnotes.optimizers import flat_weights
 from keras_dlnotes.optimizers.trust_region import TrustRegion
 
 xp = active.arrays
+CURVATURES = ("hessian", "gauss_newton")
 
 
 @keras.saving.register_keras_serializable(package="keras_dlnotes")
@@ -16,7 +17,8 @@ class NewtonCG(TrustRegion):
 
     When to use it: too many weights for `Newton`, full batch, and curvature that matters: badly
     conditioned or non-convex losses where L-BFGS crawls. Negative curvature is followed to the edge
-    of the trust region instead of being damped away.
+    of the trust region instead of being damped away; `curvature="gauss_newton"` has none to begin
+    with, and is the better model far from the minimum of a sum of squares or a cross-entropy.
 
     Formula, w, g, p of shape [n]:
 
@@ -27,18 +29,26 @@ class NewtonCG(TrustRegion):
     the residual is below min(1/2, sqrt(|g|)) |g|, at the edge of the region, or at negative
     curvature.
 
+    With o(w) the model's outputs, J = do/dw, `curvature="gauss_newton"` puts
+
+        G = J^T (d^2 L / do^2) J + d^2 (penalties) / dw^2
+
+    in the place of H: positive semidefinite where L is convex in o. The outputs are told apart from
+    the loss by `keras_dlnotes.callbacks.SecondDerivatives()`, which it needs on every backend.
+
     Each training step is one evaluation of loss and gradient with one product: `products` of them
     at the accepted point make a trial step, and one at the trial point judges it. On JAX, add
     `keras_dlnotes.callbacks.SecondDerivatives()` to the callbacks of `fit`.
 
     Args:
+        curvature: `"hessian"` or `"gauss_newton"`.
         max_products: Hessian-vector products for one step at most.
         gradient_tolerance: Converged when no component of the gradient is larger than this.
         name: The optimizer's name.
         **kwargs: As for `LBFGS`.
 
     Raises:
-        ValueError: In a step, if the second derivatives cannot be had.
+        ValueError: For an unknown `curvature`; in a step, if the second derivatives cannot be had.
 
     Example:
     ```python
@@ -46,15 +56,33 @@ class NewtonCG(TrustRegion):
     model.fit(x, y, batch_size=len(x), epochs=500, callbacks=[kd.callbacks.SecondDerivatives()])
     ```
 
-    Reference: J. Nocedal and S. Wright, Numerical Optimization (2006), algorithms 4.1 and 7.2.
+    Reference: J. Nocedal and S. Wright, Numerical Optimization (2006), algorithms 4.1 and 7.2;
+    N. Schraudolph, Fast curvature matrix-vector products for second-order gradient descent (2002).
     """
 
-    def __init__(self, max_products=50, gradient_tolerance=1e-6, name="newton_cg", **kwargs):
+    def __init__(
+        self,
+        curvature="hessian",
+        max_products=50,
+        gradient_tolerance=1e-6,
+        name="newton_cg",
+        **kwargs,
+    ):
         # Every product is formed at the accepted point once more: the loss is verified for free.
         super().__init__(gradient_tolerance, True, name, **kwargs)
+        if curvature not in CURVATURES:
+            raise ValueError(
+                f"Expected curvature to be one of {CURVATURES}. Received: {curvature!r}."
+            )
         if max_products < 1:
             raise ValueError(f"Expected max_products >= 1. Received: {max_products}.")
+        self.curvature = curvature
         self.max_products = max_products
+
+    @property
+    def needs_outputs(self):
+        """See `TrustRegion.needs_outputs`."""
+        return self.curvature == "gauss_newton"
 
     def build_curvature(self, size, dtype):
         """The state of the inner iteration."""
@@ -64,11 +92,12 @@ class NewtonCG(TrustRegion):
         ]
 
     def second_derivative(self, loss):
-        """The product H d with the inner iteration's direction, [n]."""
+        """The product H d or G d with the inner iteration's direction, [n]."""
         variables = self._trainable_variables
         vectors = flat_weights.split(self._inner[2].value, variables)
         return flat_weights.join(
-            active.derivatives.hessian_vector_product(loss, variables, vectors), self._dtype
+            active.derivatives.hessian_vector_product(self.curved_loss(loss), variables, vectors),
+            self._dtype,
         )
 
     def advance(self, control, weights, loss, gradient, second):
@@ -127,6 +156,10 @@ class NewtonCG(TrustRegion):
 
     def get_config(self):
         """The arguments that make this optimizer again."""
-        config = {"max_products": self.max_products, **super().get_config()}
+        config = {
+            "curvature": self.curvature,
+            "max_products": self.max_products,
+            **super().get_config(),
+        }
         del config["verify_determinism"]
         return config

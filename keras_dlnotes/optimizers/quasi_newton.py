@@ -133,8 +133,9 @@ class QuasiNewton(AcceptedPoint, keras.optimizers.Optimizer, abc.ABC):
 
     def discard_evaluation(self):
         """Empty the sums over batches."""
-        self._gradient_sum.assign(keras.ops.zeros_like(self._gradient_sum.value))
-        self._sums.assign(keras.ops.zeros_like(self._sums.value))
+        for variable in (self._gradient_sum, self._sums):
+            # By shape: on JAX a `fit` that raised may have given the old value's memory away.
+            variable.assign(keras.ops.zeros(variable.shape, variable.dtype))
 
     @property
     def has_unfinished_evaluation(self):

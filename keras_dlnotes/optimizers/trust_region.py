@@ -55,7 +55,7 @@ class TrustRegion(AcceptedPoint, keras.optimizers.Optimizer, abc.ABC):
         self.gradient_tolerance = gradient_tolerance
         self.verify_determinism = verify_determinism
         self._carried = types.SimpleNamespace(
-            loss=None, graph_loss=None, second=None, function=None, muted=False
+            loss=None, graph_loss=None, second=None, function=None, outputs=None, muted=False
         )
 
     @abc.abstractmethod
@@ -89,12 +89,49 @@ class TrustRegion(AcceptedPoint, keras.optimizers.Optimizer, abc.ABC):
         self._trial_point = vector("trial_point")
         self.build_curvature(self._size, self._dtype)
 
-    def differentiate(self, loss_function):
+    @property
+    def needs_outputs(self):
+        """Whether `second_derivative` takes the model's outputs apart from the loss."""
+        return False
+
+    def differentiate(self, loss_function, outputs_function=None):
         """Give the next `apply` the loss as a function of the list of weights (needed on JAX).
 
         In `fit`, `keras_dlnotes.callbacks.SecondDerivatives` does it.
+
+        Args:
+            loss_function: Maps a list of weights to the loss; with `outputs_function`, a list of
+                weights and the list of outputs.
+            outputs_function: Maps a list of weights to the list of the model's outputs; for an
+                optimizer that `needs_outputs`.
         """
         self._carried.function = loss_function
+        self._carried.outputs = outputs_function
+
+    def observe_outputs(self, outputs):
+        """Give `scale_loss` the model's outputs, if it `needs_outputs` (on TensorFlow and torch).
+
+        In `fit`, `keras_dlnotes.callbacks.SecondDerivatives` does it.
+
+        Args:
+            outputs: The list of tensors from which the loss was computed.
+        """
+        self._carried.outputs = outputs
+
+    def curved_loss(self, loss):
+        """The loss of which second derivatives are taken."""
+        if not self.needs_outputs:
+            return loss
+        outputs, self._carried.outputs = self._carried.outputs, None
+        if outputs is None:
+            raise ValueError(
+                f"{type(self).__name__} with these arguments needs the model's outputs apart from "
+                "the loss. In fit, add keras_dlnotes.callbacks.SecondDerivatives() to the "
+                "callbacks; in a loop of your own, call optimizer.observe_outputs([outputs]) "
+                "before optimizer.scale_loss, or on JAX optimizer.differentiate(loss_function, "
+                "outputs_function) before optimizer.apply. Received neither."
+            )
+        return active.derivatives.gauss_newton_loss(loss, outputs, self._trainable_variables)
 
     def scale_loss(self, loss):
         """Take note of the loss and, where its graph is at hand, of its second derivatives."""
@@ -118,15 +155,21 @@ class TrustRegion(AcceptedPoint, keras.optimizers.Optimizer, abc.ABC):
                 "loss_function maps a list of weights to the loss. Received neither."
             )
 
-        def quiet(weights):
-            # The function may call scale_loss again, whose note is of another evaluation.
+        if self._carried.outputs is not None:
+            self._carried.outputs = self._muted(self._carried.outputs)
+        return self.second_derivative(self._muted(function))
+
+    def _muted(self, function):
+        """A function that may call scale_loss again, whose note would be of another evaluation."""
+
+        def quiet(*arguments):
             self._carried.muted = True
             try:
-                return function(weights)
+                return function(*arguments)
             finally:
                 self._carried.muted = False
 
-        return self.second_derivative(quiet)
+        return quiet
 
     def _backend_apply_gradients(self, grads, trainable_variables):
         loss = self._carried_loss()

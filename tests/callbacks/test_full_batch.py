@@ -85,3 +85,22 @@ def test_the_other_order_and_other_optimizers_are_refused():
     model.compile("sgd", loss="mse")
     with pytest.raises(ValueError, match="SGD"):
         model.fit(x, y, verbose=0, callbacks=[FullBatch()])
+
+
+class Interruption(keras.callbacks.Callback):
+    def on_train_batch_end(self, batch, logs=None):
+        if batch == 1:
+            raise RuntimeError("stop here")
+
+
+@pytest.mark.skipif(
+    BACKEND == "jax", reason="Keras's JAX trainer loses the weights when fit raises"
+)
+def test_a_fit_that_raised_leaves_nothing_behind():
+    model, x, y = task()
+    with pytest.raises(RuntimeError, match="stop here"):
+        model.fit(x, y, batch_size=16, verbose=0, callbacks=[FullBatch(), Interruption()])
+    model.fit(x, y, batch_size=50, epochs=3, verbose=0)  # whole batches, without the callback
+    assert "train_step" not in vars(model)
+    assert model.optimizer.progress["evaluations"] == 3
+    assert not model.optimizer.has_unfinished_evaluation

@@ -381,6 +381,20 @@ def test_batches_of_unknown_size_from_a_dataset_object():
         assert seen == pytest.approx(hidden.std(), rel=1e-5)
 
 
+@pytest.mark.skipif(BACKEND != "tensorflow", reason="how TensorFlow's data ends")
+@pytest.mark.filterwarnings("ignore:Your input ran out of data:UserWarning")
+def test_data_of_unknown_length():
+    import tensorflow as tf
+
+    data = tf.data.Dataset.from_tensor_slices((X[:60], Y[:60])).batch(20).filter(lambda *_: True)
+    model = network()
+    model.compile("sgd", "mse")
+    watch = monitor(every=1)
+    model.fit(data, epochs=3, verbose=0, callbacks=[watch])
+    steps = [step for step, _ in numbers_of(watch)["activations/hidden/mean"]]
+    assert steps == list(range(9))
+
+
 def test_non_finite_numbers_are_shown():
     model = network()
     model.compile("sgd", "mse")

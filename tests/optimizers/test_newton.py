@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 from keras import ops
+from sklearn.datasets import load_digits
 
 from keras_dlnotes.callbacks import SecondDerivatives, StopWhenConverged
 from keras_dlnotes.optimizers import Newton, NewtonCG
@@ -156,6 +157,72 @@ def test_the_hessian_is_finite_differences_of_the_gradient():
         unit[index] = 1e-3
         column = (gradient(point + unit) - gradient(point - unit)) / 2e-3
         assert np.allclose(column, hessian[:, index], atol=2e-4)
+
+
+def gauss_newton_matrix(model, x, penalty=1e-3):
+    """J^T (2 / n) J + 2 penalty on the kernels, for `regression`'s network, in NumPy."""
+    w1, b1, w2, _ = [ops.convert_to_numpy(v) for v in model.trainable_variables]
+    hidden = 1.0 / (1.0 + np.exp(-(x @ w1 + b1)))
+    slope = hidden * (1.0 - hidden) * w2[:, 0]
+    jacobian = np.concatenate(
+        [
+            (x[:, :, None] * slope[:, None, :]).reshape(len(x), -1),
+            slope,
+            hidden,
+            np.ones((len(x), 1)),
+        ],
+        axis=1,
+    )
+    on_kernels = np.concatenate(
+        [np.ones(w1.size), np.zeros(b1.size), np.ones(w2.size), np.zeros(1)]
+    )
+    return 2.0 / len(x) * jacobian.T @ jacobian + 2.0 * penalty * np.diag(on_kernels)
+
+
+@pytest.mark.usefixtures("float64")
+def test_gauss_newton_products_equal_the_numpy_twin():
+    model, x, y = regression()
+    expected = gauss_newton_matrix(model, x)
+    optimizer = NewtonCG(curvature="gauss_newton")
+    model.compile(optimizer, loss="mse", **EAGER_OR_GRAPH)
+    # The start, and one product: conjugate gradients' first step.
+    model.fit(x, y, batch_size=60, epochs=2, verbose=0, callbacks=[SecondDerivatives()])
+    iterate, residual = [ops.convert_to_numpy(v) for v in optimizer._inner[:2]]
+    gradient = ops.convert_to_numpy(optimizer._accepted_gradient)
+    product = residual - gradient
+    tolerance = {"tensorflow": 1e-10}.get(BACKEND, 1e-5)  # float32 inside Keras's operations there
+    assert np.max(np.abs(iterate)) > 1e-3
+    assert np.allclose(product, expected @ iterate, rtol=0.0, atol=tolerance)
+
+
+def digits(activation):
+    keras.utils.set_random_seed(0)
+    images, labels = load_digits(return_X_y=True)
+    layers = [keras.layers.Dense(8, "tanh"), keras.layers.Dense(10, activation)]
+    model = keras.Sequential([keras.Input((64,)), *layers])
+    return model, images[:200] / 16.0, labels[:200]
+
+
+@pytest.mark.parametrize("activation", ["softmax", None])
+def test_gauss_newton_sees_logits_and_probabilities(activation):
+    model, x, y = digits(activation)
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=activation is None)
+    optimizer = NewtonCG(curvature="gauss_newton", gradient_tolerance=1e-4)
+    model.compile(optimizer, loss=loss, **EAGER_OR_GRAPH)
+    callbacks = [SecondDerivatives()]
+    history = model.fit(x, y, batch_size=200, epochs=80, verbose=0, callbacks=callbacks).history
+    assert min(history["loss"]) < 0.2 * history["loss"][0]
+    assert not {"compute_loss", "train_step"} & set(vars(model))
+
+
+@pytest.mark.usefixtures("float64")
+def test_gauss_newton_without_the_callback_names_it():
+    model, x, y = regression()
+    model.compile(NewtonCG(curvature="gauss_newton"), loss="mse", **EAGER_OR_GRAPH)
+    with pytest.raises(ValueError, match="SecondDerivatives"):
+        model.fit(x, y, verbose=0)
+    with pytest.raises(ValueError, match="hessian"):
+        NewtonCG(curvature="fisher")
 
 
 @pytest.mark.skipif(BACKEND != "tensorflow", reason="XLA's limit in TensorFlow")

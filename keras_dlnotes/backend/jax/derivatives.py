@@ -32,3 +32,28 @@ def hessian_vector_product(loss_function, variables, vectors):
     """The Hessian times a vector that is given in the variables' shapes; the same shapes back."""
     _, pull_back = jax.vjp(jax.grad(loss_function), [v.value for v in variables])
     return pull_back(list(vectors))[0]
+
+
+def gauss_newton_loss(loss_function, outputs_function, variables):
+    """A loss whose Hessian is the loss's generalised Gauss-Newton matrix.
+
+    A(w) = L(w) - sum_i s_i o_i(w) with the slopes s = dL/do held fixed: the curvature of the
+    outputs o drops out; that of the loss in its outputs and that of penalties stay.
+
+    Args:
+        loss_function: Maps a list of weights and the list of outputs to the loss.
+        outputs_function: Maps a list of weights to the list of the model's outputs.
+        variables: Their values are the weights at which the slopes are taken.
+
+    Returns:
+        A function of the list of weights.
+    """
+    values = [v.value for v in variables]
+    slopes = jax.grad(loss_function, argnums=1)(values, outputs_function(values))
+
+    def linearised(weights):
+        outputs = outputs_function(weights)
+        parts = [jnp.sum(s * o) for s, o in zip(slopes, outputs, strict=True)]
+        return loss_function(weights, outputs) - sum(parts)
+
+    return linearised

@@ -21,11 +21,7 @@ def _graph_gradients(loss, values):
             "tf.function or a compiled model. Received: eager execution. Leave out "
             "run_eagerly=True, or decorate the training step with @tf.function."
         )
-    gradients = tf.gradients(loss, values)
-    return [
-        tf.zeros_like(v) if g is None else tf.convert_to_tensor(g)
-        for g, v in zip(gradients, values, strict=True)
-    ]
+    return _or_zeros(tf.gradients(loss, values), values)
 
 
 def hessian(loss, variables):
@@ -67,7 +63,40 @@ def hessian_vector_product(loss, variables, vectors):
     values = _values(variables)
     gradients = _graph_gradients(loss, values)
     products = tf.gradients(gradients, values, grad_ys=[tf.stop_gradient(v) for v in vectors])
+    return [tf.stop_gradient(p) for p in _or_zeros(products, values)]
+
+
+def gauss_newton_loss(loss, outputs, variables):
+    """A loss whose Hessian is the loss's generalised Gauss-Newton matrix.
+
+    A(w) = L(w) - sum_i s_i o_i(w) with the slopes s = dL/do held fixed: the curvature of the
+    outputs o drops out; that of the loss in its outputs and that of penalties stay.
+
+    Args:
+        loss: The loss, a tensor.
+        outputs: The list of the model's outputs. Where the loss was computed from the logits behind
+            an output, as Keras's cross-entropies are, these take its place.
+        variables: Unused here; the same arguments on all backends.
+    """
+    outputs = [seen for seen in (_seen_by(loss, o) for o in outputs) if seen is not None]
+    slopes = _or_zeros(tf.gradients(loss, outputs), outputs)
+    return loss - tf.add_n(
+        [
+            tf.cast(tf.reduce_sum(tf.stop_gradient(slope) * output), loss.dtype)
+            for slope, output in zip(slopes, outputs, strict=True)
+        ]
+    )
+
+
+def _seen_by(loss, output):
+    for tensor in (output, getattr(output, "_keras_logits", None), *output.op.inputs):
+        if tensor is not None and tf.gradients(loss, tensor)[0] is not None:
+            return tensor
+    return None
+
+
+def _or_zeros(gradients, values):
     return [
-        tf.zeros_like(v) if p is None else tf.stop_gradient(tf.convert_to_tensor(p))
-        for p, v in zip(products, values, strict=True)
+        tf.zeros_like(v) if g is None else tf.convert_to_tensor(g)
+        for g, v in zip(gradients, values, strict=True)
     ]

@@ -51,3 +51,23 @@ def hessian_vector_product(loss, variables, vectors):
         torch.zeros_like(v) if p is None else p.detach()
         for p, v in zip(products, values, strict=True)
     ]
+
+
+def gauss_newton_loss(loss, outputs, variables):
+    """A loss whose Hessian is the loss's generalised Gauss-Newton matrix.
+
+    A(w) = L(w) - sum_i s_i o_i(w) with the slopes s = dL/do held fixed: the curvature of the
+    outputs o drops out; that of the loss in its outputs and that of penalties stay.
+
+    Args:
+        loss: The loss, a tensor.
+        outputs: The list of the model's outputs.
+        variables: Unused here; the same arguments on all backends.
+    """
+    slopes = torch.autograd.grad(loss, outputs, retain_graph=True, allow_unused=True)
+    parts = [
+        (slope.detach() * output).sum()
+        for slope, output in zip(slopes, outputs, strict=True)
+        if slope is not None
+    ]
+    return loss - sum(parts)
