@@ -7,7 +7,9 @@ from keras import ops
 from problems import PROBLEMS
 from references.quasi_newton_reference import two_loop_direction
 from scipy.optimize import minimize
+from sklearn.datasets import load_digits
 
+from keras_dlnotes.callbacks import StopWhenConverged
 from keras_dlnotes.optimizers import LBFGS
 
 BACKEND = keras.backend.backend()
@@ -49,6 +51,51 @@ def test_as_few_evaluations_as_scipy(problem):
     if problem.name != "powell_singular":
         assert np.max(np.abs(last - problem.minimiser)) <= 1e-6
     assert problem.loss_and_gradient(last)[0] <= 1e-10 or problem.name == "quadratic_100"
+
+
+@pytest.mark.usefixtures("float64")
+@pytest.mark.skipif(BACKEND != "tensorflow", reason="Keras's matrix products are float32 on torch")
+def test_the_digits_network_beside_scipy():
+    import tensorflow as tf
+
+    images, labels = load_digits(return_X_y=True)
+    x, y = images[:100] / 16.0, labels[:100]
+    keras.utils.set_random_seed(0)
+    arguments = {"kernel_regularizer": keras.regularizers.L2(1e-2)}
+    hidden = keras.layers.Dense(6, "tanh", **arguments)
+    output = keras.layers.Dense(10, "softmax", **arguments)
+    model = keras.Sequential([keras.Input((64,)), hidden, output])
+    loss = keras.losses.SparseCategoricalCrossentropy()
+    values = [v.value for v in model.trainable_variables]
+    start = np.concatenate([v.numpy().ravel() for v in values])
+
+    @tf.function
+    def loss_and_gradient(flat):
+        parts = tf.split(flat, [v.shape.num_elements() for v in values])
+        for value, part in zip(values, parts, strict=True):
+            value.assign(tf.reshape(part, value.shape))
+        with tf.GradientTape() as tape:
+            total = loss(y, model(x)) + tf.add_n(model.losses)
+        gradients = tape.gradient(total, values)
+        return total, tf.concat([tf.reshape(g, [-1]) for g in gradients], 0)
+
+    scipy = minimize(
+        lambda flat: [v.numpy() for v in loss_and_gradient(tf.constant(flat))],
+        start,
+        jac=True,
+        method="L-BFGS-B",
+        options={"maxcor": 10, "gtol": 1e-8, "ftol": 0.0, "maxfun": 5000, "maxiter": 5000},
+    )
+    loss_and_gradient(tf.constant(start))  # back to the start
+    optimizer = LBFGS(gradient_tolerance=1e-8)
+    model.compile(optimizer, loss)
+    callbacks = [StopWhenConverged(verbose=0)]
+    model.fit(x, y, batch_size=100, epochs=2000, shuffle=False, verbose=0, callbacks=callbacks)
+    assert optimizer.status == "converged"
+    assert optimizer.progress["evaluations"] <= 1.1 * scipy.nfev
+    last = np.concatenate([v.numpy().ravel() for v in values])
+    assert np.max(np.abs(last - scipy.x)) <= 1e-5
+    assert abs(optimizer.progress["loss"] - scipy.fun) <= 1e-10
 
 
 @pytest.mark.usefixtures("float64")
