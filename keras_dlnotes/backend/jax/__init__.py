@@ -6,6 +6,7 @@ from keras_dlnotes.backend.jax import (
     fused_update,
     reductions,
     sparse_gradients,
+    training_penalty,
 )
 
 __all__ = [
@@ -14,4 +15,5 @@ __all__ = [
     "fused_update",
     "reductions",
     "sparse_gradients",
+    "training_penalty",
 ]
