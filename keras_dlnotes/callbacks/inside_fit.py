@@ -5,6 +5,8 @@ import os
 import keras
 from keras import ops
 
+from keras_dlnotes.instrumentation.patch import patched
+
 
 def sync(model):
     """Brings weights and metrics into the model's variables, from where JAX's trainer has them."""
@@ -55,10 +57,6 @@ def save_weights(model, path):
 
 
 def load_weights(model, path):
-    """Loads a file of weights and leaves the optimizer, whose state such a file holds, as it is."""
-    optimizer = getattr(model, "optimizer", None)
-    variables = [] if optimizer is None else optimizer.variables
-    before = [ops.convert_to_numpy(variable).copy() for variable in variables]
-    model.load_weights(path)
-    for variable, value in zip(variables, before, strict=True):
-        variable.assign(value)
+    """Loads a file of weights and leaves the optimizer, whose state is in it too, as it is."""
+    with patched([(model, "optimizer", None)]):
+        model.load_weights(path)

