@@ -123,6 +123,22 @@ class EarlyStopping(keras.callbacks.Callback):
         self._ended = None  # the model that the last fit left, and the fingerprint of its weights
         self._forget()
 
+    def _forget(self):
+        self.best: float | None = None
+        self.best_epoch = 0
+        self.best_weights: list | None = None
+        self.wait = 0
+        self.stopped_epoch = 0
+        self.reason: str | None = None
+        self._best_error = float("inf")
+        self._best_is_on_disk = False
+        self._criterion_state = None
+        self._batches = 0
+        self._checked_at: int | None = None
+        self._seconds = 0.0
+        self._clock: float | None = None
+        self._quantities.forget()
+
     @property
     def monitor_op(self):
         """`keras.ops.less` or `keras.ops.greater`, whichever is better; None before it is known."""
@@ -201,7 +217,8 @@ class EarlyStopping(keras.callbacks.Callback):
         self._forget()
         if numbers is not None:
             self._quantities.averages = numbers.pop("averages")
-            vars(self).update(numbers)
+            for name, value in numbers.items():
+                setattr(self, name, value)
             self.best_weights = arrays
 
     def _check(self, epoch, logs):
@@ -260,22 +277,6 @@ class EarlyStopping(keras.callbacks.Callback):
         model, left = self._ended
         now = fingerprint(self.model)
         return model is self.model and now is not None and left in (None, now)
-
-    def _forget(self):
-        self.best = None
-        self.best_epoch = 0
-        self.best_weights = None
-        self.wait = 0
-        self.stopped_epoch = 0
-        self.reason = None
-        self._best_error = float("inf")
-        self._best_is_on_disk = False
-        self._criterion_state = None
-        self._batches = 0
-        self._checked_at = None
-        self._seconds = 0.0
-        self._clock = None
-        self._quantities.forget()
 
     def _tick(self):
         now = time.monotonic()

@@ -166,7 +166,8 @@ class DropoutPenalty(keras.layers.Wrapper):
         return "transpose" if isinstance(source, _TRANSPOSE) else "dense"
 
     def _squares_into_units(self):
-        return penalties.squares_into_units(*self._kernel_and(), self._layout())
+        (kernel,) = self._kernel_and()
+        return penalties.squares_into_units(kernel, self._layout())
 
     def _penalty(self, kernel, dropped_share):
         return self.strength * penalties.squares_into_dropped_units(

@@ -12,18 +12,17 @@ from keras_dlnotes.summaries import MemoryWriter
 JIT = keras.backend.backend() == "jax"
 
 
-def small_model(metrics=(), optimizer="sgd"):
+def small_model(metrics=(), optimizer="sgd", **kwargs):
     keras.utils.set_random_seed(0)
     model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)])
-    model.compile(optimizer, "mse", metrics=list(metrics), jit_compile=JIT)
+    kwargs = kwargs or {"run_eagerly": True}
+    model.compile(optimizer, "mse", metrics=list(metrics), **kwargs)
     return model
 
 
 def data(rows=8):
-    rng = np.random.default_rng(0)
-    return rng.normal(size=(rows, 3)).astype("float32"), rng.normal(size=(rows, 1)).astype(
-        "float32"
-    )
+    x = np.random.default_rng(0).normal(size=(rows, 4)).astype("float32")
+    return x[:, :3], x[:, 3:]
 
 
 class Recorded:

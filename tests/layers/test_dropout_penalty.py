@@ -132,7 +132,7 @@ def test_term_is_in_the_training_loss_alone(compiled, tmp_path):
 
 
 def test_gradient_is_the_terms():
-    """w loses learning rate · 2 λ · share · w: all weights shrink, by what their unit was dropped."""
+    """A step takes learning rate · 2 λ · share · w away from each weight."""
     rate, strength = 1.0, 0.1  # all units dropped, so that nothing is random
     keras.utils.set_random_seed(0)
     layer = kd.layers.DropoutPenalty(keras.layers.Dense(6), rate, strength)

@@ -55,10 +55,10 @@ def assert_same_weights(one, other, atol=1e-7):
 @pytest.mark.parametrize("compiled", COMPILED)
 def test_trains_as_keras_and_evaluates_bare(compiled, tmp_path):
     x, y = data()
-    for ours, theirs in PAIRS.values() if compiled != "many" else [PAIRS["L1L2"]]:
+    for ours, theirs in PAIRS.values() if compiled == "eager" else [PAIRS["L1L2"]]:
         kwargs = COMPILED[compiled]
         model, keras_model = network(ours, **kwargs), network(theirs, **kwargs)
-        fit = {"batch_size": 16, "epochs": 3, "shuffle": False, "verbose": 0}
+        fit = {"batch_size": 16, "epochs": 2, "shuffle": False, "verbose": 0}
         history = model.fit(x, y, validation_data=(x, y), **fit).history
         expected = keras_model.fit(x, y, **fit).history
         assert np.allclose(history["loss"], expected["loss"], rtol=1e-6)
@@ -175,10 +175,11 @@ def test_ridge_by_descent_is_the_closed_form():
     keras.utils.set_random_seed(0)
     layer = keras.layers.Dense(1, use_bias=False, kernel_regularizer=kd.regularizers.L2(0.5))
     model = keras.Sequential([keras.Input((5,)), layer])
-    model.compile(keras.optimizers.SGD(0.2), "mse", jit_compile=JIT)
-    model.fit(x, y, batch_size=64, epochs=120, verbose=0)
+    optimizer = kd.optimizers.Momentum(0.1, momentum=0.6)
+    model.compile(optimizer, "mse", jit_compile=JIT)
+    model.fit(x, y, batch_size=64, epochs=50, verbose=0)
     closed = np.linalg.solve(2 * x.T @ x / 64 + 0.5 * np.eye(5), 2 * x.T @ y / 64)
-    assert np.allclose(ops.convert_to_numpy(layer.kernel), closed, atol=1e-5)
+    assert np.allclose(ops.convert_to_numpy(layer.kernel), closed, atol=1e-4)
 
 
 def test_accumulated_gradients_and_loss_scaling_are_keras_own():
@@ -190,7 +191,7 @@ def test_accumulated_gradients_and_loss_scaling_are_keras_own():
     for make in optimizers.values():
         ours, theirs = (network(r, make(), run_eagerly=True) for r in PAIRS["L1L2"])
         for model in (ours, theirs):
-            model.fit(x, y, batch_size=8, epochs=2, shuffle=False, verbose=0)
+            model.fit(x, y, batch_size=8, epochs=1, shuffle=False, verbose=0)
         assert_same_weights(ours, theirs)
 
 
@@ -215,7 +216,7 @@ def test_full_batches_count_the_penalty_once():
             x,
             y,
             batch_size=batch_size,
-            epochs=8,
+            epochs=5,
             shuffle=False,
             verbose=0,
             callbacks=callbacks,
