@@ -178,7 +178,11 @@ def check_with_fit(x, y):
     keras.utils.set_random_seed(1)
     half, quarter = len(x) // 2, len(x) // 4
     model = keras.Sequential(
-        [keras.Input(x.shape[1:]), keras.layers.Dense(HIDDEN, "tanh"), keras.layers.Dense(y.shape[1])]
+        [
+            keras.Input(x.shape[1:]),
+            keras.layers.Dense(HIDDEN, "tanh"),
+            keras.layers.Dense(y.shape[1]),
+        ]
     )
     model.compile(keras.optimizers.Adam(LEARNING_RATE), "mse")
     stopper = kd.callbacks.EarlyStopping(
@@ -220,7 +224,9 @@ def main(epochs=EPOCHS, picture=Path("logs/early_stopping.png")):
     print("criterion  epochs  time   test error  runs stopped")
     for name, (slowness, error, stopped) in table.items():
         mean = results[name][0].mean()
-        print(f"{name:9s} {mean:7.0f} {slowness:5.2f}x {100 * (error - 1):+10.1f} % {stopped:10.0%}")
+        print(
+            f"{name:9s} {mean:7.0f} {slowness:5.2f}x {100 * (error - 1):+10.1f} % {stopped:10.0%}"
+        )
     slower = [name for name in table if name != quickest]
     slowest = max(slower, key=lambda name: table[name][0])
     factor = table[slowest][0] / table[quickest][0]
@@ -232,7 +238,9 @@ def main(epochs=EPOCHS, picture=Path("logs/early_stopping.png")):
     )
     up = results["UP 1"]
     to_the_end = np.array([e_te[-1] for _, _, e_te in curves])
-    later = np.mean([np.min(e_va) < np.min(e_va[:e]) for (_, e_va, _), e in zip(curves, up[0], strict=True)])
+    later = np.mean(
+        [np.min(e_va) < np.min(e_va[:e]) for (_, e_va, _), e in zip(curves, up[0], strict=True)]
+    )
     print(
         f"The notes' rule, stop when the validation loss starts to increase (UP 1): test error "
         f"{100 * (1 - geometric_mean(up[1] / to_the_end)):.0f} % below that of training to the end, "

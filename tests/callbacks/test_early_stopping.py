@@ -15,7 +15,7 @@ JIT = keras.backend.backend() == "jax"
 def small_model(metrics=(), optimizer="sgd", **kwargs):
     keras.utils.set_random_seed(0)
     model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)])
-    kwargs = kwargs or {"run_eagerly": True}
+    kwargs = kwargs or ({"jit_compile": True} if JIT else {"run_eagerly": True})
     model.compile(optimizer, "mse", metrics=list(metrics), **kwargs)
     return model
 

@@ -106,21 +106,20 @@ def test_without_strength_it_is_keras_dropout(rate):
 def test_term_is_in_the_training_loss_alone(compiled, tmp_path):
     """Without a learning rate the mean of many steps' terms nears its expectation."""
     keras.utils.set_random_seed(0)
-    rng = np.random.default_rng(0)
-    x = rng.normal(size=(64, 5)).astype("float32")
+    x = np.random.default_rng(0).normal(size=(512, 5)).astype("float32")
     inputs = keras.Input((5,))
     hidden = kd.layers.DropoutPenalty(keras.layers.Dense(6, "relu"), 0.5, strength=2.0, seed=1)
     outputs = keras.layers.Dense(1, kernel_initializer="zeros")(hidden(inputs))
     model = keras.Model(inputs, outputs)  # 0 whatever is dropped
     model.compile(keras.optimizers.SGD(0.0), "mse", **COMPILED[compiled])
-    y = np.zeros((64, 1), "float32")
-    fit = {"epochs": 3, "batch_size": 16, "verbose": 0, "validation_data": (x, y)}
+    y = np.zeros((512, 1), "float32")
+    fit = {"epochs": 2, "batch_size": 128, "verbose": 0, "validation_data": (x, y)}
     history = model.fit(x, y, callbacks=[kd.callbacks.RegularizationLog()], **fit).history
     expected = hidden.expected_penalty()
-    assert np.allclose(history["loss"], expected, rtol=0.15)
+    assert np.allclose(history["loss"], expected, rtol=0.1)
     assert history["loss"][0] != history["loss"][1]
     assert np.allclose(history["penalty"], expected)
-    assert history["val_loss"] == [0.0] * 3
+    assert history["val_loss"] == [0.0] * 2
     assert model.evaluate(x, y, verbose=0) == 0.0
     model.save(tmp_path / "model.keras")
     loaded = keras.models.load_model(tmp_path / "model.keras")
@@ -128,7 +127,7 @@ def test_term_is_in_the_training_loss_alone(compiled, tmp_path):
     again = next(layer for layer in loaded.layers if isinstance(layer, kd.layers.DropoutPenalty))
     assert np.isclose(again.expected_penalty(), expected)
     assert loaded.evaluate(x, y, verbose=0) == 0.0
-    assert np.isclose(loaded.train_on_batch(x, y), expected, rtol=0.2)
+    assert np.isclose(loaded.train_on_batch(x, y), expected, rtol=0.1)
 
 
 def test_gradient_is_the_terms():
