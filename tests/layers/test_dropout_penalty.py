@@ -19,7 +19,7 @@ if BACKEND == "tensorflow":
 def columns_of(layer):
     """The weights into each unit, by looking at one unit after the other."""
     kernel = getattr(layer, "pointwise_kernel", None)
-    kernel = ops.convert_to_numpy(layer.kernel if kernel is None else kernel)
+    kernel = ops.convert_to_numpy(layer.kernel if kernel is None else kernel).astype("float64")
     if "Depthwise" in type(layer).__name__:
         inputs, multiplier = kernel.shape[-2:]
         return [kernel[..., i, j] for i in range(inputs) for j in range(multiplier)]
@@ -51,7 +51,8 @@ if BACKEND != "tensorflow":  # whose kernels for CPUs know channels last only
 
 
 @pytest.mark.parametrize("name", LAYERS)
-def test_weights_into_units_of_every_kind_of_layer(name, float64):
+@pytest.mark.usefixtures("float64")
+def test_weights_into_units_of_every_kind_of_layer(name):
     make, shape = LAYERS[name]
     layer = kd.layers.DropoutPenalty(make(), rate=0.5, strength=0.3)
     layer.build(shape)
@@ -61,10 +62,11 @@ def test_weights_into_units_of_every_kind_of_layer(name, float64):
     masks = np.random.default_rng(0).integers(0, 2, size=(9, units))
     share = ops.convert_to_tensor(np.mean(masks == 0, axis=0), "float64")
     (kernel,) = layer._kernel_and()
-    got = 0.3 * penalties.squares_into_dropped_units(kernel, share, layer._layout())
-    assert np.isclose(float(got), reference.dropout(0.3, columns, masks), rtol=1e-12)
+    got = penalties.squares_into_dropped_units(ops.cast(kernel, "float64"), share, layer._layout())
+    expected = reference.dropout(0.3, columns, masks)
+    assert np.isclose(0.3 * ops.convert_to_numpy(got), expected, rtol=1e-12)
     everything = sum(np.sum(np.square(column)) for column in columns)
-    assert np.isclose(layer.expected_penalty(), 0.3 * 0.5 * everything, rtol=1e-12)
+    assert np.isclose(layer.expected_penalty(), 0.3 * 0.5 * everything, rtol=1e-6)
 
 
 @pytest.mark.parametrize("name", LAYERS)
@@ -99,7 +101,7 @@ def test_without_strength_it_is_keras_dropout(rate):
         share = (ours == 0).mean()
         assert abs(share - rate) <= 4 * np.sqrt(rate * (1 - rate) / ours.size)
     assert layer.losses == []
-    assert np.array_equal(layer(x), dense(x))
+    assert np.array_equal(*(ops.convert_to_numpy(f(x)) for f in (layer, dense)))
 
 
 @pytest.mark.parametrize("compiled", COMPILED)
