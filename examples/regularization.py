@@ -201,12 +201,13 @@ def sentences(runs, outliers):
     verdict = "more" if outliers["L2"] > outliers["none"] else "not more"
     yield (
         f"It makes the model {verdict} robust to outliers: with {OUTLIERS:.0%} of the labels "
-        f"redrawn the test accuracy is {outliers['L2']:.1%} with L2 and {outliers['none']:.1%} without."
+        f"redrawn the test accuracy is {outliers['L2']:.1%} with L2 and {outliers['none']:.1%} "
+        "without."
     )
     yield (
-        f"L1 encourages sparsity: {mean(l1, 'near_zero'):.0%} of the weights are within {NEAR_ZERO} "
-        f"of 0, {mean(none, 'near_zero'):.1%} without and {mean(l2, 'near_zero'):.0%} with L2. "
-        f"Easier to interpret: the first layer looks at {mean(l1, 'pixels'):.0f} of 64 pixels, "
+        f"L1 encourages sparsity: {mean(l1, 'near_zero'):.0%} of the weights are within "
+        f"{NEAR_ZERO} of 0, {mean(none, 'near_zero'):.1%} without and {mean(l2, 'near_zero'):.0%} "
+        f"with L2. Easier to interpret: the first layer looks at {mean(l1, 'pixels'):.0f} of 64 pixels, "
         f"without L1 at {mean(none, 'pixels'):.0f}."
     )
     dropout = mean(runs["dropout"], "correlation")
@@ -246,7 +247,6 @@ def draw(runs, path):
         weights = np.sort(np.abs(results[0].weights))
         share = np.linspace(0, 1, len(weights))
         sizes.plot(np.maximum(weights, 1e-7), share, color=color)
-    curves.plot(len(runs["early stopping"][0].validation_losses), 0, alpha=0)
     curves.set(xlabel="epoch", ylabel="validation loss", yscale="log", title="While training")
     losses.set_yticks(range(len(runs)), list(runs))
     losses.invert_yaxis()
