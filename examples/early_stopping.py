@@ -28,8 +28,8 @@ from keras_dlnotes.numerics.early_stopping import as_error
 from keras_dlnotes.stopping.check import Check
 
 SEEDS = 12
-HIDDEN = 32
-EPOCHS = 1000
+HIDDEN = 16
+EPOCHS = 600
 STRIP = 5
 CRITERIA = {
     **{f"GL {a:g}": kd.stopping.GeneralizationLoss(a) for a in (1, 2, 3, 5)},
@@ -65,7 +65,8 @@ class RPROP(keras.optimizers.Optimizer):
     """Prechelt's optimizer: full batches, of whose gradient only the signs count.
 
     Each weight has a step size of its own, which grows while the gradient keeps its sign and is
-    halved when it turns (Riedmiller and Braun, 1993; without taking back the last step).
+    halved when it turns (Riedmiller and Braun, 1993; without taking back the last step). It starts
+    at a tenth of Prechelt's, whose inputs were fewer and within [0, 1].
     """
 
     def __init__(self, **kwargs):
@@ -74,7 +75,7 @@ class RPROP(keras.optimizers.Optimizer):
     def build(self, variables):
         """A step size and the last gradient for each weight."""
         super().build(variables)
-        first = keras.initializers.RandomUniform(0.05, 0.2, seed=0)
+        first = keras.initializers.RandomUniform(0.005, 0.02, seed=0)
         self._steps = [self.add_variable_from_reference(v, "step_size", first) for v in variables]
         self._last = [self.add_variable_from_reference(v, "last_gradient") for v in variables]
 
