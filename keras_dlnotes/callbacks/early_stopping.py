@@ -39,8 +39,8 @@ class EarlyStopping(keras.callbacks.Callback):
       value and weights too, and with the count of checks, unless it was this callback that ended
       the first: then the criterion starts afresh. A `fit` of another model, or of weights set
       anew, starts from nothing.
-    - All of it is saved and restored with the weights by `BackupAndRestore`, if this callback
-      stands before it in the list.
+    - All of it, best weights included, is saved and restored with the model's weights by
+      `BackupAndRestore`, if this callback stands before it in the list.
     - After a `fit` broken off by an exception, `restore()` sets the best weights.
 
     Attributes:
@@ -164,6 +164,7 @@ class EarlyStopping(keras.callbacks.Callback):
 
     def on_epoch_begin(self, epoch, logs=None):
         """Remembers which epoch the next steps belong to."""
+        self._state.listens = False
         self._epoch = epoch
         self._batch = -1
 
@@ -202,8 +203,7 @@ class EarlyStopping(keras.callbacks.Callback):
         if self.best_weights_path is None:
             self.model.set_weights(self.best_weights)
         else:
-            with self._state.detached(self.model):  # the file must not bring an old state back
-                inside_fit.load_weights(self.model, self.best_weights_path)
+            inside_fit.load_weights(self.model, self.best_weights_path)
 
     def get_state(self):
         """What is saved with the model's weights: numbers, and the best weights in memory."""
@@ -264,8 +264,7 @@ class EarlyStopping(keras.callbacks.Callback):
         self.best = check.values[self.monitor]
         self.best_epoch = epoch
         if self.best_weights_path is not None:
-            with self._state.detached(self.model):
-                inside_fit.save_weights(self.model, self.best_weights_path)
+            inside_fit.save_weights(self.model, self.best_weights_path)
             self._best_is_on_disk = True
         elif self.restore_best_weights:
             self.best_weights = self.model.get_weights()

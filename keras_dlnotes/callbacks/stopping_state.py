@@ -1,6 +1,5 @@
 """A callback's state, saved and restored together with the weights of the model that it watches."""
 
-import contextlib
 import json
 import zlib
 
@@ -29,25 +28,17 @@ class StoppingState(keras.Layer):
         # The same from one process to the next, unlike `hash`.
         self._attribute = f"_early_stopping_{zlib.crc32(identity.encode()):08x}"
         self.was_loaded = False
+        self.listens = False
 
     def attach(self, model):
         """Hangs the state on the model, in place of that of an earlier such callback."""
         model.__dict__[self._attribute] = self
         self.was_loaded = False
+        self.listens = True
 
     def detach(self, model):
         """Takes the state off the model."""
         model.__dict__.pop(self._attribute, None)
-
-    @contextlib.contextmanager
-    def detached(self, model):
-        """Weights are saved or loaded without the state."""
-        before = model.__dict__.pop(self._attribute, None)
-        try:
-            yield
-        finally:
-            if before is not None:
-                model.__dict__[self._attribute] = before
 
     def save_own_variables(self, store):
         """Called by Keras where weights are saved."""
@@ -58,7 +49,13 @@ class StoppingState(keras.Layer):
         store["array_count"] = np.array(-1 if arrays is None else len(arrays))
 
     def load_own_variables(self, store):
-        """Called by Keras where weights are loaded."""
+        """Called by Keras where weights are loaded.
+
+        Only what is loaded before the first epoch restores the run. A callback that later goes
+        back to good weights must not take back the count of checks, or training might never end.
+        """
+        if not self.listens:
+            return
         self.was_loaded = True
         if "numbers" not in store:  # saved without the callback
             self._owner.set_state(None, None)

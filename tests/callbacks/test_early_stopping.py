@@ -346,6 +346,11 @@ def test_files_of_weights_fit_with_and_without_the_callback(tmp_path):
     stopper.on_epoch_end(0, {"loss": 1.0})
     model.load_weights(tmp_path / "bare.weights.h5")
     assert stopper.best is None
+    # Weights that are loaded while epochs run, by a callback that goes back, change nothing.
+    stopper.on_epoch_begin(0)
+    stopper.on_epoch_end(0, {"loss": 1.0})
+    model.load_weights(tmp_path / "bare.weights.h5")
+    assert stopper.best == 1.0
 
 
 def test_broken_off_it_can_restore_by_hand():
