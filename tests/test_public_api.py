@@ -15,7 +15,11 @@ PACKAGES = sorted(
     if is_package and not name.startswith("keras_dlnotes.backend.")
 )
 # Arguments for classes that cannot be made without any.
-ARGUMENTS: dict[str, dict] = {}
+ARGUMENTS: dict[str, dict] = {
+    "AllOf": {"criteria": [kd.stopping.Patience(3), kd.stopping.TimeBudget(60)]},
+    "AnyOf": {"criteria": [kd.stopping.Patience(3), kd.stopping.TimeBudget(60)]},
+    "DropoutPenalty": {"layer": keras.layers.Dense(4)},
+}
 
 
 def public_classes():

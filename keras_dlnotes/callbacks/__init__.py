@@ -1,12 +1,16 @@
 """Callbacks: when something happens during `fit`."""
 
+from keras_dlnotes.callbacks.early_stopping import EarlyStopping
 from keras_dlnotes.callbacks.full_batch import FullBatch
+from keras_dlnotes.callbacks.regularization_log import RegularizationLog
 from keras_dlnotes.callbacks.second_derivatives import SecondDerivatives
 from keras_dlnotes.callbacks.stop_when_converged import StopWhenConverged
 from keras_dlnotes.callbacks.training_monitor import TrainingMonitor
 
 __all__ = [
+    "EarlyStopping",
     "FullBatch",
+    "RegularizationLog",
     "SecondDerivatives",
     "StopWhenConverged",
     "TrainingMonitor",

@@ -7,6 +7,7 @@ from keras_dlnotes.backend.jax import (
     iteration,
     reductions,
     sparse_gradients,
+    training_penalty,
 )
 
 __all__ = [
@@ -16,4 +17,5 @@ __all__ = [
     "iteration",
     "reductions",
     "sparse_gradients",
+    "training_penalty",
 ]

@@ -1,0 +1,17 @@
+"""A term of the loss that is there only while the loss is being differentiated."""
+
+import torch
+
+
+def only_while_recording(function, *tensors):
+    """`function(*tensors)` while gradients are recorded, else 0.
+
+    torch records by default: Keras evaluates under `torch.no_grad()`, and so should everyone else.
+
+    Args:
+        function: pure, gives a scalar of the first tensor's dtype.
+        *tensors: floating-point tensors.
+    """
+    if torch.is_grad_enabled():
+        return function(*tensors)
+    return torch.zeros((), dtype=tensors[0].dtype, device=tensors[0].device)

@@ -1,0 +1,62 @@
+"""What a callback may do with a model in the middle of `fit`."""
+
+import os
+
+import keras
+from keras import ops
+
+from keras_dlnotes.instrumentation.patch import patched
+
+
+def sync(model):
+    """Brings weights and metrics into the model's variables, from where JAX's trainer has them."""
+    if hasattr(model, "jax_state_sync"):
+        model.jax_state_sync()
+
+
+def train_step_number(model):
+    """Number of train steps that the optimizer has taken; 0 for a model without one."""
+    optimizer = getattr(model, "optimizer", None)
+    optimizer = getattr(optimizer, "inner_optimizer", optimizer)
+    return 0 if optimizer is None else int(ops.convert_to_numpy(optimizer.iterations))
+
+
+def evaluate(model, data):
+    """`model.evaluate` without a trace in the running epoch.
+
+    Args:
+        model: a model that `fit` is training.
+        data: `(x, y)`, `(x, y, sample_weight)` or a data set.
+
+    Returns:
+        Dict from a metric's name to its value.
+    """
+    sync(model)
+    # Evaluation resets the very metrics in which training adds up its own.
+    variables = [variable for metric in model.metrics for variable in metric.variables]
+    before = [ops.convert_to_numpy(variable).copy() for variable in variables]
+    arrays = isinstance(data, tuple | list)
+    x, y, sample_weight = (
+        keras.utils.unpack_x_y_sample_weight(data) if arrays else (data, None, None)
+    )
+    measured = model.evaluate(x, y, sample_weight=sample_weight, verbose=0, return_dict=True)
+    for variable, value in zip(variables, before, strict=True):
+        variable.assign(value)
+    if keras.backend.backend() == "torch":
+        model.train()  # layers of torch's own look at the mode that evaluation has switched
+    return measured
+
+
+def save_weights(model, path):
+    """Saves a file of weights; a crash in the middle of it leaves the one that was there."""
+    folder, name = os.path.split(os.fspath(path))
+    os.makedirs(folder or ".", exist_ok=True)
+    unfinished = os.path.join(folder, f"unfinished.{name}")
+    model.save_weights(unfinished, overwrite=True)
+    os.replace(unfinished, path)
+
+
+def load_weights(model, path):
+    """Loads a file of weights and leaves the optimizer, whose state is in it too, as it is."""
+    with patched([(model, "optimizer", None)]):
+        model.load_weights(path)

@@ -1,0 +1,112 @@
+"""The quantities that early stopping looks at: which are there, and which way is up."""
+
+import warnings
+
+import keras
+import numpy as np
+
+from keras_dlnotes.numerics import early_stopping
+from keras_dlnotes.stopping.check import Check
+
+
+class MonitoredQuantities:
+    """Takes monitored quantities out of Keras's logs.
+
+    Args:
+        wanted: list of `(name, mode)`; the first is the callback's own.
+        smoothing: β in [0, 1) of the average by which they are judged.
+
+    Raises:
+        ValueError: if `smoothing` is out of bounds, or one quantity is wanted in two directions.
+    """
+
+    def __init__(self, wanted, smoothing):
+        if isinstance(smoothing, bool) or not 0 <= smoothing < 1:
+            raise ValueError(
+                "Expected `smoothing` to be a number in [0, 1), 0 for none. "
+                f"Received: smoothing={smoothing!r}."
+            )
+        self._first = wanted[0][0]
+        self._modes: dict[str, str] = {}
+        for name, mode in wanted:
+            known = self._modes.get(name, "auto")
+            if "auto" not in (known, mode) and known != mode:
+                raise ValueError(
+                    f"Expected one direction for {name!r}. Received: mode={known!r} and "
+                    f"mode={mode!r}. Give all criteria that monitor it the same mode."
+                )
+            self._modes[name] = mode if known == "auto" else known
+        self._smoothing = smoothing
+        self._comparisons: dict = {}
+        self._missed: set[str] = set()
+        self.averages: dict[str, list] = {}  # name to (average, count)
+
+    def forget(self):
+        """Forgets the averages."""
+        self.averages = {}
+
+    def comparison(self, name):
+        """`keras.ops.less` or `keras.ops.greater`; None before `find_directions`."""
+        return self._comparisons.get(name)
+
+    def find_directions(self, model):
+        """Asks Keras which way is up, once the model's metrics are there."""
+        for name, mode in self._modes.items():
+            if name not in self._comparisons:
+                keras_own = keras.callbacks.EarlyStopping(monitor=name, mode=mode)
+                keras_own.set_model(model)
+                keras_own._set_monitor_op()
+                self._comparisons[name] = keras_own.monitor_op
+
+    def check(self, logs, seconds):
+        """The quantities that are in the logs, as a `Check`."""
+        values, errors, raw_errors = {}, {}, {}
+        maximized = {n for n, op in self._comparisons.items() if op is keras.ops.greater}
+        for name in self._modes:
+            value = number(logs.get(name), name)
+            if value is None:
+                self._warn_once(name, logs)
+                continue
+            larger_is_better = name in maximized
+            raw_errors[name] = early_stopping.as_error(value, larger_is_better)
+            if self._smoothing > 0.0:
+                value = self._smooth(name, value)
+            values[name] = value
+            errors[name] = early_stopping.as_error(value, larger_is_better)
+        return Check(self._first, values, errors, raw_errors, maximized, seconds)
+
+    def _smooth(self, name, value):
+        if not np.isfinite(value):
+            return value  # and the average goes on without it
+        average, count = self.averages.get(name, (0.0, 0))
+        average, count, smoothed = early_stopping.debiased_average(
+            average, count, value, self._smoothing
+        )
+        self.averages[name] = [average, count]
+        return smoothed
+
+    def _warn_once(self, name, logs):
+        if name not in self._missed:
+            self._missed.add(name)
+            warnings.warn(
+                f"Early stopping conditioned on metric `{name}` which is not available. "
+                f"Available metrics are: {','.join(logs)}",
+                stacklevel=2,
+            )
+
+
+def number(value, name="it"):
+    """A metric's value as a float, None if there is none.
+
+    Raises:
+        ValueError: if it is not one number.
+    """
+    if value is None:
+        return None
+    array = np.asarray(keras.ops.convert_to_numpy(value))
+    if array.size != 1:
+        raise ValueError(
+            f"Expected a monitored quantity to be one number. Received: {name} of shape "
+            f"{array.shape}. Average it, for instance with keras.metrics.F1Score(average='macro')."
+        )
+    return float(array.item())

@@ -1,0 +1,65 @@
+"""The notes' regularization terms Ω(w), as functions of arrays."""
+
+import math
+import numbers
+
+from keras import ops
+
+# How a layer's kernel is laid out: which of its axes, or pairs of axes, number the units.
+KERNEL_LAYOUTS = ("dense", "depthwise", "transpose")
+
+
+def half_sum_of_squares(weights):
+    """L2: Ω(w) = ½ Σ wᵢ²; w → `weights`, any shape. A scalar of its dtype."""
+    return 0.5 * ops.sum(ops.square(weights))
+
+
+def sum_of_magnitudes(weights):
+    """L1: Ω(w) = Σ |wᵢ|; w → `weights`, any shape. A scalar of its dtype."""
+    return ops.sum(ops.absolute(weights))
+
+
+def squares_into_units(kernel, layout="dense"):
+    """‖wᵢ‖² for each unit i: the sum of the squared weights that lead into it.
+
+    Args:
+        kernel: the weights of one layer.
+        layout: `"dense"`, [..., units] (also convolutions); `"depthwise"`, [..., inputs,
+            multiplier], whose units are numbered input by input; `"transpose"`, [..., units,
+            inputs].
+
+    Returns:
+        Array [units].
+    """
+    squares = ops.square(kernel)
+    if layout == "transpose":
+        squares = ops.swapaxes(squares, -1, -2)
+    kept = 2 if layout == "depthwise" else 1
+    axes = tuple(range(len(kernel.shape) - kept))
+    return ops.reshape(ops.sum(squares, axis=axes), (-1,))
+
+
+def squares_into_dropped_units(kernel, dropped_share, layout="dense"):
+    """Dropout: Ω(w) = Σᵢ 1{dᵢ = 0} ‖wᵢ‖², averaged over the examples of a batch.
+
+    Each example has a mask d of its own, so the indicator's average is the share of the examples
+    in which unit i was dropped, `dropped_share` [units]; ‖wᵢ‖² as in `squares_into_units`.
+    """
+    # A unit that was never dropped counts nothing, not 0 * inf, whatever its weights are.
+    squares = squares_into_units(kernel, layout)
+    return ops.sum(ops.where(dropped_share > 0, dropped_share * squares, ops.zeros_like(squares)))
+
+
+def check_strength(name, value):
+    """Returns a regularization strength λ as a float.
+
+    Raises:
+        ValueError: if it is not a finite number of at least 0.
+    """
+    number = isinstance(value, numbers.Real) and not isinstance(value, bool)
+    if not number or not 0 <= value < math.inf:
+        raise ValueError(
+            f"Expected `{name}` to be a finite number of at least 0. Received: {name}={value!r}. "
+            "Pass 0 for no penalty; 1e-4 to 1e-2 is usual."
+        )
+    return float(value)

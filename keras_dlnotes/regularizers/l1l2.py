@@ -1,0 +1,55 @@
+"""L1 and L2 regularization together."""
+
+import keras
+
+from keras_dlnotes.numerics import penalties
+from keras_dlnotes.regularizers.training_penalty import TrainingPenalty
+
+
+@keras.saving.register_keras_serializable(package="keras_dlnotes")
+class L1L2(TrainingPenalty):
+    r"""L1 and L2 regularization together (the elastic net), in training only.
+
+    Use it for L1's sparsity where inputs are correlated: L1 alone picks one of them at random.
+
+    Formula: \(L_{reg} = L + \lambda_1 \sum_i |w_i| + \lambda_2 \frac{1}{2} \sum_i w_i^2\).
+
+    - \(\lambda_1\) → `l1`, \(\lambda_2\) → `l2`.
+    - \(w\) → the variable that the regularizer is given to, any shape.
+
+    Like `L2` and unlike Keras's it has the half: `keras.regularizers.L1L2(a, b)` equals
+    `L1L2(a, 2 * b)`.
+
+    Args:
+        l1: finite number of at least 0.
+        l2: finite number of at least 0.
+
+    Raises:
+        ValueError: if one of them is not such a number.
+
+    Example:
+    ```python
+    elastic_net = kd.regularizers.L1L2(l1=1e-4, l2=1e-3)
+    layer = keras.layers.Dense(64, "relu", kernel_regularizer=elastic_net)
+    ```
+
+    Reference: deep-learning notes, "Regularization"; Zou and Hastie, "Regularization and Variable
+    Selection via the Elastic Net", 2005, equation 3.
+    """
+
+    def __init__(self, l1=0.0, l2=0.0):
+        self.l1 = penalties.check_strength("l1", l1)
+        self.l2 = penalties.check_strength("l2", l2)
+
+    def penalty(self, weights):
+        """λ₁ Σ |wᵢ| + λ₂ ½ Σ wᵢ², in training or not."""
+        total = keras.ops.zeros((), weights.dtype)
+        if self.l1 != 0.0:  # not 0 * inf
+            total = total + self.l1 * penalties.sum_of_magnitudes(weights)
+        if self.l2 != 0.0:
+            total = total + self.l2 * penalties.half_sum_of_squares(weights)
+        return total
+
+    def get_config(self):
+        """The constructor's arguments."""
+        return {"l1": self.l1, "l2": self.l2}

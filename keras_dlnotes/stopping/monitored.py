@@ -1,0 +1,41 @@
+"""What criteria share that look at one monitored quantity."""
+
+import abc
+
+from keras_dlnotes.stopping.criterion import Criterion
+
+
+class Monitored(Criterion, abc.ABC):
+    """A criterion that follows one quantity.
+
+    Args:
+        monitor: name of the quantity, or None for that of the callback.
+        mode: `"min"`, `"max"` or `"auto"`, as in Keras.
+    """
+
+    def __init__(self, monitor=None, mode="auto"):
+        if mode not in ("auto", "min", "max"):
+            raise ValueError(
+                f"Expected `mode` to be 'auto', 'min' or 'max'. Received: mode={mode!r}."
+            )
+        self.monitor = monitor
+        self.mode = mode
+
+    @abc.abstractmethod
+    def follow(self, state, error, check):
+        """The new state, a dict, from the present error; `state` is None at the start."""
+
+    def update(self, state, check):
+        """The state after one more check."""
+        name = self.monitor or check.monitor
+        if name not in check.errors:
+            return state
+        return {"monitor": name, **self.follow(state, check.errors[name], check)}
+
+    def monitors(self):
+        """The quantity that it follows."""
+        return [(self.monitor, self.mode)]
+
+    def get_config(self):
+        """The arguments that all of them have."""
+        return {"monitor": self.monitor, "mode": self.mode}

@@ -1,0 +1,93 @@
+"""Prechelt's second class of criteria."""
+
+import keras
+
+from keras_dlnotes.numerics import early_stopping
+from keras_dlnotes.stopping.monitored import Monitored
+from keras_dlnotes.stopping.threshold import check_above_zero, check_count
+
+
+@keras.saving.register_keras_serializable(package="keras_dlnotes")
+class ProgressQuotient(Monitored):
+    r"""Stops when generalization is lost faster than training progresses: Prechelt's PQ.
+
+    Use it when the validation error has several dips: while the training error still falls fast
+    a later dip may be lower.
+
+    Formula: at the end of each strip of k checks, with \(GL(t)\) as in `GeneralizationLoss`,
+
+    \(P_k(t) = 1000 \left( \frac{\sum_{t'=t-k+1}^{t} E_{tr}(t')}{k \min_{t'} E_{tr}(t')} - 1
+    \right)\); stop when \(\frac{GL(t)}{P_k(t)} > \alpha\).
+
+    - \(E_{tr}\) → the value of `training_monitor`; its mean over an epoch is what Keras reports.
+    - \(k\) → `strip`, \(\alpha\) → `alpha`. Prechelt tried α of 0.5, 0.75, 1, 2 and 3, k = 5.
+
+    Args:
+        alpha: a finite number above 0.
+        strip: number of checks in a strip, at least 1. (With 1 there is no progress to see, and
+            any rise stops.)
+        training_monitor: name of the training error.
+        monitor: name of the quantity, or None for that of the callback.
+        mode: `"min"`, `"max"` or `"auto"`, as in Keras.
+
+    Raises:
+        ValueError: if an argument is not as described.
+
+    Example:
+    ```python
+    stopper = kd.callbacks.EarlyStopping(criterion=kd.stopping.ProgressQuotient(1.0, strip=5))
+    ```
+
+    Reference: Prechelt, "Early Stopping - But When?", 1998, section 2.1.
+    """
+
+    def __init__(self, alpha=0.5, strip=5, training_monitor="loss", monitor=None, mode="auto"):
+        super().__init__(monitor, mode)
+        self.alpha = check_above_zero("alpha", alpha)
+        self.strip = check_count("strip", strip)
+        self.training_monitor = training_monitor
+
+    def follow(self, state, error, check):
+        """Lowest error, the strip's training errors so far, and the quotient of the last strip."""
+        state = state or {"lowest": error, "training_errors": [], "progress_quotient": 0.0}
+        lowest = min(state["lowest"], error)
+        errors = list(state["training_errors"])
+        if self.training_monitor in check.raw_errors:
+            errors.append(check.raw_errors[self.training_monitor])
+        quotient = 0.0
+        if len(errors) >= self.strip:
+            quotient = early_stopping.progress_quotient(
+                early_stopping.generalization_loss(lowest, error),
+                early_stopping.training_progress(errors),
+            )
+            errors = []
+        return {"lowest": lowest, "training_errors": errors, "progress_quotient": quotient}
+
+    def reason(self, state):
+        """Why to stop, in words, or None to go on."""
+        if state is None or not state["progress_quotient"] > self.alpha:
+            return None
+        return (
+            f"{state['monitor']} got worse {state['progress_quotient']:.3g} times as much (percent "
+            f"per per mille) as {self.training_monitor} got better, more than alpha = "
+            f"{self.alpha:g}"
+        )
+
+    def measures(self, state):
+        """The quotient of the last strip."""
+        if state is None or state["training_errors"]:
+            return {}
+        return {f"{state['monitor']}/progress_quotient": state["progress_quotient"]}
+
+    def monitors(self):
+        """The quantity that it follows, and the training error."""
+        return [*super().monitors(), (self.training_monitor, "auto")]
+
+    def get_config(self):
+        """The constructor's arguments."""
+        return {
+            "alpha": self.alpha,
+            "strip": self.strip,
+            "training_monitor": self.training_monitor,
+            **super().get_config(),
+        }

@@ -1,0 +1,52 @@
+"""Good enough."""
+
+import math
+
+import keras
+
+from keras_dlnotes.numerics import early_stopping
+from keras_dlnotes.stopping.monitored import Monitored
+
+
+@keras.saving.register_keras_serializable(package="keras_dlnotes")
+class Target(Monitored):
+    """Stops when the monitored value is as good as wanted.
+
+    Formula: stop when E <= `value`, or E >= `value` for a quantity that is maximized.
+
+    Args:
+        value: a finite number.
+        monitor: name of the quantity, or None for that of the callback.
+        mode: `"min"`, `"max"` or `"auto"`, as in Keras.
+
+    Raises:
+        ValueError: if `value` is not a finite number, or `mode` is unknown.
+
+    Example:
+    ```python
+    criterion = kd.stopping.Target(0.98, monitor="val_accuracy") | kd.stopping.Patience(10)
+    ```
+    """
+
+    def __init__(self, value=0.0, monitor=None, mode="auto"):
+        super().__init__(monitor, mode)
+        number = isinstance(value, int | float) and not isinstance(value, bool)
+        if not number or not math.isfinite(value):
+            raise ValueError(f"Expected `value` to be a finite number. Received: value={value!r}.")
+        self.value = float(value)
+
+    def follow(self, state, error, check):
+        """The value, and whether it is good enough."""
+        name = self.monitor or check.monitor
+        wanted = early_stopping.as_error(self.value, name in check.maximized)
+        return {"value": check.values[name], "reached": error <= wanted}
+
+    def reason(self, state):
+        """Why to stop, in words, or None to go on."""
+        if state is None or not state["reached"]:
+            return None
+        return f"{state['monitor']} = {state['value']:.6g} reached the target of {self.value:g}"
+
+    def get_config(self):
+        """The constructor's arguments."""
+        return {"value": self.value, **super().get_config()}

@@ -1,0 +1,22 @@
+"""Checks of the criteria's arguments."""
+
+import math
+
+
+def check_above_zero(name, value):
+    """Returns a threshold as a float; an error if it is not a finite number above 0."""
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not number or not 0 < value < math.inf:
+        raise ValueError(
+            f"Expected `{name}` to be a finite number above 0. Received: {name}={value!r}."
+        )
+    return float(value)
+
+
+def check_count(name, value):
+    """Returns a count; an error if it is not a whole number of at least 1."""
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise ValueError(
+            f"Expected `{name}` to be a whole number of at least 1. Received: {name}={value!r}."
+        )
+    return value
