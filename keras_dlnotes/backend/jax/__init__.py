@@ -5,6 +5,7 @@ from keras_dlnotes.backend.jax import (
     derivatives,
     fused_update,
     reductions,
+    replicas,
     sparse_gradients,
 )
 
@@ -13,5 +14,6 @@ __all__ = [
     "derivatives",
     "fused_update",
     "reductions",
+    "replicas",
     "sparse_gradients",
 ]
