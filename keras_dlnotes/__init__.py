@@ -8,7 +8,7 @@
 `ARCHITECTURE.md` in the repository names the floors and where each part lives.
 """
 
-from keras_dlnotes import callbacks, initializers, layers, optimizers
+from keras_dlnotes import augmentation, callbacks, initializers, layers, optimizers
 
-__all__ = ["callbacks", "initializers", "layers", "optimizers"]
+__all__ = ["augmentation", "callbacks", "initializers", "layers", "optimizers"]
 __version__ = "0.1.0"

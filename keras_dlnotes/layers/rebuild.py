@@ -86,7 +86,7 @@ def rebuild(model, replacements):
     copies: dict[int, tuple] = {}
     new_model = _rebuilt(model, replacements, copies)
     for layer, copied in copies.values():
-        if copied.built:
+        if copied.built and not has_graph(copied):  # a nested model's layers are here too
             for variable, old in zip(copied.variables, layer.variables, strict=True):
                 variable.assign(old)
     if model.compiled:

@@ -101,10 +101,7 @@ def test_what_cannot_be_folded_is_named_with_its_reason():
     x = norm(name="fourth")(shared(shared(x)))
     inside = layers.TimeDistributed(norm(name="fifth"), name="wrapper")
     x = layers.Flatten()(inside(layers.Reshape((2, 2))(x)))
-    model = keras.Model(
-        norm(name="sixth")(inputs) if False else inputs,
-        norm(name="sixth")(layers.Dense(3, name="last")(x)),
-    )
+    model = keras.Model(inputs, norm(name="sixth")(layers.Dense(3, name="last")(x)))
     with pytest.raises(ValueError, match="partial=True") as refusal:
         fold(model)
     for name, reason in {

@@ -2,6 +2,7 @@
 
 from keras_dlnotes.backend.tensorflow import (
     arrays,
+    datasets,
     derivatives,
     fused_update,
     reductions,
@@ -11,6 +12,7 @@ from keras_dlnotes.backend.tensorflow import (
 
 __all__ = [
     "arrays",
+    "datasets",
     "derivatives",
     "fused_update",
     "reductions",
