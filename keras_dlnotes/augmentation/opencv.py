@@ -10,20 +10,23 @@ try:
 except ImportError:
     cv2 = None
 
-# Not float64, for which OpenCV rounds places to 1/32 of a pixel.
+# What OpenCV resamples as exactly as NumPy does: with float64, with two channels or more than four,
+# and in versions before 5, it rounds places to 1/32 of a pixel.
+_OLDEST_MAJOR_VERSION = 5
 _DTYPES = ("uint8", "uint16", "float32")
-# OpenCV's coordinates are 16-bit numbers, and its constant border has four channels.
-_LARGEST_SIZE, _MOST_CHANNELS = 32766, 4
+_CHANNELS = (1, 3, 4)
+_LARGEST_SIZE = 32766  # its coordinates have 16 bits
 
 
 def can_resample(images, resampling):
-    """Whether OpenCV is there and knows the pictures' size, dtype and interpolation."""
+    """Whether OpenCV is there and resamples such pictures exactly."""
     return (
         cv2 is not None
+        and int(cv2.__version__.split(".")[0]) >= _OLDEST_MAJOR_VERSION
         and resampling.interpolation == "bilinear"
         and images.dtype.name in _DTYPES
         and max(images.shape[1:3]) <= _LARGEST_SIZE
-        and 0 < images.shape[3] <= _MOST_CHANNELS
+        and images.shape[3] in _CHANNELS
         and images.size > 0
     )
 

@@ -168,18 +168,26 @@ class BatchNormalization(keras.layers.Layer):
             self._take_into_running_statistics(batch)
             centred, variance = batch.centred, batch.variance
         else:
-            centred = inputs - self._spread(self.moving_mean, inputs)
-            variance = self._spread(self.moving_variance, inputs)
-        gamma = self._spread(self.gamma, inputs) if self.affine else None
-        beta = self._spread(self.beta, inputs) if self.affine else None
+            centred = inputs - self._along_channels(self.moving_mean, inputs)
+            variance = self._along_channels(self.moving_variance, inputs)
+        gamma = self._along_channels(self.gamma, inputs)
+        beta = self._along_channels(self.beta, inputs)
         outputs = statistics.normalize(centred, variance, self.epsilon, gamma, beta)
         return ops.cast(outputs, self.compute_dtype)
 
+    def _along_channels(self, vector, inputs):
+        if vector is None:
+            return None
+        return statistics.along_channels(vector, self._channel_axis, inputs)
+
     def _batch_statistics(self, inputs, mask):
+        axis = self._channel_axis
+        if mask is not None:
+            mask = statistics.mask_over_positions(mask, axis, inputs)
         return statistics.batch_statistics(
             inputs,
-            self._channel_axis,
-            None if mask is None else self._spread_mask(mask, inputs),
+            axis,
+            mask,
             self.ghost_batch_size,
             self.unbiased,
             active.replicas.sum_over_replicas if self.synchronized else None,
@@ -198,31 +206,6 @@ class BatchNormalization(keras.layers.Layer):
         for variable, value in zip(variables, values, strict=True):
             variable.assign(value)
         self.total_weight.assign(total_weight)
-
-    def _spread(self, vector, inputs):
-        """A vector over the channels in a shape that broadcasts against the inputs."""
-        shape = [1] * len(inputs.shape)
-        shape[self._channel_axis] = -1
-        return ops.reshape(ops.cast(vector, inputs.dtype), shape)
-
-    def _spread_mask(self, mask, inputs):
-        """A mask of the leading axes without the channels', made to broadcast likewise."""
-        rank = len(inputs.shape)
-        sizes = [size for axis, size in enumerate(inputs.shape) if axis != self._channel_axis]
-        fits = 0 < len(mask.shape) < rank and all(
-            None in pair or 1 in pair or pair[0] == pair[1]
-            for pair in zip(mask.shape, sizes, strict=False)
-        )
-        if not fits:
-            raise ValueError(
-                "Expected a mask for the leading axes of the inputs without the channels' axis "
-                f"{self.axis}. Received: mask of shape {tuple(mask.shape)} with inputs of shape "
-                f"{tuple(inputs.shape)} in layer {self.name!r}."
-            )
-        mask = ops.cast(mask, "bool")
-        while len(mask.shape) < rank - 1:
-            mask = ops.expand_dims(mask, -1)
-        return ops.expand_dims(mask, self._channel_axis)
 
     def compute_output_shape(self, input_shape):
         """The inputs' shape."""

@@ -118,6 +118,37 @@ def _ghost_batches(examples, size):
     return part, ops.minimum(members, examples - 1), inside
 
 
+def along_channels(vector, axis, inputs):
+    """A vector over the channels in the inputs' dtype and a shape that broadcasts against them."""
+    shape = [1] * len(inputs.shape)
+    shape[axis] = -1
+    return ops.reshape(ops.cast(vector, inputs.dtype), shape)
+
+
+def mask_over_positions(mask, axis, inputs):
+    """A mask of the inputs' leading axes without the channels', made to broadcast against them.
+
+    Raises:
+        ValueError: if the sizes contradict each other.
+    """
+    rank = len(inputs.shape)
+    sizes = [size for each, size in enumerate(inputs.shape) if each != axis]
+    fits = 0 < len(mask.shape) < rank and all(
+        None in pair or 1 in pair or pair[0] == pair[1]
+        for pair in zip(mask.shape, sizes, strict=False)
+    )
+    if not fits:
+        raise ValueError(
+            "Expected a mask for the leading axes of the inputs without the channels' axis "
+            f"{axis}. Received: mask of shape {tuple(mask.shape)} with inputs of shape "
+            f"{tuple(inputs.shape)}."
+        )
+    mask = ops.cast(mask, "bool")
+    while len(mask.shape) < rank - 1:
+        mask = ops.expand_dims(mask, -1)
+    return ops.expand_dims(mask, axis)
+
+
 def normalize(centred, variance, epsilon, gamma=None, beta=None):
     """Z_norm = γ (Z - μ) / √(σ² + ε) + β; γ and β broadcast against Z - μ and may be None."""
     scale = ops.rsqrt(variance + epsilon)
