@@ -32,9 +32,9 @@ class PreciseBatchStatistics(keras.callbacks.Callback):
     after it. What it assigns is kept: the next step averages on from there.
 
     Args:
-        data: Inputs, or a tuple that starts with them, as arrays; or an iterable of such batches
-            that can be run through again: `tf.data.Dataset`, `keras.utils.PyDataset`, a torch
-            `DataLoader`.
+        data: Inputs as an array or a dict of them, or a tuple `(inputs, ...)`; or an iterable of
+            such batches that can be run through again: `tf.data.Dataset`,
+            `keras.utils.PyDataset`, a torch `DataLoader`, a list.
         batch_size: Examples in a batch; with arrays only.
         batches: How many batches to take; None for all.
         every_epoch: `False` to run only once, at the end of training.
@@ -159,13 +159,11 @@ def _assign(layer, count, mean, variance, count_of_a_batch):
 
 
 def _batches_of_inputs(data, batch_size):
-    if isinstance(data, tuple):
-        data = data[0]
-    leaves = keras.tree.flatten(data)
-    if all(hasattr(leaf, "shape") for leaf in leaves):
-        for start in range(0, leaves[0].shape[0], batch_size):
+    if isinstance(data, (tuple, dict)) or hasattr(data, "shape"):
+        inputs = data[0] if isinstance(data, tuple) else data
+        for start in range(0, keras.tree.flatten(inputs)[0].shape[0], batch_size):
             part = slice(start, start + batch_size)
-            yield keras.tree.map_structure(lambda array, part=part: array[part], data)
+            yield keras.tree.map_structure(lambda array, part=part: array[part], inputs)
         return
     for batch in data:
         yield keras.utils.unpack_x_y_sample_weight(batch)[0]

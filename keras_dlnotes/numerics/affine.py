@@ -5,12 +5,14 @@ the *new* picture to the place of the old one that it shows, as `scipy.ndimage.a
 does: old = A · new + b, kept as one matrix [A b; 0 1].
 """
 
+from typing import NamedTuple
+
 import numpy as np
 
 FILL_MODES = ("reflect", "constant", "wrap", "nearest")
 INTERPOLATIONS = ("bilinear", "nearest")
 # Pictures resampled together: so many that NumPy's overhead is spread, and they still fit a cache.
-_PIXELS_AT_ONCE = 65536
+_PIXELS_AT_ONCE = 32768
 
 
 def rotation(angles, size):
@@ -100,37 +102,50 @@ def _resampled(images, maps, size, interpolation, fill_mode, fill_value):
         for axis in (0, 1)
     )
     pixels = images.reshape(count * height * width, channels)
-    first = (np.arange(count) * (height * width))[:, None, None]
+    first = (np.arange(count, dtype=np.int32) * (height * width))[:, None, None]
 
     def pixel(row, column):
-        inside = None
-        if fill_mode == "constant":
-            inside = (row >= 0) & (row < height) & (column >= 0) & (column < width)
-        place = first + _filled(row, height, fill_mode) * width + _filled(column, width, fill_mode)
-        values = pixels.take(place, axis=0)
-        if dtype != values.dtype:
+        values = pixels.take(first + row.index * width + column.index, axis=0)
+        if values.dtype != dtype:
             values = values.astype(dtype)
-        if inside is not None:
-            values[~inside] = fill_value
+        if fill_mode == "constant":
+            values[~(row.inside & column.inside)] = fill_value
         return values
 
     if interpolation == "nearest":
-        return pixel(*(np.floor(c + dtype(0.5)).astype(np.int64) for c in (row, column)))
-    top, left = np.floor(row), np.floor(column)
-    down, right = (row - top)[..., None], (column - left)[..., None]
-    top, left = top.astype(np.int64), left.astype(np.int64)
-    upper, lower = pixel(top, left), pixel(top + 1, left)
-    upper += right * (pixel(top, left + 1) - upper)
-    lower += right * (pixel(top + 1, left + 1) - lower)
+        half = dtype(0.5)
+        return pixel(
+            _places(np.floor(row + half), height, fill_mode),
+            _places(np.floor(column + half), width, fill_mode),
+        )
+    above, before = np.floor(row), np.floor(column)
+    down, right = (row - above)[..., None], (column - before)[..., None]
+    top, bottom = (_places(above + step, height, fill_mode) for step in (0, 1))
+    left, end = (_places(before + step, width, fill_mode) for step in (0, 1))
+    upper, lower = pixel(top, left), pixel(bottom, left)
+    upper += right * (pixel(top, end) - upper)
+    lower += right * (pixel(bottom, end) - lower)
     upper += down * (lower - upper)
     return upper
 
 
-def _filled(index, size, fill_mode):
-    """The pixel inside that an index outside stands for."""
-    if fill_mode == "reflect":
-        index = index % (2 * size)
-        return np.minimum(index, 2 * size - 1 - index)
-    if fill_mode == "wrap":
-        return index % size
-    return np.clip(index, 0, size - 1)
+class _Places(NamedTuple):
+    """Pixels along one axis: their numbers, and which of them are the picture's own."""
+
+    index: np.ndarray
+    inside: np.ndarray | None
+
+
+def _places(index, size, fill_mode):
+    """The pixels inside that whole coordinates, perhaps outside, stand for."""
+    index = index.astype(np.int32)
+    inside = (index >= 0) & (index < size) if fill_mode == "constant" else None
+    if index.min(initial=0) < 0 or index.max(initial=0) >= size:
+        if fill_mode == "reflect":
+            index = index % (2 * size)
+            index = np.minimum(index, 2 * size - 1 - index)
+        elif fill_mode == "wrap":
+            index = index % size
+        else:
+            index = np.clip(index, 0, size - 1)
+    return _Places(index, inside)
