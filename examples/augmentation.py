@@ -152,8 +152,8 @@ def main():
     )
     say(
         better[2] < plain[2] and better[3] > plain[3],
-        f"It reduces overfitting: the test loss falls from {plain[2]:.3f} to {better[2]:.3f}, right "
-        f"answers rise from {plain[3]:.1%} to {better[3]:.1%}.",
+        f"It reduces overfitting: the test loss falls from {plain[2]:.3f} to {better[2]:.3f}, "
+        f"right answers rise from {plain[3]:.1%} to {better[3]:.1%}.",
     )
     say(
         wrong[3] < better[3],

@@ -105,7 +105,7 @@ def _resampled(images, maps, size, interpolation, fill_mode, fill_value):
     first = (np.arange(count, dtype=np.int32) * (height * width))[:, None, None]
 
     def pixel(row, column):
-        values = pixels.take(first + row.index * width + column.index, axis=0)
+        values = pixels.take(first + row.number * width + column.number, axis=0)
         if values.dtype != dtype:
             values = values.astype(dtype)
         if fill_mode == "constant":
@@ -132,7 +132,7 @@ def _resampled(images, maps, size, interpolation, fill_mode, fill_value):
 class _Places(NamedTuple):
     """Pixels along one axis: their numbers, and which of them are the picture's own."""
 
-    index: np.ndarray
+    number: np.ndarray
     inside: np.ndarray | None
 
 
