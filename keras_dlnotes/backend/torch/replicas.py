@@ -1,7 +1,7 @@
 """Sums over the copies of a model that are trained side by side."""
 
+import torch
 import torch.distributed
-import torch.distributed.nn.functional
 
 
 def sum_over_replicas(tensor):
@@ -9,4 +9,18 @@ def sum_over_replicas(tensor):
     distributed = torch.distributed
     if not (distributed.is_available() and distributed.is_initialized()):
         return tensor
-    return distributed.nn.functional.all_reduce(tensor)
+    return _Sum.apply(tensor)
+
+
+class _Sum(torch.autograd.Function):
+    """Each process has the sum, so each has a part in every gradient: its transpose is itself."""
+
+    @staticmethod
+    def forward(context, tensor):
+        total = tensor.clone()
+        torch.distributed.all_reduce(total)
+        return total
+
+    @staticmethod
+    def backward(context, gradient):
+        return _Sum.apply(gradient)
