@@ -11,4 +11,7 @@
 from keras_dlnotes import callbacks, initializers, layers, optimizers, regularizers, stopping
 
 __all__ = ["callbacks", "initializers", "layers", "optimizers", "regularizers", "stopping"]
+from keras_dlnotes import augmentation, callbacks, initializers, layers, optimizers
+
+__all__ = ["augmentation", "callbacks", "initializers", "layers", "optimizers"]
 __version__ = "0.1.0"

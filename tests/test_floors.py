@@ -30,7 +30,7 @@ THIRD_PARTY = {
     0: {"keras", "numpy", "tensorflow", "jax", "torch"},
     1: {"keras", "numpy"},
     2: {"keras", "numpy", "tensorboard", "google_crc32c"},
-    3: {"keras", "numpy", "scipy"},
+    3: {"keras", "numpy", "scipy", "cv2"},
     4: {"keras", "numpy", "optuna", "matplotlib", "rich", "tqdm"},
 }
 MODULES = sorted(PACKAGE.rglob("*.py"))

@@ -3,6 +3,7 @@
 from keras_dlnotes.callbacks.early_stopping import EarlyStopping
 from keras_dlnotes.callbacks.full_batch import FullBatch
 from keras_dlnotes.callbacks.regularization_log import RegularizationLog
+from keras_dlnotes.callbacks.precise_batch_statistics import PreciseBatchStatistics
 from keras_dlnotes.callbacks.second_derivatives import SecondDerivatives
 from keras_dlnotes.callbacks.stop_when_converged import StopWhenConverged
 from keras_dlnotes.callbacks.training_monitor import TrainingMonitor
@@ -11,6 +12,7 @@ __all__ = [
     "EarlyStopping",
     "FullBatch",
     "RegularizationLog",
+    "PreciseBatchStatistics",
     "SecondDerivatives",
     "StopWhenConverged",
     "TrainingMonitor",

@@ -6,6 +6,7 @@ from keras_dlnotes.backend.torch import (
     fused_update,
     iteration,
     reductions,
+    replicas,
     sparse_gradients,
     training_penalty,
 )
@@ -16,6 +17,7 @@ __all__ = [
     "fused_update",
     "iteration",
     "reductions",
+    "replicas",
     "sparse_gradients",
     "training_penalty",
 ]

@@ -1,0 +1,56 @@
+"""Parts of pictures."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from keras_dlnotes.augmentation.geometric import GeometricTransform
+from keras_dlnotes.numerics import affine
+
+
+def crop(height: int, width: int) -> GeometricTransform:
+    """A transform that cuts a window of one size out of each picture, each at a place of its own.
+
+    Use it where the object need not be at the centre. Originals are cut at the centre, and so
+    should be the pictures that the model is evaluated on: `keras.layers.CenterCrop`.
+
+    Args:
+        height: Rows of the window.
+        width: Columns of the window.
+
+    Raises:
+        ValueError: if a size is not a whole number above 0; when it is applied, if a picture is
+            smaller than the window.
+
+    Example:
+    ```python
+    train = kd.augmentation.expand((x, y), [kd.augmentation.crop(56, 56)], copies=3)
+    ```
+    """
+    for name, value in (("height", height), ("width", width)):
+        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+            raise ValueError(
+                f"Expected `{name}` to be a whole number of pixels, 1 or more. "
+                f"Received: {name}={value!r}."
+            )
+    return _Crop(height, width)
+
+
+@dataclass(frozen=True)
+class _Crop(GeometricTransform):
+    height: int
+    width: int
+
+    def maps(self, generator, count, size, training):
+        room = np.array(size) - (self.height, self.width)
+        if (room < 0).any():
+            raise ValueError(
+                f"Expected pictures of at least {self.height} x {self.width} pixels, the window of "
+                f"`crop`. Received: {size[0]} x {size[1]}. Put "
+                "`keras.layers.Resizing` before it, or take a smaller window."
+            )
+        drawn = generator.integers(0, room + 1, (count, 2))
+        return affine.translation(drawn if training else np.tile(room // 2, (count, 1)))
+
+    def new_size(self, size):
+        return (self.height, self.width)

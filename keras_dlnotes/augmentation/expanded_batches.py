@@ -1,0 +1,77 @@
+"""Another dataset's batches with augmented copies."""
+
+import keras
+import numpy as np
+
+from keras_dlnotes.augmentation.expanded_arrays import augmented
+
+
+class ExpandedBatches(keras.utils.PyDataset):
+    """Each batch of a `PyDataset` several times, originals and copies mixed; made by `expand`.
+
+    Each example meets each of its variants once an epoch: a batch of the source comes back as many
+    times as there are variants, and each time every example shows another of them.
+
+    Args:
+        source: A `keras.utils.PyDataset` of `(x,)`, `(x, y)` or `(x, y, sample_weight)`.
+        pipeline: A `Pipeline`.
+        copies: Augmented copies of each example.
+        keep_original: Whether the originals are among the examples.
+        seed: A whole number; all draws follow from it, the epoch and the batch's number.
+        shuffle: Whether the batches come in another order every epoch.
+
+    Example:
+    ```python
+    train = kd.augmentation.expand(dataset, [kd.augmentation.flip()], copies=2, seed=0)
+    model.fit(train, epochs=10)
+    ```
+    """
+
+    def __init__(self, source, pipeline, copies, keep_original, seed, shuffle):
+        super().__init__(source.workers, source.use_multiprocessing, source.max_queue_size)
+        self.source = source
+        self.pipeline = pipeline
+        self.variants = copies + keep_original
+        self.keep_original = keep_original
+        self.seed = seed
+        self.shuffle = shuffle
+        self.epoch = 0
+
+    @property
+    def num_batches(self):
+        """The source's, times the variants; None where it never ends."""
+        batches = self.source.num_batches
+        return None if batches is None else batches * self.variants
+
+    def __len__(self):
+        return self.num_batches
+
+    def __getitem__(self, index):
+        """Makes one batch, the same whenever it is asked for in this epoch."""
+        epoch, batches = self.epoch, self.num_batches
+        if batches is not None and not 0 <= index < batches:
+            raise IndexError(f"Expected a batch from 0 to {batches - 1}. Received: {index}.")
+        if self.shuffle and batches is not None:
+            index = int(np.random.default_rng([self.seed, epoch]).permutation(batches)[index])
+        number, turn = divmod(index, self.variants)
+        batch = self.source[number]
+        images, *rest = batch if isinstance(batch, (tuple, list)) else (batch,)
+        original = turns(len(images), self.variants, [self.seed, epoch, number])[turn] == 0
+        generator = np.random.default_rng([self.seed, epoch, number, turn])
+        new = augmented(self.pipeline, images, original & self.keep_original, generator)
+        return (new, *rest)
+
+    def on_epoch_begin(self):
+        """Tells the source."""
+        self.source.on_epoch_begin()
+
+    def on_epoch_end(self):
+        """Begins new draws."""
+        self.source.on_epoch_end()
+        self.epoch += 1
+
+
+def turns(examples, variants, seed):
+    """Which variant each example shows at each turn, [variants, examples]: each once."""
+    order = np.tile(np.arange(variants)[:, None], (1, examples))
+    return np.random.default_rng(seed).permuted(order, axis=0)

@@ -1,0 +1,43 @@
+"""Mirrored pictures."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from keras_dlnotes.augmentation.geometric import GeometricTransform
+from keras_dlnotes.numerics import affine
+
+MODES = ("horizontal", "vertical", "horizontal_and_vertical")
+
+
+def flip(mode: str = "horizontal") -> GeometricTransform:
+    """A transform that mirrors each picture with probability one half.
+
+    Use it where a mirrored picture means the same: photographs left to right, not handwriting.
+
+    Args:
+        mode: `"horizontal"` for left to right, `"vertical"` for upside down, or
+            `"horizontal_and_vertical"` for both, drawn independently.
+
+    Raises:
+        ValueError: if the mode is none of the three.
+
+    Example:
+    ```python
+    train = kd.augmentation.expand((x, y), [kd.augmentation.flip()], copies=3)
+    ```
+    """
+    if mode not in MODES:
+        raise ValueError(f"Expected `mode` to be one of {MODES}. Received: mode={mode!r}.")
+    return _Flip("vertical" in mode, "horizontal" in mode)
+
+
+@dataclass(frozen=True)
+class _Flip(GeometricTransform):
+    upside_down: bool
+    left_to_right: bool
+
+    def maps(self, generator, count, size, training):
+        drawn = generator.random((count, 2)) < 0.5
+        chosen = drawn & [self.upside_down, self.left_to_right] & training
+        return affine.reflection(np.asarray(chosen), size)

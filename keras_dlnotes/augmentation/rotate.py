@@ -1,0 +1,60 @@
+"""Turned pictures."""
+
+import math
+from dataclasses import dataclass
+
+from keras_dlnotes.augmentation.geometric import GeometricTransform, Resampling
+from keras_dlnotes.numerics import affine
+
+
+def rotate(
+    factor: float | tuple[float, float],
+    fill_mode: str = "reflect",
+    interpolation: str = "bilinear",
+    fill_value: float = 0.0,
+) -> GeometricTransform:
+    """A transform that turns each picture about its centre by an angle of its own.
+
+    Use it where a tilted picture means the same. The angle is drawn uniformly; the arguments are
+    those of `keras.layers.RandomRotation`.
+
+    Args:
+        factor: The largest angle either way as a fraction of a full turn, or the (lowest, highest):
+            0.1 for -36° to 36°. Positive angles turn counter-clockwise.
+        fill_mode: What is seen where the old picture ends: `"reflect"`, `"constant"`, `"wrap"` or
+            `"nearest"`, as in `keras_dlnotes.numerics.affine.resample`.
+        interpolation: `"bilinear"` or `"nearest"`.
+        fill_value: The value outside with `fill_mode="constant"`.
+
+    Raises:
+        ValueError: if an argument is not as described.
+
+    Example:
+    ```python
+    train = kd.augmentation.expand((x, y), [kd.augmentation.rotate(0.05)], copies=3)
+    ```
+    """
+    low, high = factor if isinstance(factor, (tuple, list)) else (-abs(factor), abs(factor))
+    if not -1 <= low <= high <= 1:
+        raise ValueError(
+            "Expected `factor` to be a fraction of a full turn of at most 1, or the lowest and the "
+            f"highest. Received: factor={factor!r}. For 10 degrees pass 10 / 360."
+        )
+    for name, value, known in (
+        ("fill_mode", fill_mode, affine.FILL_MODES),
+        ("interpolation", interpolation, affine.INTERPOLATIONS),
+    ):
+        if value not in known:
+            raise ValueError(f"Expected `{name}` to be one of {known}. Received: {name}={value!r}.")
+    return _Rotate(low, high, Resampling(interpolation, fill_mode, float(fill_value)))
+
+
+@dataclass(frozen=True)
+class _Rotate(GeometricTransform):
+    low: float
+    high: float
+    resampling: Resampling
+
+    def maps(self, generator, count, size, training):
+        turns = generator.uniform(self.low, self.high, count)
+        return affine.rotation(2 * math.pi * turns * training, size)

@@ -1,0 +1,129 @@
+"""What follows what in a model, and the model built anew with some of its layers replaced."""
+
+from itertools import pairwise
+
+import keras
+
+LINEAR_LAYERS = (
+    keras.layers.Dense,
+    keras.layers.Conv1D,
+    keras.layers.Conv2D,
+    keras.layers.Conv3D,
+    keras.layers.DepthwiseConv1D,
+    keras.layers.DepthwiseConv2D,
+    keras.layers.SeparableConv1D,
+    keras.layers.SeparableConv2D,
+    keras.layers.Conv1DTranspose,
+    keras.layers.Conv2DTranspose,
+    keras.layers.Conv3DTranspose,
+)
+
+
+def has_graph(layer):
+    """Whether the layer is a model whose connections are known: Sequential or functional."""
+    return isinstance(layer, keras.Sequential) or hasattr(layer, "_nodes_by_depth")
+
+
+def is_linear(layer):
+    """Whether a dense or convolution layer has no activation of its own."""
+    return layer.activation is None or layer.activation is keras.activations.linear
+
+
+def unit_axis(layer):
+    """The axis of a dense or convolution layer's outputs that numbers its units: 1 or -1."""
+    return 1 if getattr(layer, "data_format", None) == "channels_first" else -1
+
+
+def connections(model):
+    """Lists `(layer, consumers)` for each use of each layer in the model, nested models closed.
+
+    Consumers are the layers (or other operations) that take its output; None stands for the
+    model's own output.
+    """
+    if isinstance(model, keras.Sequential):
+        return [(layer, [following]) for layer, following in pairwise([*model.layers, None])]
+    nodes = [node for level in model._nodes_by_depth.values() for node in level]
+    outputs = {id(tensor) for tensor in keras.tree.flatten(model.outputs)}
+    listed = []
+    for node in nodes:
+        made = {id(tensor) for tensor in node.output_tensors}
+        consumers = [
+            other.operation
+            for other in nodes
+            for tensor in other.input_tensors
+            if id(tensor) in made
+        ]
+        listed.append((node.operation, consumers + [None] * bool(made & outputs)))
+    return listed
+
+
+def nested_models(model):
+    """The model and all models with a graph in it, each once, the outer ones first."""
+    found = {id(model): model}
+    for layer in model.layers:
+        if has_graph(layer):
+            found |= {id(inner): inner for inner in nested_models(layer)}
+    return list(found.values())
+
+
+def copy_of(layer, **changes):
+    """A new layer of the same configuration but for the changes, without the weights."""
+    return type(layer).from_config({**layer.get_config(), **changes})
+
+
+def rebuild(model, replacements):
+    """Builds a model anew, nested ones in it too.
+
+    Args:
+        model: A Sequential or functional model.
+        replacements: Dict from `id(layer)` to the list of new layers that take its place, one
+            after the other; an empty list leaves the layer out.
+
+    Returns:
+        The new model. The layers that were not replaced have the old ones' values; it is compiled
+        as the old one was.
+    """
+    copies: dict[int, tuple] = {}
+    new_model = _rebuilt(model, replacements, copies)
+    for layer, copied in copies.values():
+        if copied.built and not has_graph(copied):  # a nested model's layers are here too
+            for variable, old in zip(copied.variables, layer.variables, strict=True):
+                variable.assign(old)
+    if model.compiled:
+        new_model.compile_from_config(model.get_compile_config())
+    return new_model
+
+
+def _rebuilt(model, replacements, copies):
+    chains: dict[int, list] = {}
+
+    def replace(layer):
+        if not isinstance(layer, keras.Layer):
+            return layer  # an operation of `keras.ops` has no state
+        if id(layer) in replacements:
+            chain = replacements[id(layer)]
+            head = chain[0] if chain else keras.layers.Identity()
+            chains[id(head)] = chain
+            return head
+        if id(layer) not in copies:
+            rebuilt = _rebuilt(layer, replacements, copies) if has_graph(layer) else copy_of(layer)
+            copies[id(layer)] = (layer, rebuilt)
+        return copies[id(layer)][1]
+
+    def call(layer, *arguments, **keywords):
+        if id(layer) not in chains:
+            return layer(*arguments, **keywords)
+        for each in chains[id(layer)]:
+            arguments, keywords = (each(*arguments, **keywords),), {}
+        return arguments[0]
+
+    if not isinstance(model, keras.Sequential):
+        return keras.models.clone_model(model, clone_function=replace, call_function=call)
+    layers = []
+    for layer in model.layers:
+        head = replace(layer)
+        layers.extend(chains.get(id(head), [head]))
+    if model.built:
+        given = model.inputs[0]
+        layers.insert(0, keras.Input(batch_shape=given.shape, dtype=given.dtype, name=given.name))
+    return keras.Sequential(layers, name=model.name, trainable=model.trainable)
