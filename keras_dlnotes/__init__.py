@@ -9,6 +9,7 @@
 """
 
 from keras_dlnotes import callbacks, initializers, optimizers
+from keras_dlnotes.gradient_check import assert_gradients, check_gradients
 
-__all__ = ["callbacks", "initializers", "optimizers"]
+__all__ = ["assert_gradients", "callbacks", "check_gradients", "initializers", "optimizers"]
 __version__ = "0.1.0"

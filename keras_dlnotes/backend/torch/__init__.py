@@ -4,6 +4,7 @@ from keras_dlnotes.backend.torch import (
     arrays,
     derivatives,
     fused_update,
+    line_losses,
     reductions,
     sparse_gradients,
 )
@@ -12,6 +13,7 @@ __all__ = [
     "arrays",
     "derivatives",
     "fused_update",
+    "line_losses",
     "reductions",
     "sparse_gradients",
 ]

@@ -1,0 +1,93 @@
+"""Which coordinates of a target are wrong, once a direction has shown that some are."""
+
+import numpy as np
+
+from keras_dlnotes.numerics.central_differences import Derivatives
+from keras_dlnotes.numerics.gradient_verdict import tolerance
+
+# So many coordinates are compared one by one, by how losses are evaluated.
+_COMPARED = {"vectorized": 256, "loop": 128, "eager": 48}
+_PARTS = 8
+_MOST_FOLLOWED = 4
+_SWEEP = 4
+
+
+def coordinates_to_compare(losses, point, j):
+    """Flat indices within target j: all of a small one; of a large one a sample, and the worst.
+
+    The sample holds, for each place, those that a transposition or a shift by one would put there,
+    so that these can be told from other faults. The worst are found by halving: a direction is cut
+    into parts, and those parts are followed whose derivative is most wrong.
+    """
+    size = int(losses.sizes[j])
+    most = _COMPARED[losses.way]
+    if size <= most:
+        return np.arange(size)
+    shape = losses.targets[j].value.shape
+    rng = np.random.default_rng(0)
+    chosen = [_worst_coordinates(losses, point, j)]
+    gradient = point.gradients[j]
+    if gradient is not None:
+        chosen.append(np.argsort(-np.abs(np.asarray(gradient).reshape(-1)))[: most // 8])
+    seeds = np.stack(np.unravel_index(rng.choice(size, most // 4, replace=False), shape))
+    chosen += [np.ravel_multi_index(seeds, shape), *_relatives(seeds, shape)]
+    unique = np.array(list(dict.fromkeys(np.concatenate(chosen).tolist())))
+    return np.sort(unique[:most])
+
+
+def _relatives(places, shape):
+    """The places with two axes of one length swapped, and with an index one further."""
+    for first in range(len(shape) - 1):
+        for second in range(first + 1, len(shape)):
+            if shape[first] == shape[second] > 1:
+                swapped = places.copy()
+                swapped[[first, second]] = swapped[[second, first]]
+                yield np.ravel_multi_index(swapped, shape)
+    for axis, length in enumerate(shape):
+        if length > 2:
+            moved = places.copy()
+            moved[axis] = (moved[axis] + 1) % length
+            yield np.ravel_multi_index(moved, shape)
+
+
+def _worst_coordinates(losses, point, j):
+    """Single coordinates that the most wrong parts of a random direction lead to."""
+    directions = losses.directions(seed=0)
+    start = int(losses.offsets[j])
+    followed = [(start, start + int(losses.sizes[j]))]
+    found = []
+    while followed:
+        parts = [
+            (int(a), int(b))
+            for low, high in followed
+            for a, b in _pairs(np.linspace(low, high, _PARTS + 1).astype(int))
+        ]
+        low, high = map(np.array, zip(*parts, strict=True))
+        numeric = losses.derivatives(point, directions, low, high, _SWEEP)
+        analytic = losses.analytic(point, directions, low, high)
+        excess = np.abs(analytic - numeric.value) / tolerance(
+            analytic, numeric.value, numeric.error, losses.precision
+        )
+        order = [i for i in np.argsort(-np.nan_to_num(excess, nan=np.inf)) if not excess[i] <= 1.0]
+        worst = [parts[i] for i in order[:_MOST_FOLLOWED]]
+        found += [low for low, high in worst if high - low == 1]
+        followed = [(low, high) for low, high in worst if high - low > 1]
+    return np.array(found, int) - start
+
+
+def _pairs(edges):
+    return [(a, b) for a, b in zip(edges[:-1], edges[1:], strict=True) if b > a]
+
+
+def compare_coordinates(losses, point, j, indices):
+    """Numeric and analytic partial derivatives of target j at flat indices.
+
+    Returns:
+        `Derivatives` and the analytic ones, both by the target's own coordinates.
+    """
+    axes = losses.along_axes()
+    scale = losses.scales[j]
+    low = losses.offsets[j] + indices
+    numeric = losses.derivatives(point, axes, low, low + 1, _SWEEP)
+    analytic = losses.analytic(point, axes, low, low + 1)
+    return Derivatives(*(part / scale for part in numeric)), analytic / scale

@@ -1,0 +1,214 @@
+"""Losses along many lines through one point, and the derivatives that they give."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from keras_dlnotes.backend import active
+from keras_dlnotes.gradient_check.shadow import PRECISIONS
+from keras_dlnotes.numerics.central_differences import (
+    NOISE_POINTS,
+    Derivatives,
+    derivatives,
+    noise_level,
+    random_directions,
+    step_sizes,
+)
+
+backend = active.line_losses
+
+_MOST_ROWS = 64
+# Numbers in the arrays that all rows of one call hold together, for each large array of the model.
+_MOST_NUMBERS = 2**22
+# Between float64's and float32's: whoever has more noise than this computed in float32.
+_NOISE_OF_FLOAT64 = 1e-11
+
+
+class Point(NamedTuple):
+    """Where derivatives are taken: the targets' values, the loss and its gradient there."""
+
+    tensors: list[Any]
+    loss: float
+    gradients: list[Any]
+
+
+class LineLosses:
+    """A scalar function of the targets, evaluated along lines through a point.
+
+    A line moves the coordinates [low, high) of all targets' numbers, counted through, along a
+    direction: one coordinate, a whole target or a part of it. All of these are rows of one
+    program, which is compiled once.
+
+    Args:
+        function: takes the list of the targets' tensors and returns a scalar.
+        targets: list of `Target`.
+        tensors: the targets' values on the device.
+        dtype: "float64" or "float32".
+        progress: called with the number of evaluations after each call of the program.
+    """
+
+    def __init__(self, function, targets, tensors, dtype, progress):
+        self.targets = targets
+        self.sizes = np.array([t.value.size for t in targets])
+        self.offsets = np.concatenate([[0], np.cumsum(self.sizes)])
+        # A step is taken relative to a target's size; one of zeros is moved by tenths.
+        self.scales = np.array([max(np.sqrt(np.mean(t.value**2)), 0.1) for t in targets])
+        self.precision = PRECISIONS[dtype]
+        self._dtype = dtype
+        self._function = function
+        self._progress = progress
+        self._most_rows = int(np.clip(_MOST_NUMBERS // max(self.offsets[-1], 1), 1, _MOST_ROWS))
+        self._ways = list(backend.WAYS)
+        self._gradient_way = None
+        self._run: Any = None
+        self.evaluations = 0
+
+    def point(self, tensors):
+        """The loss and its gradient at given values.
+
+        Raises:
+            Exception: what the function raises, if it cannot be differentiated in any way.
+        """
+        ways = [self._gradient_way] if self._gradient_way else [backend.WAYS[0], "eager"]
+        for way in ways:
+            try:
+                if way != self._gradient_way:
+                    self._gradient = backend.gradient_function(self._function, way)
+                loss, gradients = self._gradient(tensors)
+                self._gradient_way = way
+                return Point(tensors, loss, gradients)
+            except Exception:
+                if way == "eager":
+                    raise
+        raise AssertionError("unreachable")
+
+    def losses(self, point, directions, low, high, steps):
+        """Losses at points on lines.
+
+        Args:
+            point: a `Point`.
+            directions: list of NumPy arrays, one a target.
+            low: first moved coordinate, [rows].
+            high: end of the moved coordinates, [rows].
+            steps: how far along the direction, [rows].
+        """
+        constants = point.tensors + [self.on_device(d) for d in directions]
+        rows = (
+            np.asarray(low, "int32"),
+            np.asarray(high, "int32"),
+            np.asarray(steps, self._dtype),
+        )
+        results = []
+        for start in range(0, len(rows[0]), self._most_rows):
+            part = tuple(r[start : start + self._most_rows] for r in rows)
+            count = len(part[0])
+            if backend.COMPILES_BY_ROW_COUNT:
+                part = tuple(np.pad(r, (0, self._most_rows - count), mode="edge") for r in part)
+            results.append(self._evaluate(constants, part)[:count])
+            self.evaluations += count
+            self._progress(count)
+        return np.concatenate(results)
+
+    def _evaluate(self, constants, rows):
+        while True:
+            try:
+                if self._run is None:
+                    self._run = backend.over_rows(self._one, self._ways[0])
+                return self._run(constants, rows)
+            except Exception:
+                if len(self._ways) == 1:
+                    raise
+                self.use_next_way()
+
+    def use_next_way(self):
+        """Gives up the present way to evaluate rows; False where there is no other."""
+        if len(self._ways) == 1:
+            return False
+        self._ways.pop(0)
+        self._run = None
+        return True
+
+    @property
+    def way(self):
+        """How rows are evaluated: "vectorized", "loop" or "eager"."""
+        return self._ways[0]
+
+    def _one(self, constants, row):
+        low, high, step = row
+        count = len(self.targets)
+        return self._function(
+            [
+                backend.moved(value, direction, int(offset), low, high, step)
+                for value, direction, offset in zip(
+                    constants[:count], constants[count:], self.offsets[:-1], strict=True
+                )
+            ]
+        )
+
+    def on_device(self, array):
+        """A NumPy array in the precision of the check."""
+        return backend.constant(array.astype(self._dtype))
+
+    def directions(self, seed):
+        """One random direction, each target's relative to its size."""
+        return [
+            random_directions(size, 1, (seed, j)).reshape(t.value.shape) * scale
+            for j, (t, size, scale) in enumerate(
+                zip(self.targets, self.sizes, self.scales, strict=True)
+            )
+        ]
+
+    def along_axes(self):
+        """The direction whose parts of one coordinate are the axes, scaled like the others."""
+        return [np.full(t.value.shape, s) for t, s in zip(self.targets, self.scales, strict=True)]
+
+    def measure_noise(self, point):
+        """Finds out how noisy the loss is; decides thereby whether it really is float64's."""
+        self.noise = self._noise(point)
+        if self._dtype == "float64" and self.noise > _NOISE_OF_FLOAT64 * max(abs(point.loss), 1e-3):
+            self.precision = PRECISIONS["float32"]
+            self.noise = self._noise(point)
+
+    def _noise(self, point):
+        levels = []
+        end = self.offsets[-1]
+        for exponent in (0.63, 0.45):  # distances of 1e-10 and 1e-7 in float64
+            distances = NOISE_POINTS * self.precision**exponent
+            lines = [
+                self.losses(
+                    point, self.directions(1000 + i), [0] * len(distances), [end] * len(distances),
+                    distances,
+                )
+                for i in range(3)
+            ]
+            # A kink that lies on one of the lines is no noise.
+            levels.append(min(noise_level(line) for line in lines))
+        floor = self.precision * abs(point.loss)
+        return max(*levels, floor, np.finfo(self._dtype).tiny)
+
+    def derivatives(self, point, directions, low, high, count=5):
+        """Derivatives along lines, by a sweep of `count` step sizes."""
+        if not len(low):
+            return Derivatives(*(np.zeros(0) for _ in range(3)))
+        steps = step_sizes(self.precision, count)
+        both = np.concatenate([steps, -steps])
+        values = self.losses(
+            point,
+            directions,
+            np.repeat(low, len(both)),
+            np.repeat(high, len(both)),
+            np.tile(both, len(low)),
+        ).reshape(len(low), 2, count)
+        return derivatives(steps, values[:, 0], values[:, 1], point.loss, self.noise)
+
+    def analytic(self, point, directions, low, high):
+        """The gradient's own derivatives along the same lines."""
+        gradient = np.concatenate(
+            [
+                np.zeros(t.value.size) if g is None else np.asarray(g, "float64").reshape(-1)
+                for g, t in zip(point.gradients, self.targets, strict=True)
+            ]
+        )
+        direction = np.concatenate([d.reshape(-1) for d in directions])
+        products = gradient * direction
+        return np.array([products[i:j].sum() for i, j in zip(low, high, strict=True)])
