@@ -1,5 +1,7 @@
 """Which coordinates of a target are wrong, once a direction has shown that some are."""
 
+import itertools
+
 import numpy as np
 
 from keras_dlnotes.numerics.central_differences import Derivatives
@@ -76,7 +78,7 @@ def _worst_coordinates(losses, point, j):
 
 
 def _pairs(edges):
-    return [(a, b) for a, b in zip(edges[:-1], edges[1:], strict=True) if b > a]
+    return [(a, b) for a, b in itertools.pairwise(edges) if b > a]
 
 
 def compare_coordinates(losses, point, j, indices):

@@ -176,7 +176,10 @@ class LineLosses:
             distances = NOISE_POINTS * self.precision**exponent
             lines = [
                 self.losses(
-                    point, self.directions(1000 + i), [0] * len(distances), [end] * len(distances),
+                    point,
+                    self.directions(1000 + i),
+                    [0] * len(distances),
+                    [end] * len(distances),
                     distances,
                 )
                 for i in range(3)

@@ -63,7 +63,9 @@ class PartCheck:
             if g is not None and g.shape != t.value.shape
         }
         point = point._replace(
-            gradients=[None if j in self._shape_faults else g for j, g in enumerate(point.gradients)]
+            gradients=[
+                None if j in self._shape_faults else g for j, g in enumerate(point.gradients)
+            ]
         )
         if not np.isfinite(point.loss):
             message = f"the loss itself is {point.loss}: check the data and the weights first"
@@ -120,10 +122,10 @@ class PartCheck:
             values = losses.losses(point, directions, np.tile(low, 2), np.tile(high, 2), steps)
             plus, minus = values.reshape(2, -1)
             quick = (plus - minus) / (2.0 * h)
-            measured.append((directions, analytic, quick, np.full(len(low), 8.0 * losses.noise / h)))
-        largest = max(
-            (np.nanmax(np.abs([m[1], m[2]]), initial=0.0) for m in measured), default=0.0
-        )
+            measured.append(
+                (directions, analytic, quick, np.full(len(low), 8.0 * losses.noise / h))
+            )
+        largest = max((np.nanmax(np.abs([m[1], m[2]]), initial=0.0) for m in measured), default=0.0)
         self._scale = max(largest, _NEGLIGIBLE * abs(self._middle))
         self._lines = []
         for directions, analytic, quick, error in measured:
@@ -153,9 +155,7 @@ class PartCheck:
 
     def _direction_row(self, j, verdict, cause, **counts):
         """A row that shows the worst direction."""
-        analytic, numeric, _ = max(
-            self._lines, key=lambda line: abs(line[0][j] - line[1].value[j])
-        )
+        analytic, numeric, _ = max(self._lines, key=lambda line: abs(line[0][j] - line[1].value[j]))
         a, n, e = analytic[j], numeric.value[j], numeric.error[j]
         return self._make_row(j, verdict, a, n, e, None, cause, **counts)
 
@@ -194,14 +194,18 @@ class PartCheck:
             )
             index = tuple(map(int, np.unravel_index(indices[worst], target.value.shape)))
             return self._make_row(
-                j, FAILED, analytic[worst], numeric.value[worst], numeric.error[worst], index,
-                "; ".join(filter(None, [cause, kinks])), **counts,
+                j,
+                FAILED,
+                analytic[worst],
+                numeric.value[worst],
+                numeric.error[worst],
+                index,
+                "; ".join(filter(None, [cause, kinks])),
+                **counts,
             )
         if direction_failed:
             cause = "wrong along a direction, though no single coordinate was found that is"
-            return self._direction_row(
-                j, FAILED, "; ".join(filter(None, [cause, kinks])), **counts
-            )
+            return self._direction_row(j, FAILED, "; ".join(filter(None, [cause, kinks])), **counts)
         return self._neighbouring_row(j, kinks, counts)
 
     def _neighbouring_row(self, j, kinks, counts):
@@ -231,7 +235,10 @@ class PartCheck:
             for k in range(_NUDGES):
                 moves = losses.directions(2000 + k)
                 point = losses.point(
-                    [t + losses.on_device(_NUDGE * m) for t, m in zip(self._tensors, moves, strict=True)]
+                    [
+                        t + losses.on_device(_NUDGE * m)
+                        for t, m in zip(self._tensors, moves, strict=True)
+                    ]
                 )
                 zeros = [np.zeros(t.value.shape) for t in self.targets]
                 middle = losses.losses(point, zeros, [0], [0], [0.0])[0]

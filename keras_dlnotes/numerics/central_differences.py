@@ -1,8 +1,9 @@
 """The derivative of a function along a line, from its values, with an estimate of the error.
 
-J. Moré and S. Wild, "Estimating computational noise", SIAM J. Sci. Comput. 33, 2011 (`noise_level`);
-L. F. Richardson, "The approximate arithmetical solution by finite differences", 1911, for the
-extrapolation. Symbols: f(0) `middle`, f(+h) `plus`, f(-h) `minus`, h `steps`.
+J. Moré and S. Wild, "Estimating computational noise", SIAM J. Sci. Comput. 33, 2011, for
+`noise_level`; L. F. Richardson, "The approximate arithmetical solution by finite differences of
+physical problems", 1911, for the extrapolation. Symbols: f(0) `middle`, f(+h) `plus`,
+f(-h) `minus`, h `steps`.
 """
 
 from math import factorial

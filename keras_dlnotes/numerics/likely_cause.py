@@ -27,40 +27,52 @@ def likely_cause(analytic, numeric, tolerance, indices, shape):
     if not wrong.any():
         return ""
     a, n, t = analytic[wrong], numeric[wrong], tolerance[wrong]
+    where = _where(wrong, indices, shape)
     explanations = (
-        _cut(a, n, t, wrong),
+        _cut(a, t, where),
         _swapped_axes(analytic, numeric, tolerance, indices, shape),
         _moved(analytic, numeric, tolerance, indices, shape),
-        _proportional(a, n, t, wrong),
+        f"wrong{where}" if a.size == 1 and wrong.size > 1 else "",
+        _proportional(a, n, t, where),
         _clipped(a, n, t, analytic, tolerance),
-        _constant_offset(a, n, t, wrong),
-        _few(wrong, indices, shape, analytic.size),
-        _by_slices(wrong, a, n, t, indices, shape),
+        _constant_offset(a, n, t, where),
     )
-    return next((text for text in explanations if text), _missing(a, n))
+    return next((text for text in explanations if text), _missing(a, n, where))
 
 
-def _where(wrong):
-    return "" if wrong.all() else f" in {wrong.sum()} of {wrong.size} compared coordinates"
+def _where(wrong, indices, shape):
+    """Which of the compared coordinates are wrong, as the end of a sentence."""
+    count = int(wrong.sum())
+    if count == wrong.size:
+        return ""
+    if count <= max(1, min(_MOST_NAMED, wrong.size // 10)):
+        named = [str(tuple(map(int, np.unravel_index(i, shape)))) for i in indices[wrong]]
+        return f" only at {', '.join(named)}"
+    for axis, place in enumerate(np.unravel_index(indices, shape)):
+        bad = sorted(set(place[wrong].tolist()))
+        if len(bad) < len(set(place.tolist())) and wrong[np.isin(place, bad)].all():
+            named = [str(b) for b in bad[:_MOST_NAMED]] + ["..."] * (len(bad) > _MOST_NAMED)
+            return f" only at index {', '.join(named)} of axis {axis}"
+    return f" in {count} of {wrong.size} compared coordinates"
 
 
-def _cut(a, n, t, wrong):
+def _cut(a, t, where):
     if (np.abs(a) <= t).all():
-        return f"no gradient arrives{_where(wrong)}: it is None or cut by stop_gradient"
+        return f"no gradient arrives{where}: it is None or cut by stop_gradient"
     return ""
 
 
-def _proportional(a, n, t, wrong):
+def _proportional(a, n, t, where):
     weight = n / np.maximum(t, np.finfo(float).tiny ** 0.25) ** 2
-    factor = np.dot(weight, a) / np.dot(weight, n) if np.dot(weight, n) > 0.0 else 1.0
-    if a.size < 2 and wrong.size > 1:
-        return ""
+    denominator = np.dot(weight, n)
+    factor = np.dot(weight, a) / denominator if denominator > 0.0 else 1.0
     if not (np.abs(a - factor * n) <= t * (1.0 + abs(factor))).all():
         return ""
     if abs(factor + 1.0) < 1e-3:
-        return f"wrong sign{_where(wrong)}"
+        return f"wrong sign{where}"
     sign = "wrong sign and a " if factor < 0.0 else "a "
-    return f"{sign}constant factor {factor:.4g} off{_where(wrong)}"
+    amount = f"{factor:.4g}" if abs(factor - 1.0) > 1e-4 else f"1 + {factor - 1.0:.2g}"
+    return f"{sign}constant factor {amount} off{where}"
 
 
 def _swapped_axes(analytic, numeric, t, indices, shape):
@@ -119,41 +131,17 @@ def _clipped(a, n, t, analytic, tolerance):
     return ""
 
 
-def _constant_offset(a, n, t, wrong):
+def _constant_offset(a, n, t, where):
     offset = np.median(a - n)
     if a.size > 2 and (np.abs(a - n - offset) <= 2.0 * t).all():
-        return f"a constant {offset:.4g} is added{_where(wrong)}"
+        return f"a constant {offset:.4g} is added{where}"
     return ""
 
 
-def _few(wrong, indices, shape, compared):
-    count = int(wrong.sum())
-    if count > max(1, min(_MOST_NAMED, compared // 4)):
-        return ""
-    named = [tuple(map(int, np.unravel_index(i, shape))) for i in indices[wrong]]
-    return f"wrong only at {', '.join(map(str, named))}, right at the other compared coordinates"
-
-
-def _by_slices(wrong, a, n, t, indices, shape):
-    """Whole slices along one axis are wrong and the others right."""
-    for axis, place in enumerate(np.unravel_index(indices, shape)):
-        bad = sorted(set(place[wrong].tolist()))
-        if wrong.all() or len(bad) == len(set(place.tolist())):
-            continue
-        if wrong[np.isin(place, bad)].all():
-            listed = ", ".join(map(str, bad[:_MOST_NAMED])) + (", ..." if len(bad) > 5 else "")
-            return f"wrong only at index {listed} of axis {axis}{_slope(a, n, t)}"
-    return ""
-
-
-def _slope(a, n, t):
-    return f" ({_proportional(a, n, t, np.ones(a.size, bool)) or _missing(a, n)})"
-
-
-def _missing(a, n):
+def _missing(a, n, where):
     share = np.dot(a, n) / np.dot(n, n) if np.any(n) else np.inf
     if 0.0 < share < 1.0:
-        return f"a term is missing: the gradient holds {share:.0%} of the numeric one"
+        return f"a term is missing{where}: the gradient holds {share:.0%} of the numeric one"
     if share < 0.0:
-        return "a term is missing or has the wrong sign: the gradient points the other way"
-    return "a term is too many or computed along the wrong axis"
+        return f"a term is missing or has the wrong sign{where}"
+    return f"a term is too many or computed along the wrong axis{where}"

@@ -3,6 +3,7 @@
 from keras_dlnotes.backend.jax import (
     arrays,
     derivatives,
+    fit_batches,
     fused_update,
     line_losses,
     reductions,
@@ -12,6 +13,7 @@ from keras_dlnotes.backend.jax import (
 __all__ = [
     "arrays",
     "derivatives",
+    "fit_batches",
     "fused_update",
     "line_losses",
     "reductions",

@@ -19,13 +19,13 @@ COMPILES_BY_ROW_COUNT = True
 
 def native_float64():
     """Scope in which JAX makes 64-bit arrays."""
-    if hasattr(jax, "enable_x64"):
-        return jax.enable_x64(True)
-    return jax.experimental.enable_x64()  # JAX before 0.8
+    # By its old name in JAX before 0.8.
+    scope = getattr(jax, "enable_x64", None) or jax.experimental.enable_x64
+    return scope(True)
 
 
 def same_random_numbers():
-    """Scope of one evaluation. Keras's own draws start anew in it, from seeds that are variables."""
+    """Scope of one evaluation: nothing to do, as Keras's seeds here are variables."""
     return contextlib.nullcontext()
 
 
@@ -78,8 +78,10 @@ def slope_function(function, vectors):
 
 
 def moved(value, direction, offset, low, high, step):
-    """value + step * direction in those coordinates whose number, from `offset` on, is in
-    [low, high)."""
+    """A part of an array moved: value + step * direction for the numbers in [low, high).
+
+    Numbers are counted through all arrays; this one's first has the number `offset`.
+    """
     places = offset + jnp.arange(value.size, dtype="int32").reshape(value.shape)
     inside = (places >= low) & (places < high)
     return value + jnp.where(inside, step * direction, 0.0)

@@ -21,8 +21,23 @@ def native_float64():
 
 
 def same_random_numbers():
-    """Scope of one evaluation. Keras's own draws start anew in it, from seeds that are variables."""
+    """Scope of one evaluation: nothing to do, as Keras's seeds here are variables."""
     return contextlib.nullcontext()
+
+
+def _compiled(function):
+    """Traced once, at the first call, for any number of rows; see `over_rows`."""
+    concrete: list = []
+
+    def run(constants, *rows):
+        if not concrete:
+            # Vectors are rows, whose number is left open; Keras's own steps do without autograph.
+            specs = [[tf.TensorSpec([None], v.dtype) for v in vectors] for vectors in rows]
+            traced = tf.function(function, autograph=False)
+            concrete.append(traced.get_concrete_function(constants, *specs))
+        return concrete[0](constants, *rows)
+
+    return run
 
 
 def over_rows(function, way):
@@ -41,8 +56,7 @@ def over_rows(function, way):
             return tf.stack([function(constants, row) for row in zip(*rows, strict=True)])
     else:
 
-        @tf.function(reduce_retracing=True)
-        def run(constants, rows):
+        def traced(constants, rows):
             def one(row):
                 return function(constants, row)
 
@@ -50,12 +64,14 @@ def over_rows(function, way):
                 return tf.map_fn(one, rows, fn_output_signature=constants[0].dtype)
             return tf.vectorized_map(one, rows, fallback_to_while_loop=False)
 
+        run = _compiled(traced)
+
     def evaluate(constants, rows):
         logger = tf.get_logger()
         level = logger.level
         logger.setLevel("CRITICAL")  # an operation that cannot be vectorized is no error here
         try:
-            losses = run(constants, tuple(tf.convert_to_tensor(r) for r in rows))
+            losses = run(constants, [tf.convert_to_tensor(r) for r in rows])
         finally:
             logger.setLevel(level)
         return np.asarray(losses, "float64")
@@ -79,7 +95,7 @@ def gradient_function(function, way):
         return loss, [None if g is None else tf.convert_to_tensor(g) for g in gradients]
 
     if way != "eager":
-        run = tf.function(run)
+        run = _compiled(run)
 
     def evaluate(values):
         loss, gradients = run(values)
@@ -96,16 +112,16 @@ def slope_function(function, vectors):
             tape.watch(values)
             loss = function(values)
         gradients = tape.gradient(loss, values, unconnected_gradients="zero")
-        return tf.add_n(
-            [tf.reduce_sum(g * v) for g, v in zip(gradients, vectors, strict=True)]
-        )
+        return tf.add_n([tf.reduce_sum(g * v) for g, v in zip(gradients, vectors, strict=True)])
 
     return slope
 
 
 def moved(value, direction, offset, low, high, step):
-    """value + step * direction in those coordinates whose number, from `offset` on, is in
-    [low, high)."""
+    """A part of an array moved: value + step * direction for the numbers in [low, high).
+
+    Numbers are counted through all arrays; this one's first has the number `offset`.
+    """
     places = offset + tf.reshape(tf.range(tf.size(value)), value.shape)
     inside = tf.cast((places >= low) & (places < high), value.dtype)
     return value + step * inside * direction

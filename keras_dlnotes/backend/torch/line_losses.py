@@ -53,9 +53,7 @@ def over_rows(function, way):
         with torch.no_grad():
             if way == "vectorized":
                 return torch.vmap(function, in_dims=(None, 0), randomness="same")(constants, rows)
-            return torch.stack(
-                [function(constants, row) for row in zip(*rows, strict=True)]
-            )
+            return torch.stack([function(constants, row) for row in zip(*rows, strict=True)])
 
     def evaluate(constants, rows):
         rows = tuple(torch.as_tensor(r, device=get_device()) for r in rows)
@@ -94,9 +92,7 @@ def slope_function(function, vectors):
             loss = function(leaves)
             total = loss * 0.0
             if loss.requires_grad:
-                gradients = torch.autograd.grad(
-                    loss, leaves, create_graph=True, allow_unused=True
-                )
+                gradients = torch.autograd.grad(loss, leaves, create_graph=True, allow_unused=True)
                 for g, v in zip(gradients, vectors, strict=True):
                     if g is not None:
                         total = total + torch.sum(g * v)
@@ -106,8 +102,10 @@ def slope_function(function, vectors):
 
 
 def moved(value, direction, offset, low, high, step):
-    """value + step * direction in those coordinates whose number, from `offset` on, is in
-    [low, high)."""
+    """A part of an array moved: value + step * direction for the numbers in [low, high).
+
+    Numbers are counted through all arrays; this one's first has the number `offset`.
+    """
     places = offset + torch.arange(value.numel(), device=value.device).reshape(value.shape)
     inside = (places >= low) & (places < high)
     return value + torch.where(inside, step * direction, 0.0)
