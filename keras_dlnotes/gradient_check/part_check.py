@@ -1,5 +1,7 @@
 """The check of one part of the loss: directions first, coordinates where a direction fails."""
 
+import re
+
 import numpy as np
 
 from keras_dlnotes.gradient_check.drill_down import compare_coordinates, coordinates_to_compare
@@ -55,7 +57,7 @@ class PartCheck:
         try:
             point = losses.point(self._tensors)
         except Exception as error:
-            message = f"the gradient cannot be computed: {_first_line(error)}"
+            message = f"the gradient cannot be computed: {one_line(error)}"
             return [self._bad_row(target, message) for target in self.targets]
         self._shape_faults = {
             j: f"the gradient has the shape {g.shape}, expected {t.value.shape}"
@@ -277,6 +279,9 @@ class PartCheck:
         )
 
 
-def _first_line(error):
-    text = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {text[0] if text else ''}"
+def one_line(error):
+    """An exception in one line; Keras wraps a layer's own message and sets it in bold."""
+    text = str(error)
+    bold = re.search(r"\x1b\[1m(.*?)\x1b\[0m", text, re.DOTALL)
+    lines = (bold[1] if bold else text).strip().splitlines()
+    return f"{type(error).__name__}: {lines[0][:200] if lines else ''}"

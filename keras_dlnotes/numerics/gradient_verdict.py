@@ -5,6 +5,8 @@ import numpy as np
 PASSED, FAILED, INCONCLUSIVE = "passed", "failed", "inconclusive"
 # How many times the estimated error of the numeric derivative is granted.
 _ERROR_FACTOR = 3.0
+# Gradients are written with constants rounded to float32 (torch's hard_sigmoid has 1/6 so): no fault.
+_ROUNDED_CONSTANTS = 2.0**-22
 # A derivative known no better than this share of the gradient's size is not known.
 _COARSE = 0.03
 
@@ -12,8 +14,8 @@ _COARSE = 0.03
 def tolerance(analytic, numeric, error, precision):
     r"""The difference that rounding and truncation explain.
 
-    Formula: \(3 e + \sqrt{\epsilon} \max(|a|, |n|)\) with the numeric derivative's error e and the
-    arithmetic's precision eps. Where both derivatives are near zero only the first term is left:
+    Formula: \(3 e + \max(\sqrt{\epsilon}, 2^{-22}) \max(|a|, |n|)\) with the numeric derivative's
+    error e and the arithmetic's precision eps. Where both derivatives are near zero only the first term is left:
     an absolute bound, which is what the values of the loss can tell.
 
     Args:
@@ -23,7 +25,7 @@ def tolerance(analytic, numeric, error, precision):
         precision: eps.
     """
     size = np.maximum(np.abs(analytic), np.abs(numeric))
-    return _ERROR_FACTOR * error + np.sqrt(precision) * size
+    return _ERROR_FACTOR * error + max(np.sqrt(precision), _ROUNDED_CONSTANTS) * size
 
 
 def verdicts(analytic, numeric, error, kink, precision, scale):

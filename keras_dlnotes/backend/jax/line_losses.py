@@ -20,8 +20,8 @@ COMPILES_BY_ROW_COUNT = True
 def native_float64():
     """Scope in which JAX makes 64-bit arrays."""
     # By its old name in JAX before 0.8.
-    scope = getattr(jax, "enable_x64", None) or jax.experimental.enable_x64
-    return scope(True)
+    where = jax if "enable_x64" in dir(jax) else jax.experimental
+    return where.enable_x64(True)  # type: ignore[attr-defined, unused-ignore]
 
 
 def same_random_numbers():

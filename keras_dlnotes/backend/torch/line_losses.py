@@ -5,6 +5,7 @@ no large array is made for all points outside the compiled program.
 """
 
 import contextlib
+import warnings
 
 import numpy as np
 import torch
@@ -52,7 +53,10 @@ def over_rows(function, way):
     def run(constants, rows):
         with torch.no_grad():
             if way == "vectorized":
-                return torch.vmap(function, in_dims=(None, 0), randomness="same")(constants, rows)
+                with warnings.catch_warnings():
+                    warnings.filterwarnings("ignore", "There is a performance drop")
+                    vectorized = torch.vmap(function, in_dims=(None, 0), randomness="same")
+                    return vectorized(constants, rows)
             return torch.stack([function(constants, row) for row in zip(*rows, strict=True)])
 
     def evaluate(constants, rows):
@@ -73,7 +77,8 @@ def gradient_function(function, way):
     def evaluate(values):
         leaves = [v.detach().requires_grad_() for v in values]
         with torch.enable_grad():
-            loss = function(leaves)
+            # Copies, because a layer may write into its inputs, which leaves do not allow.
+            loss = function([leaf.clone() for leaf in leaves])
         if not loss.requires_grad:
             return float(loss.detach()), [None] * len(leaves)
         gradients = torch.autograd.grad(loss, leaves, allow_unused=True)
