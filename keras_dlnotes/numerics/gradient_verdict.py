@@ -5,7 +5,7 @@ import numpy as np
 PASSED, FAILED, INCONCLUSIVE = "passed", "failed", "inconclusive"
 # How many times the estimated error of the numeric derivative is granted.
 _ERROR_FACTOR = 3.0
-# Gradients are written with constants rounded to float32 (torch's hard_sigmoid has 1/6 so): no fault.
+# Gradients with constants rounded to float32 (torch's hard_sigmoid has such a 1/6) are not wrong.
 _ROUNDED_CONSTANTS = 2.0**-22
 # A derivative known no better than this share of the gradient's size is not known.
 _COARSE = 0.03
@@ -15,8 +15,8 @@ def tolerance(analytic, numeric, error, precision):
     r"""The difference that rounding and truncation explain.
 
     Formula: \(3 e + \max(\sqrt{\epsilon}, 2^{-22}) \max(|a|, |n|)\) with the numeric derivative's
-    error e and the arithmetic's precision eps. Where both derivatives are near zero only the first term is left:
-    an absolute bound, which is what the values of the loss can tell.
+    error e and the arithmetic's precision eps. Where both derivatives are near zero only the first
+    term is left: an absolute bound, which is what the values of the loss can tell.
 
     Args:
         analytic: a, [lines].
