@@ -10,29 +10,27 @@ import keras_dlnotes as kd
 from tests.references.layer_cases import CASES, WITHOUT_GRADIENT, generator, layer_classes
 
 # Several seconds each to compile: recurrences, random image operations, large unrolled programs.
-SLOW = tuple(
-    [
-        "ConvLSTM",
-        "GRU/",
-        "LSTM/",
-        "SimpleRNN/",
-        "StackedRNN",
-        "Bidirectional",
-        "Random",
-        "RandAugment",
-        "AugMix",
-        "CutMix",
-        "MixUp",
-        "Equalization",
-        "AutoContrast",
-        "Contrast",
-        "Solarization",
-        "Adaptive",
-        "UpSampling3D",
-        "Conv3DT",
-        "Attention/",
-        "Wrapper",
-    ]
+SLOW = (
+    "ConvLSTM",
+    "GRU/",
+    "LSTM/",
+    "SimpleRNN/",
+    "StackedRNN",
+    "Bidirectional",
+    "Random",
+    "RandAugment",
+    "AugMix",
+    "CutMix",
+    "MixUp",
+    "Equalization",
+    "AutoContrast",
+    "Contrast",
+    "Solarization",
+    "Adaptive",
+    "UpSampling3D",
+    "Conv3DT",
+    "Attention/",
+    "Wrapper",
 )
 
 
