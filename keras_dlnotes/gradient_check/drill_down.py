@@ -14,12 +14,11 @@ _MOST_FOLLOWED = 4
 _SWEEP = 4
 
 
-def coordinates_to_compare(losses, point, j):
-    """Flat indices within target j: all of a small one; of a large one a sample, and the worst.
+def sample_of_coordinates(losses, point, j):
+    """Flat indices within target j: all of a small one, of a large one some.
 
-    The sample holds, for each place, those that a transposition or a shift by one would put there,
-    so that these can be told from other faults. The worst are found by halving: a direction is cut
-    into parts, and those parts are followed whose derivative is most wrong.
+    Among them are those of the largest gradient and, for each place, those that a transposition or
+    a shift by one would put there, so that these can be told from other faults.
     """
     size = int(losses.sizes[j])
     most = _COMPARED[losses.way]
@@ -27,12 +26,12 @@ def coordinates_to_compare(losses, point, j):
         return np.arange(size)
     shape = losses.targets[j].value.shape
     rng = np.random.default_rng(0)
-    chosen = [_worst_coordinates(losses, point, j)]
+    chosen: list = []
     gradient = point.gradients[j]
     if gradient is not None:
         chosen.append(np.argsort(-np.abs(np.asarray(gradient).reshape(-1)))[: most // 8])
-    seeds = np.stack(np.unravel_index(rng.choice(size, most // 4, replace=False), shape))
-    chosen += [np.ravel_multi_index(seeds, shape), *_relatives(seeds, shape)]
+    places = np.stack(np.unravel_index(rng.choice(size, most // 4, replace=False), shape))
+    chosen += [np.ravel_multi_index(places, shape), *_relatives(places, shape)]
     unique = np.array(list(dict.fromkeys(np.concatenate(chosen).tolist())))
     return np.sort(unique[:most])
 
@@ -52,8 +51,12 @@ def _relatives(places, shape):
             yield np.ravel_multi_index(moved, shape)
 
 
-def _worst_coordinates(losses, point, j):
-    """Single coordinates that the most wrong parts of a random direction lead to."""
+def coordinates_found_by_halving(losses, point, j):
+    """Flat indices within target j of a few coordinates that are wrong.
+
+    A random direction is cut into parts, and those parts are followed, down to single coordinates,
+    whose derivative is most wrong.
+    """
     directions = losses.directions(seed=0)
     start = int(losses.offsets[j])
     followed = [(start, start + int(losses.sizes[j]))]

@@ -117,7 +117,7 @@ class Objective:
         """Loss and, where there are any, penalties at given weights and inputs."""
         weights = list(zip(self._weights, tensors[: len(self._weights)], strict=True))
         x = self._inputs(tensors[len(self._weights) :])
-        subject, batch = self._subject, self._batch
+        subject, _batch = self._subject, self._batch
         # Draws from global generators must be the same in each evaluation too.
         np.random.seed(0)
         random.seed(0)
@@ -136,12 +136,21 @@ class Objective:
                     regularizers = subject._get_regularization_losses()
                     self._penalty_of_weights_alone = len(penalties) == len(regularizers)
                 return pieces
-            if batch.get("y") is not None:
-                weight = batch.get("sample_weight")
-                extra = () if weight is None else (weight,)
-                return {"loss": self._projected(subject(batch["y"], x, *extra))}
-            arguments = x if isinstance(x, tuple) else (x,)
-            return {"loss": self._projected(subject(*arguments))}
+            return {"loss": self._projected(self._function_value(x))}
+
+    def _function_value(self, x):
+        """Outputs of a loss or of another function."""
+        function, y = self._subject, self._batch["y"]
+        weight = self._batch["sample_weight"]
+        if isinstance(function, keras.Loss):
+            return function(y, x, weight)
+        if y is None:
+            return function(*x) if isinstance(x, tuple) else function(x)
+        values = function(y, x)
+        if weight is None:
+            return values
+        # A loss function without reduction has a value for each example.
+        return values * keras.ops.reshape(weight, (-1,) + (1,) * (len(values.shape) - 1))
 
     def _weight_penalty(self, tensors):
         """The penalties without the forward pass, which regularizers do not need."""

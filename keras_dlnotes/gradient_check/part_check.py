@@ -4,7 +4,11 @@ import re
 
 import numpy as np
 
-from keras_dlnotes.gradient_check.drill_down import compare_coordinates, coordinates_to_compare
+from keras_dlnotes.gradient_check.drill_down import (
+    compare_coordinates,
+    coordinates_found_by_halving,
+    sample_of_coordinates,
+)
 from keras_dlnotes.gradient_check.line_losses import LineLosses
 from keras_dlnotes.gradient_check.report import GradientRow
 from keras_dlnotes.numerics.central_differences import Derivatives, step_sizes
@@ -162,16 +166,16 @@ class PartCheck:
         return self._make_row(j, verdict, a, n, e, None, cause, **counts)
 
     def _drill_down(self, j, direction_failed):
-        losses, target = self.losses, self.targets[j]
+        losses, target, point = self.losses, self.targets[j], self._point
         if self._every_coordinate:
             indices = np.arange(target.value.size)
         else:
-            indices = coordinates_to_compare(losses, self._point, j)
-        numeric, analytic = compare_coordinates(losses, self._point, j, indices)
-        scale = self._scale / losses.scales[j]
-        result = verdicts(
-            analytic, numeric.value, numeric.error, numeric.kink, losses.precision, scale
-        )
+            indices = sample_of_coordinates(losses, point, j)
+        numeric, analytic, result = self._compare(j, indices)
+        if direction_failed and FAILED not in result and len(indices) < target.value.size:
+            found = coordinates_found_by_halving(losses, point, j)
+            indices = np.union1d(indices, found)
+            numeric, analytic, result = self._compare(j, indices)
         allowed = tolerance(analytic, numeric.value, numeric.error, losses.precision)
         counts = {
             "inconclusive_count": int((result == INCONCLUSIVE).sum()),
@@ -184,8 +188,8 @@ class PartCheck:
             )
         failed = result == FAILED
         if failed.any():
-            excess = np.where(failed, np.abs(analytic - numeric.value) / allowed, -1.0)
-            worst = int(np.argmax(np.nan_to_num(excess, nan=np.inf)))
+            difference = np.where(failed, np.abs(analytic - numeric.value), -1.0)
+            worst = int(np.argmax(np.nan_to_num(difference, nan=np.inf)))
             clear = result != INCONCLUSIVE
             cause = likely_cause(
                 analytic[clear],
@@ -209,6 +213,18 @@ class PartCheck:
             cause = "wrong along a direction, though no single coordinate was found that is"
             return self._direction_row(j, FAILED, "; ".join(filter(None, [cause, kinks])), **counts)
         return self._neighbouring_row(j, kinks, counts)
+
+    def _compare(self, j, indices):
+        numeric, analytic = compare_coordinates(self.losses, self._point, j, indices)
+        result = verdicts(
+            analytic,
+            numeric.value,
+            numeric.error,
+            numeric.kink,
+            self.losses.precision,
+            self._scale / self.losses.scales[j],
+        )
+        return numeric, analytic, result
 
     def _neighbouring_row(self, j, kinks, counts):
         """A kink hides the gradient at the point itself: is it right at points nearby?"""

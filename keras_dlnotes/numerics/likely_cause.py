@@ -63,10 +63,9 @@ def _cut(a, t, where):
 
 
 def _proportional(a, n, t, where):
-    weight = n / np.maximum(t, np.finfo(float).tiny ** 0.25) ** 2
-    denominator = np.dot(weight, n)
-    factor = np.dot(weight, a) / denominator if denominator > 0.0 else 1.0
-    if not (np.abs(a - factor * n) <= t * (1.0 + abs(factor))).all():
+    factor = np.dot(n, a) / np.dot(n, n) if np.any(n) else 0.0
+    allowed = t * (1.0 + abs(factor))
+    if not ((np.abs(a - factor * n) <= allowed) & (allowed < np.abs(a).max())).all():
         return ""
     if abs(factor + 1.0) < 1e-3:
         return f"wrong sign{where}"

@@ -88,7 +88,7 @@ class Subclassed(keras.Model):
         self.out = layers.Dense(2)
 
     def call(self, x, training=False):
-        h = self.hidden(x * self.scale)
+        h = self.hidden(x * keras.ops.convert_to_tensor(self.scale, x.dtype))
         self.add_loss(0.01 * keras.ops.sum(h**2))
         return self.out(h)
 

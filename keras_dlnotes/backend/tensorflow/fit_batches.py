@@ -24,9 +24,9 @@ def peek(model, arguments):
             "Expected `data=(x, y)` under a tf.distribute strategy, where each replica sees only a "
             "part of a batch. Received: data=None."
         )
-    batch = next(iterator)
+    # All that the train function will take, and no more: a dataset that reads from the iterator
+    # itself would read ahead.
+    batches = list(itertools.islice(iterator, model.steps_per_execution))
     # Of the same element type, so that the train function is not traced anew.
-    again = tf.data.Dataset.from_generator(
-        lambda: itertools.chain([batch], iterator), output_signature=iterator.element_spec
-    )
-    return batch, (iter(again),)
+    again = tf.data.Dataset.from_generator(lambda: batches, output_signature=iterator.element_spec)
+    return batches[0], (iter(again),)
