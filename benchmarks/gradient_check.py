@@ -160,11 +160,11 @@ def benchmark(build, rounds, coordinates):
     model.train_on_batch(x, y)
     with_torch = keras.backend.backend() == "torch"
     size = model.count_params()
-    # A network whose other variables are frozen: every coordinate of the first kernel alone.
     first = model.trainable_variables[0]
     print(f"\n{build.__name__}: {size} parameters, {BATCH} examples, {keras.backend.backend()}")
 
     def every_coordinate():
+        """Of the first layer alone, the others being frozen."""
         for layer in model.layers[1:]:
             layer.trainable = False
         report = kd.check_gradients(model, x, y, every_coordinate=True, verbose=0)

@@ -158,10 +158,12 @@ class LineLosses:
             )
         ]
 
-    def nudged(self, tensors, distance, seed):
+    def nudged(self, distance, seed):
         """The targets' values moved in a random direction, relative to their sizes."""
         moves = self.directions(seed)
-        return [t + self.on_device(distance * m) for t, m in zip(tensors, moves, strict=True)]
+        return [
+            self.on_device(t.value + distance * m) for t, m in zip(self.targets, moves, strict=True)
+        ]
 
     def along_axes(self):
         """The direction whose parts of one coordinate are the axes, scaled like the others."""
@@ -170,7 +172,7 @@ class LineLosses:
     def measure_noise(self, point):
         """Finds out how noisy the loss is; decides thereby whether it really is float64's."""
         # At a point nearby: a kink at the point itself would look like noise.
-        point = point._replace(tensors=self.nudged(point.tensors, 1e-3, seed=999))
+        point = point._replace(tensors=self.nudged(1e-3, seed=999))
         self.noise = self._noise(point)
         if self._dtype == "float64" and self.noise > _NOISE_OF_FLOAT64 * max(abs(point.loss), 1e-3):
             self.precision = PRECISIONS["float32"]

@@ -29,6 +29,23 @@ def same_random_numbers():
     return contextlib.nullcontext()
 
 
+# A check runs each program a few times: what counts is how long it takes to compile.
+_QUICKLY = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
+
+
+def _compiled(function):
+    """Compiled once, at the first call, for arguments of those shapes."""
+    programs: list = []
+
+    def run(*arguments):
+        if not programs:
+            lowered = jax.jit(function).lower(*arguments)
+            programs.append(lowered.compile(compiler_options=_QUICKLY))
+        return programs[0](*arguments)
+
+    return run
+
+
 def over_rows(function, way):
     """A function of constants and one row, made to take many rows.
 
@@ -44,9 +61,9 @@ def over_rows(function, way):
         def run(constants, rows):
             return jnp.stack([function(constants, row) for row in zip(*rows, strict=True)])
     elif way == "loop":
-        run = jax.jit(lambda constants, rows: jax.lax.map(lambda r: function(constants, r), rows))
+        run = _compiled(lambda constants, rows: jax.lax.map(lambda r: function(constants, r), rows))
     else:
-        run = jax.jit(jax.vmap(function, in_axes=(None, 0)))
+        run = _compiled(jax.vmap(function, in_axes=(None, 0)))
     return lambda constants, rows: np.asarray(run(constants, rows), "float64")
 
 
@@ -58,7 +75,7 @@ def gradient_function(function, way):
     """
     run = jax.value_and_grad(function)
     if way != "eager":
-        run = jax.jit(run)
+        run = _compiled(run)
 
     def evaluate(values):
         value, gradients = run(values)
