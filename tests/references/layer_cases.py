@@ -26,6 +26,19 @@ WITHOUT_GRADIENT = {
     "TextVectorization",
     "TorchModuleWrapper",
 }
+# TensorFlow has no gradient of `hsv_to_rgb`, and that of `ImageProjectiveTransformV3`, which is
+# linear in the image, is not its transpose where the image is reflected at its edges.
+WRONG_IN_TENSORFLOW = {
+    "RandAugment",
+    "RandomColorJitter",
+    "RandomHue",
+    "RandomPerspective",
+    "RandomRotation",
+    "RandomSaturation",
+    "RandomShear",
+    "RandomTranslation",
+    "RandomZoom",
+}
 ACTIVATIONS = [
     "celu",
     "elu",

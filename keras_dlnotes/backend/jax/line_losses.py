@@ -5,6 +5,7 @@ no large array is made for all points outside the compiled program.
 """
 
 import contextlib
+from typing import Any
 
 import jax
 import jax.experimental
@@ -30,7 +31,7 @@ def same_random_numbers():
 
 
 # A check runs each program a few times: what counts is how long it takes to compile.
-_QUICKLY = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
+_QUICKLY: Any = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
 
 
 def _compiled(function):
