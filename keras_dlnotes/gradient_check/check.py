@@ -169,16 +169,11 @@ def _check(dtype, options, settings, progress):
         if second_order:
             parts["second order"] = _slope(objective, tensors, options["seed"])
         rows, notes, checks = [], [], []
+        if objective.narrow_layers:
+            notes.append(f"does not compute in {dtype}: {', '.join(objective.narrow_layers)}")
         for name, function in parts.items():
             check = PartCheck(
-                name,
-                function,
-                objective.targets,
-                tensors,
-                dtype,
-                directions,
-                every_coordinate,
-                progress.advance,
+                name, function, objective, tensors, directions, every_coordinate, progress.advance
             )
             rows += check.run()
             notes += check.notes

@@ -18,8 +18,9 @@ from keras_dlnotes.numerics.central_differences import (
 backend = active.line_losses
 
 _MOST_ROWS = 64
-# Numbers in the arrays that all rows of one call hold together, for each large array of the model.
+# Weights and activations that all rows of one call may hold together.
 _MOST_NUMBERS = 2**22
+_ACTIVATIONS_PER_DATUM = 16
 # Between float64's and float32's: whoever has more noise than this computed in float32.
 _NOISE_OF_FLOAT64 = 1e-11
 
@@ -42,12 +43,12 @@ class LineLosses:
     Args:
         function: takes the list of the targets' tensors and returns a scalar.
         targets: list of `Target`.
-        tensors: the targets' values on the device.
         dtype: "float64" or "float32".
+        data_size: how many numbers the data have, by which activations are guessed.
         progress: called with the number of evaluations after each call of the program.
     """
 
-    def __init__(self, function, targets, tensors, dtype, progress):
+    def __init__(self, function, targets, dtype, data_size, progress):
         self.targets = targets
         self.sizes = np.array([t.value.size for t in targets])
         self.offsets = np.concatenate([[0], np.cumsum(self.sizes)])
@@ -57,7 +58,8 @@ class LineLosses:
         self._dtype = dtype
         self._function = function
         self._progress = progress
-        self._most_rows = int(np.clip(_MOST_NUMBERS // max(self.offsets[-1], 1), 1, _MOST_ROWS))
+        numbers = self.offsets[-1] + _ACTIVATIONS_PER_DATUM * data_size
+        self._most_rows = int(np.clip(_MOST_NUMBERS // numbers, 1, _MOST_ROWS))
         self._ways = list(backend.WAYS)
         self._gradient_way = None
         self._run: Any = None

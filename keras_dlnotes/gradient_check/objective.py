@@ -10,6 +10,7 @@ import numpy as np
 from keras_dlnotes.backend import active
 from keras_dlnotes.gradient_check.frozen_scope import FrozenScope
 from keras_dlnotes.gradient_check.target import Target
+from keras_dlnotes.instrumentation.patch import patched
 
 backend = active.line_losses
 
@@ -30,11 +31,15 @@ class Objective:
     def __init__(self, subject, batch, training, with_inputs, dtype, seed, compile_loss=None):
         self._subject = subject
         self._training = training
-        self._dtype = dtype
+        self.dtype = dtype
         self._compile_loss = compile_loss
         self._random = np.random.default_rng(seed)
         self._projections: list[Any] = []
         self._batch = keras.tree.map_structure(self._leaf, batch)
+        self.data_size = sum(
+            np.size(leaf) for leaf in keras.tree.flatten(batch) if leaf is not None
+        )
+        self.narrow_layers: list[str] = []
         self.parts: dict[str, Callable] = {}
         self.skipped: dict[str, str] = {}
         self._frozen: list[tuple] = []
@@ -49,19 +54,37 @@ class Objective:
 
         def note(tensors):
             found.update(self._pieces(tensors))
-            found["dtype"] = backend.dtype_name(found["loss"])
             return found["loss"]
 
-        backend.trace(note, values)
-        self.result_dtype = found.pop("dtype")
+        with patched(self._watched_calls()):
+            backend.trace(note, values)
         for name in found:
             self.parts[name] = lambda tensors, name=name: self._pieces(tensors)[name]
         if "penalty" in found and self._penalty_of_weights_alone:
             self.parts["penalty"] = self._weight_penalty
 
+    def _watched_calls(self):
+        """Replacements for the layers' `call` that note down outputs of too little precision."""
+        if not isinstance(self._subject, keras.Layer):
+            return []
+
+        def watched(layer):
+            call = layer.call
+
+            def wrapper(*arguments, **options):
+                outputs = call(*arguments, **options)
+                kinds = {backend.dtype_name(o) for o in keras.tree.flatten(outputs) if _is_float(o)}
+                if kinds - {self.dtype} and layer.path not in self.narrow_layers:
+                    self.narrow_layers.append(layer.path)
+                return outputs
+
+            return wrapper
+
+        return [(layer, "call", watched(layer)) for layer in self._subject._flatten_layers()]
+
     def tensors(self):
         """The targets' values on the device."""
-        return [backend.constant(target.value.astype(self._dtype)) for target in self.targets]
+        return [backend.constant(target.value.astype(self.dtype)) for target in self.targets]
 
     def _leaf(self, array):
         """Floating-point data in the precision of the check, other data as it is."""
@@ -72,7 +95,7 @@ class Objective:
         if array.dtype.kind in "OSU":
             return array
         if array.dtype.kind == "f" or array.dtype.name == "bfloat16":
-            array = array.astype(self._dtype)
+            array = array.astype(self.dtype)
         return backend.constant(array)
 
     def _weight_targets(self):
@@ -87,7 +110,7 @@ class Objective:
                     self.skipped[variable.path] = f"holds {variable.dtype} numbers"
                 continue
             # Read from the device as it is stored, though the variable now reports another dtype.
-            value = keras.ops.convert_to_numpy(variable.value).astype(self._dtype)
+            value = keras.ops.convert_to_numpy(variable.value).astype(self.dtype)
             if id(variable) not in trainable:
                 self._frozen.append((variable, backend.constant(value)))
                 if id(variable) in trained_once:
@@ -195,14 +218,16 @@ class Objective:
                 shape = tuple(output.shape)
                 scale = max(1.0, np.prod(shape)) ** -0.5
                 projection = self._random.normal(size=shape) * scale
-                self._projections.append(projection.astype(self._dtype))
+                self._projections.append(projection.astype(self.dtype))
             projection = keras.ops.convert_to_tensor(self._projections[i], output.dtype)
             total = total + keras.ops.sum(output * projection)
         return total
 
 
 def _is_float(tensor):
-    return keras.backend.is_float_dtype(keras.backend.standardize_dtype(tensor.dtype))
+    return hasattr(tensor, "dtype") and keras.backend.is_float_dtype(
+        keras.backend.standardize_dtype(tensor.dtype)
+    )
 
 
 def _unique(variables):

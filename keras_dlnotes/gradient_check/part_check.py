@@ -27,6 +27,8 @@ _NEGLIGIBLE = 1e-3
 # Distance, relative to a target's size, of the neighbouring points where a kink is left behind.
 _NUDGE = 1e-2
 _NUDGES = 2
+# Equal losses may differ by this share of their size.
+_SAME = 1e-5
 
 
 class PartCheck:
@@ -35,20 +37,19 @@ class PartCheck:
     Args:
         name: of the part of the loss.
         function: takes the list of the targets' tensors and returns a scalar.
-        targets: list of `Target`.
+        objective: the `Objective` that it is a part of.
         tensors: the targets' values on the device.
-        dtype: "float64" or "float32".
         directions: how many random directions are tried over each target.
         every_coordinate: compare all coordinates one by one.
         progress: called with numbers of evaluations.
     """
 
-    def __init__(
-        self, name, function, targets, tensors, dtype, directions, every_coordinate, progress
-    ):
+    def __init__(self, name, function, objective, tensors, directions, every_coordinate, progress):
         self.name = name
-        self.targets = targets
-        self.losses = LineLosses(function, targets, tensors, dtype, progress)
+        self.targets = objective.targets
+        self.losses = LineLosses(
+            function, objective.targets, objective.dtype, objective.data_size, progress
+        )
         self.notes: list[str] = []
         self._tensors = tensors
         self._direction_count = directions
@@ -97,21 +98,25 @@ class PartCheck:
         """Chooses how rows are evaluated; the spread of equal losses where that is not small."""
         losses = self.losses
         zeros = [np.zeros(t.value.shape) for t in self.targets]
-        allowed = 1e3 * losses.precision
+        # What the loss is made of, which may be more than what is left of it. Rounding, also
+        # float32's, is far below this; random numbers are far above.
+        size = abs(point.loss) + sum(
+            np.abs(g * t.value).sum()
+            for g, t in zip(point.gradients, self.targets, strict=True)
+            if g is not None
+        )
+        allowed = _SAME * size
         while True:
             rows = np.concatenate(
                 [losses.losses(point, zeros, [0] * 3, [0] * 3, [0.0] * 3) for _ in range(2)]
             )
             self._middle = float(rows[0])
             again = losses.point(self._tensors).loss
-            largest = max(np.abs(rows).max(), abs(point.loss))
-            if not np.isfinite(rows).all():
-                largest = np.nan
             spread = np.ptp([*rows, point.loss, again])
-            if spread <= allowed * largest or spread == 0.0:
+            if spread <= allowed:
                 return None
             # Not the same in the vectorised program: a fault of that, unless the loss is random.
-            if abs(point.loss - again) > allowed * abs(again) or not losses.use_next_way():
+            if abs(point.loss - again) > allowed or not losses.use_next_way():
                 return spread
 
     def _measure_directions(self):

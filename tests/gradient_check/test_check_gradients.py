@@ -90,8 +90,19 @@ def test_float32_inside_is_noticed_and_judged_by_its_noise():
     report = kd.check_gradients(narrow, normal(4, 3))
     assert report.passed
     assert "float32" in report.notes[0]
+    layer = layers.Lambda(narrow, name="narrow")
+    report = kd.check_gradients(keras.Sequential([layers.Dense(3), layer]), normal(4, 3))
+    assert report.passed
     wrong = unary(narrow, lambda x: 1.1 * (1.0 - ops.tanh(x) ** 2))
     assert not kd.check_gradients(wrong, normal(4, 3)).passed
+
+
+def test_layer_whose_output_stays_narrow_is_named():
+    narrow = layers.Lambda(lambda x: ops.cast(x, "float32"), name="narrow")
+    model = keras.Sequential([keras.Input((3,)), layers.Dense(3), narrow, layers.Dense(2)])
+    report = kd.check_gradients(model, normal(4, 3))
+    assert report.passed
+    assert any("narrow" in note for note in report.notes), report
 
 
 def test_what_cannot_compute_in_float64_says_so():
