@@ -9,8 +9,9 @@ import keras
 import numpy as np
 
 from keras_dlnotes.backend import active
+from keras_dlnotes.gradient_check.error_line import one_line
 from keras_dlnotes.gradient_check.objective import Objective
-from keras_dlnotes.gradient_check.part_check import PartCheck, one_line
+from keras_dlnotes.gradient_check.part_check import PartCheck
 from keras_dlnotes.gradient_check.progress import Progress
 from keras_dlnotes.gradient_check.report import GradientReport
 from keras_dlnotes.gradient_check.shadow import computing_in, replaced

@@ -1,7 +1,5 @@
 """The check of one part of the loss: directions first, coordinates where a direction fails."""
 
-import re
-
 import numpy as np
 
 from keras_dlnotes.gradient_check.drill_down import (
@@ -9,7 +7,9 @@ from keras_dlnotes.gradient_check.drill_down import (
     coordinates_found_by_halving,
     sample_of_coordinates,
 )
+from keras_dlnotes.gradient_check.error_line import one_line
 from keras_dlnotes.gradient_check.line_losses import LineLosses
+from keras_dlnotes.gradient_check.neighbourhood import Neighbourhood
 from keras_dlnotes.gradient_check.report import GradientRow
 from keras_dlnotes.numerics.central_differences import Derivatives, step_sizes
 from keras_dlnotes.numerics.gradient_verdict import (
@@ -24,9 +24,6 @@ from keras_dlnotes.numerics.likely_cause import likely_cause
 
 # A derivative by relative changes of the weights that is smaller than this share of the loss is 0.
 _NEGLIGIBLE = 1e-3
-# Distance, relative to a target's size, of the neighbouring points where a kink is left behind.
-_NUDGE = 1e-2
-_NUDGES = 2
 # Equal losses may differ by this share of their size.
 _SAME = 1e-5
 
@@ -54,7 +51,6 @@ class PartCheck:
         self._tensors = tensors
         self._direction_count = directions
         self._every_coordinate = every_coordinate
-        self._neighbours: list = []
 
     def run(self):
         """The rows of the report, one a target."""
@@ -138,6 +134,7 @@ class PartCheck:
             )
         largest = max((np.nanmax(np.abs([m[1], m[2]]), initial=0.0) for m in measured), default=0.0)
         self._scale = max(largest, _NEGLIGIBLE * abs(self._middle))
+        self._neighbourhood = Neighbourhood(losses, self._scale)
         self._lines = []
         for directions, analytic, quick, error in measured:
             kink = np.zeros(len(low))
@@ -162,7 +159,7 @@ class PartCheck:
         found = [result[j] for _, _, result in self._lines]
         if all(verdict == PASSED for verdict in found) and not self._every_coordinate:
             return self._direction_row(j, PASSED, "")
-        return self._drill_down(j, FAILED in found)
+        return self._drill_down(j, found)
 
     def _direction_row(self, j, verdict, cause, **counts):
         """A row that shows the worst direction."""
@@ -170,112 +167,80 @@ class PartCheck:
         a, n, e = analytic[j], numeric.value[j], numeric.error[j]
         return self._make_row(j, verdict, a, n, e, None, cause, **counts)
 
-    def _drill_down(self, j, direction_failed):
-        losses, target, point = self.losses, self.targets[j], self._point
-        if self._every_coordinate:
-            indices = np.arange(target.value.size)
-        else:
-            indices = sample_of_coordinates(losses, point, j)
-        numeric, analytic, result = self._compare(j, indices)
-        if direction_failed and FAILED not in result and len(indices) < target.value.size:
-            found = coordinates_found_by_halving(losses, point, j)
-            indices = np.union1d(indices, found)
-            numeric, analytic, result = self._compare(j, indices)
-        allowed = tolerance(analytic, numeric.value, numeric.error, losses.precision)
-        counts = {
-            "inconclusive_count": int((result == INCONCLUSIVE).sum()),
-            "compared_count": len(indices),
-        }
-        kinks = ""
-        if counts["inconclusive_count"]:
-            kinks = "{inconclusive_count} of {compared_count} coordinates are at a kink".format(
-                **counts
-            )
+    def _drill_down(self, j, found):
+        """The row of a target on which the directions, with the verdicts `found`, were not enough."""
+        indices, numeric, analytic, result = self._compare(j, FAILED in found)
         failed = result == FAILED
-        if failed.any():
+        at_kink = int((result == INCONCLUSIVE).sum())
+        counts = {"inconclusive_count": at_kink, "compared_count": len(indices)}
+        kinks = f"{at_kink} of {len(indices)} coordinates are at a kink" if at_kink else ""
+
+        def row(verdict, cause, measure=None):
+            cause = "; ".join(filter(None, [cause, kinks]))
+            if measure is not None:
+                return self._make_row(j, verdict, *measure, None, cause, **counts)
+            return self._direction_row(j, verdict, cause, **counts)
+
+        def failed_row():
+            if not failed.any():
+                return row(
+                    FAILED, "wrong along a direction, though at no coordinate that was tried"
+                )
+            cause = self._cause(j, indices, numeric, analytic, result != INCONCLUSIVE)
             difference = np.where(failed, np.abs(analytic - numeric.value), -1.0)
             worst = int(np.argmax(np.nan_to_num(difference, nan=np.inf)))
-            clear = result != INCONCLUSIVE
-            cause = likely_cause(
-                analytic[clear],
-                numeric.value[clear],
-                allowed[clear],
-                indices[clear],
-                target.value.shape,
-            )
-            index = tuple(map(int, np.unravel_index(indices[worst], target.value.shape)))
-            return self._make_row(
-                j,
-                FAILED,
-                analytic[worst],
-                numeric.value[worst],
-                numeric.error[worst],
-                index,
-                "; ".join(filter(None, [cause, kinks])),
-                **counts,
-            )
-        if direction_failed:
-            cause = "wrong along a direction, though no single coordinate was found that is"
-            return self._direction_row(j, FAILED, "; ".join(filter(None, [cause, kinks])), **counts)
-        return self._neighbouring_row(j, kinks, counts)
+            measure = analytic[worst], numeric.value[worst], numeric.error[worst]
+            index = tuple(map(int, np.unravel_index(indices[worst], self.targets[j].value.shape)))
+            cause = "; ".join(filter(None, [cause, kinks]))
+            return self._make_row(j, FAILED, *measure, index, cause, **counts)
 
-    def _compare(self, j, indices):
-        numeric, analytic = compare_coordinates(self.losses, self._point, j, indices)
-        result = verdicts(
-            analytic,
-            numeric.value,
-            numeric.error,
-            numeric.kink,
-            self.losses.precision,
-            self._scale / self.losses.scales[j],
+        any_failed = failed.any() or FAILED in found
+        bent = kinks or any(numeric.kink[j] > 0.0 for _, numeric, _ in self._lines)
+        clearly = failed & ((numeric.kink == 0.0) | ~np.isfinite(analytic))
+        if any_failed and (clearly.any() or not bent):
+            return failed_row()
+        if not kinks and not any_failed and INCONCLUSIVE not in found:
+            return row(PASSED, "")
+        # A kink hides the gradient at the point itself. Is it right at points nearby?
+        nearby, measure = self._neighbourhood.verdict(j)
+        if nearby == FAILED:
+            if any_failed:
+                return failed_row()
+            return row(FAILED, "wrong at a point nearby, off the kink", measure)
+        if nearby == INCONCLUSIVE:
+            return row(INCONCLUSIVE, "" if bent else "the loss is too noisy to tell")
+        many = 2 * at_kink > len(indices)
+        verdict = INCONCLUSIVE if any_failed or many else PASSED
+        return row(verdict, "right at points nearby, off the kinks" if bent else "")
+
+    def _compare(self, j, direction_failed):
+        """Coordinates of target j with their numeric and analytic derivatives and verdicts."""
+        losses, point, size = self.losses, self._point, int(self.losses.sizes[j])
+
+        def measured(indices):
+            numeric, analytic = compare_coordinates(losses, point, j, indices)
+            scale = self._scale / losses.scales[j]
+            result = verdicts(
+                analytic, numeric.value, numeric.error, numeric.kink, losses.precision, scale
+            )
+            return indices, numeric, analytic, result
+
+        if self._every_coordinate:
+            return measured(np.arange(size))
+        sample = measured(sample_of_coordinates(losses, point, j))
+        if not direction_failed or FAILED in sample[-1] or len(sample[0]) == size:
+            return sample
+        return measured(np.union1d(sample[0], coordinates_found_by_halving(losses, point, j)))
+
+    def _cause(self, j, indices, numeric, analytic, clear):
+        allowed = tolerance(analytic, numeric.value, numeric.error, self.losses.precision)
+        return likely_cause(
+            analytic[clear],
+            numeric.value[clear],
+            allowed[clear],
+            indices[clear],
+            self.targets[j].value.shape,
         )
-        return numeric, analytic, result
-
-    def _neighbouring_row(self, j, kinks, counts):
-        """A kink hides the gradient at the point itself: is it right at points nearby?"""
-        found = [line[2][j] for line in self._lines]
-        if all(verdict == PASSED for verdict in found) and not kinks:
-            return self._direction_row(j, PASSED, "", **counts)
-        verdict_nearby, line = self._nearby(j)
-        if verdict_nearby == FAILED:
-            analytic, numeric = line
-            cause = "; ".join(filter(None, [kinks, "wrong at a point nearby, off the kink"]))
-            return self._make_row(
-                j, FAILED, analytic[j], numeric.value[j], numeric.error[j], None, cause, **counts
-            )
-        compared, inconclusive = counts["compared_count"], counts["inconclusive_count"]
-        if verdict_nearby == PASSED:
-            cause = "; ".join(filter(None, [kinks, "right at points nearby, off the kinks"]))
-            verdict = PASSED if 2 * inconclusive <= compared else INCONCLUSIVE
-            return self._direction_row(j, verdict, cause, **counts)
-        cause = kinks or "the loss is too noisy to tell"
-        return self._direction_row(j, INCONCLUSIVE, cause, **counts)
-
-    def _nearby(self, j):
-        losses = self.losses
-        low, high = losses.offsets[:-1], losses.offsets[1:]
-        if not self._neighbours:
-            for k in range(_NUDGES):
-                moves = losses.directions(2000 + k)
-                point = losses.point(
-                    [
-                        t + losses.on_device(_NUDGE * m)
-                        for t, m in zip(self._tensors, moves, strict=True)
-                    ]
-                )
-                zeros = [np.zeros(t.value.shape) for t in self.targets]
-                middle = losses.losses(point, zeros, [0], [0], [0.0])[0]
-                point = point._replace(loss=float(middle))
-                directions = losses.directions(3000 + k)
-                numeric = losses.derivatives(point, directions, low, high)
-                analytic = losses.analytic(point, directions, low, high)
-                self._neighbours.append((analytic, numeric, self._verdicts(analytic, numeric)))
-        for analytic, numeric, result in self._neighbours:
-            if result[j] == FAILED:
-                return FAILED, (analytic, numeric)
-        if any(result[j] == PASSED for _, _, result in self._neighbours):
-            return PASSED, None
-        return INCONCLUSIVE, None
 
     def _make_row(self, j, verdict, a, n, e, index, cause, **counts):
         target = self.targets[j]
@@ -298,13 +263,3 @@ class PartCheck:
         return GradientRow(
             self.name, target.path, target.value.shape, FAILED, nan, None, nan, nan, nan, cause
         )
-
-
-def one_line(error):
-    """An exception in one line; Keras wraps a layer's own message and sets it in bold."""
-    text = str(error)
-    place = re.search(r"Exception encountered when calling (\S+)\.call\(\)", text)
-    bold = re.search(r"\x1b\[1m(.*?)\x1b\[0m", text, re.DOTALL)
-    lines = (bold[1] if bold else text).strip().splitlines()
-    where = f" in {place[1]}" if place else ""
-    return f"{type(error).__name__}{where}: {lines[0][:200] if lines else ''}"

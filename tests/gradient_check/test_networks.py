@@ -93,6 +93,7 @@ class Subclassed(keras.Model):
         return self.out(h)
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+        y = keras.ops.convert_to_tensor(y, y_pred.dtype)
         return keras.ops.mean(keras.ops.abs(y - y_pred) ** 3) + sum(self.losses)
 
 
