@@ -5,13 +5,12 @@ import itertools
 import numpy as np
 
 from keras_dlnotes.numerics.central_differences import Derivatives
-from keras_dlnotes.numerics.gradient_verdict import tolerance
+from keras_dlnotes.numerics.gradient_verdict import FAILED
 
 # So many coordinates are compared one by one, by how losses are evaluated.
 _COMPARED = {"vectorized": 256, "loop": 128, "eager": 48}
 _PARTS = 8
 _MOST_FOLLOWED = 4
-_SWEEP = 4
 
 
 def sample_of_coordinates(losses, point, j):
@@ -68,12 +67,9 @@ def coordinates_found_by_halving(losses, point, j):
             for a, b in _pairs(np.linspace(low, high, _PARTS + 1).astype(int))
         ]
         low, high = map(np.array, zip(*parts, strict=True))
-        numeric = losses.derivatives(point, directions, low, high, _SWEEP)
-        analytic = losses.analytic(point, directions, low, high)
-        excess = np.abs(analytic - numeric.value) / tolerance(
-            analytic, numeric.value, numeric.error, losses.precision
-        )
-        order = [i for i in np.argsort(-np.nan_to_num(excess, nan=np.inf)) if not excess[i] <= 1.0]
+        analytic, numeric, result = losses.judge(point, directions, low, high)
+        difference = np.nan_to_num(np.abs(analytic - numeric.value), nan=np.inf)
+        order = [i for i in np.argsort(-difference) if result[i] == FAILED]
         worst = [parts[i] for i in order[:_MOST_FOLLOWED]]
         found += [low for low, high in worst if high - low == 1]
         followed = [(low, high) for low, high in worst if high - low > 1]
@@ -84,15 +80,14 @@ def _pairs(edges):
     return [(a, b) for a, b in itertools.pairwise(edges) if b > a]
 
 
-def compare_coordinates(losses, point, j, indices):
-    """Numeric and analytic partial derivatives of target j at flat indices.
+def compare_coordinates(losses, point, j, indices, scale):
+    """Judges partial derivatives of target j at flat indices.
 
     Returns:
-        `Derivatives` and the analytic ones, both by the target's own coordinates.
+        The analytic ones, the numeric `Derivatives`, both by the target's own coordinates, and the
+        verdicts.
     """
-    axes = losses.along_axes()
-    scale = losses.scales[j]
     low = losses.offsets[j] + indices
-    numeric = losses.derivatives(point, axes, low, low + 1, _SWEEP)
-    analytic = losses.analytic(point, axes, low, low + 1)
-    return Derivatives(*(part / scale for part in numeric)), analytic / scale
+    analytic, numeric, result = losses.judge(point, losses.along_axes(), low, low + 1, scale)
+    unit = losses.scales[j]
+    return analytic / unit, Derivatives(*(part / unit for part in numeric)), result

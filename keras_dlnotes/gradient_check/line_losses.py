@@ -12,8 +12,10 @@ from keras_dlnotes.numerics.central_differences import (
     derivatives,
     noise_level,
     random_directions,
+    rounding,
     step_sizes,
 )
+from keras_dlnotes.numerics.gradient_verdict import PASSED, verdicts
 
 backend = active.line_losses
 
@@ -23,6 +25,8 @@ _MOST_NUMBERS = 2**22
 _ACTIVATIONS_PER_DATUM = 16
 # Between float64's and float32's: whoever has more noise than this computed in float32.
 _NOISE_OF_FLOAT64 = 1e-11
+# A derivative by relative changes of the weights that is smaller than this share of the loss is 0.
+_NEGLIGIBLE = 1e-3
 
 
 class Point(NamedTuple):
@@ -200,11 +204,50 @@ class LineLosses:
         floor = self.precision * abs(point.loss)
         return max(*levels, floor, np.finfo(self._dtype).tiny)
 
-    def derivatives(self, point, directions, low, high, count=5):
-        """Derivatives along lines, by a sweep of `count` step sizes."""
-        if not len(low):
-            return Derivatives(*(np.zeros(0) for _ in range(3)))
-        steps = step_sizes(self.precision, count)
+    def judge(self, point, directions, low, high, scale=None):
+        """Compares the gradient with differences of the loss along lines.
+
+        First by two losses a line: where they agree, no error estimate is needed. On the other
+        lines the step is swept.
+
+        Args:
+            point: a `Point`.
+            directions: list of NumPy arrays, one a target.
+            low: first moved coordinate, [lines].
+            high: end of the moved coordinates, [lines].
+            scale: size of the whole gradient's derivatives, see `verdicts`; None for that of the
+                largest line.
+
+        Returns:
+            The gradient's derivatives, the numeric `Derivatives`, and the verdicts, each [lines].
+        """
+        low, high = np.asarray(low), np.asarray(high)
+        analytic = self._analytic(point, directions, low, high)
+        (h,) = step_sizes(self.precision, 1)
+        steps = np.repeat([h, -h], len(low))
+        losses = self.losses(point, directions, np.tile(low, 2), np.tile(high, 2), steps)
+        plus, minus = losses.reshape(2, -1)
+        zeros = np.zeros(len(low))
+        numeric = Derivatives((plus - minus) / (2.0 * h), zeros + rounding(self.noise, h), zeros)
+        if scale is None:
+            scale = self.scale_of(point, analytic, numeric.value)
+        result = verdicts(analytic, *numeric, self.precision, scale)
+        (left,) = np.nonzero(result != PASSED)
+        if left.size:
+            swept = self._sweep(point, directions, low[left], high[left])
+            numeric = Derivatives(*map(np.copy, numeric))
+            for old, new in zip(numeric, swept, strict=True):
+                old[left] = new
+            result = verdicts(analytic, *numeric, self.precision, scale)
+        return analytic, numeric, result
+
+    def scale_of(self, point, *derivatives):
+        """The largest of some derivatives, or a share of the loss below which they are zero."""
+        largest = max(np.nanmax(np.abs(d), initial=0.0) for d in derivatives)
+        return max(largest, _NEGLIGIBLE * abs(point.loss))
+
+    def _sweep(self, point, directions, low, high):
+        steps = step_sizes(self.precision)
         both = np.concatenate([steps, -steps])
         values = self.losses(
             point,
@@ -212,10 +255,10 @@ class LineLosses:
             np.repeat(low, len(both)),
             np.repeat(high, len(both)),
             np.tile(both, len(low)),
-        ).reshape(len(low), 2, count)
+        ).reshape(len(low), 2, len(steps))
         return derivatives(steps, values[:, 0], values[:, 1], point.loss, self.noise)
 
-    def analytic(self, point, directions, low, high):
+    def _analytic(self, point, directions, low, high):
         """The gradient's own derivatives along the same lines."""
         gradient = np.concatenate(
             [

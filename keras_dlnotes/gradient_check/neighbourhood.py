@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from keras_dlnotes.numerics.gradient_verdict import FAILED, INCONCLUSIVE, PASSED, verdicts
+from keras_dlnotes.numerics.gradient_verdict import FAILED, INCONCLUSIVE, PASSED
 
 # Distance of the points, relative to a target's size, and how many there are.
 _DISTANCE = 1e-2
@@ -39,10 +39,6 @@ class Neighbourhood:
         directions = losses.directions(3000 + k)
         middle = losses.losses(point, directions, [0], [0], [0.0])[0]
         point = point._replace(loss=float(middle))
-        numeric = losses.derivatives(point, directions, low, high)
-        analytic = losses.analytic(point, directions, low, high)
-        result = verdicts(
-            analytic, numeric.value, numeric.error, numeric.kink, losses.precision, self._scale
-        )
+        analytic, numeric, result = losses.judge(point, directions, low, high, self._scale)
         # A gradient cannot be judged where there is no number to judge it by.
         return analytic, numeric, np.where(np.isfinite(numeric.error), result, INCONCLUSIVE)

@@ -11,19 +11,15 @@ from keras_dlnotes.gradient_check.error_line import one_line
 from keras_dlnotes.gradient_check.line_losses import LineLosses
 from keras_dlnotes.gradient_check.neighbourhood import Neighbourhood
 from keras_dlnotes.gradient_check.report import GradientRow
-from keras_dlnotes.numerics.central_differences import Derivatives, step_sizes
 from keras_dlnotes.numerics.gradient_verdict import (
     FAILED,
     INCONCLUSIVE,
     PASSED,
     relative_error,
     tolerance,
-    verdicts,
 )
 from keras_dlnotes.numerics.likely_cause import likely_cause
 
-# A derivative by relative changes of the weights that is smaller than this share of the loss is 0.
-_NEGLIGIBLE = 1e-3
 # Equal losses may differ by this share of their size.
 _SAME = 1e-5
 
@@ -97,7 +93,7 @@ class PartCheck:
         # What the loss is made of, which may be more than what is left of it. Rounding, also
         # float32's, is far below this; random numbers are far above.
         size = abs(point.loss) + sum(
-            np.abs(g * t.value).sum()
+            np.nansum(np.abs(g * t.value))
             for g, t in zip(point.gradients, self.targets, strict=True)
             if g is not None
         )
@@ -116,42 +112,15 @@ class PartCheck:
                 return spread
 
     def _measure_directions(self):
-        """Fills `_lines`: per direction, the measures and verdicts of all targets."""
+        """Fills `_lines`: for each direction the measures and verdicts of all targets."""
         losses, point = self.losses, self._point
         low, high = losses.offsets[:-1], losses.offsets[1:]
-        h = step_sizes(losses.precision, 1)
-        measured = []
-        for k in range(self._direction_count):
-            directions = losses.directions(k)
-            analytic = losses.analytic(point, directions, low, high)
-            # Two evaluations a target. Agreement needs no error estimate; disagreement does.
-            steps = np.concatenate([np.tile(h, len(low)), np.tile(-h, len(low))])
-            values = losses.losses(point, directions, np.tile(low, 2), np.tile(high, 2), steps)
-            plus, minus = values.reshape(2, -1)
-            quick = (plus - minus) / (2.0 * h)
-            measured.append(
-                (directions, analytic, quick, np.full(len(low), 8.0 * losses.noise / h))
-            )
-        largest = max((np.nanmax(np.abs([m[1], m[2]]), initial=0.0) for m in measured), default=0.0)
-        self._scale = max(largest, _NEGLIGIBLE * abs(self._middle))
+        self._lines = [
+            losses.judge(point, losses.directions(k), low, high)
+            for k in range(self._direction_count)
+        ]
+        self._scale = losses.scale_of(point, *(d for a, n, _ in self._lines for d in (a, n.value)))
         self._neighbourhood = Neighbourhood(losses, self._scale)
-        self._lines = []
-        for directions, analytic, quick, error in measured:
-            kink = np.zeros(len(low))
-            result = self._verdicts(analytic, Derivatives(quick, error, kink))
-            swept = np.flatnonzero(result != PASSED)
-            numeric = Derivatives(quick, error, kink)
-            if swept.size:
-                sweep = losses.derivatives(point, directions, low[swept], high[swept])
-                for part, new in zip(numeric, sweep, strict=True):
-                    part[swept] = new
-                result = self._verdicts(analytic, numeric)
-            self._lines.append((analytic, numeric, result))
-
-    def _verdicts(self, analytic, numeric):
-        return verdicts(
-            analytic, numeric.value, numeric.error, numeric.kink, self.losses.precision, self._scale
-        )
 
     def _row(self, j):
         if j in self._shape_faults:
@@ -164,12 +133,12 @@ class PartCheck:
     def _direction_row(self, j, verdict, cause, **counts):
         """A row that shows the worst direction."""
         analytic, numeric, _ = max(self._lines, key=lambda line: abs(line[0][j] - line[1].value[j]))
-        a, n, e = analytic[j], numeric.value[j], numeric.error[j]
-        return self._make_row(j, verdict, a, n, e, None, cause, **counts)
+        measure = analytic[j], numeric.value[j], numeric.error[j]
+        return self._make_row(j, verdict, measure, None, cause, **counts)
 
     def _drill_down(self, j, found):
-        """The row of a target on which the directions, with the verdicts `found`, were not enough."""
-        indices, numeric, analytic, result = self._compare(j, FAILED in found)
+        """The row of a target on which the directions' verdicts `found` were not enough."""
+        indices, analytic, numeric, result = self._compare(j, FAILED in found)
         failed = result == FAILED
         at_kink = int((result == INCONCLUSIVE).sum())
         counts = {"inconclusive_count": at_kink, "compared_count": len(indices)}
@@ -177,22 +146,20 @@ class PartCheck:
 
         def row(verdict, cause, measure=None):
             cause = "; ".join(filter(None, [cause, kinks]))
-            if measure is not None:
-                return self._make_row(j, verdict, *measure, None, cause, **counts)
-            return self._direction_row(j, verdict, cause, **counts)
+            if measure is None:
+                return self._direction_row(j, verdict, cause, **counts)
+            return self._make_row(j, verdict, measure, None, cause, **counts)
 
         def failed_row():
             if not failed.any():
-                return row(
-                    FAILED, "wrong along a direction, though at no coordinate that was tried"
-                )
+                return row(FAILED, "wrong along a direction, at no coordinate that was tried")
             cause = self._cause(j, indices, numeric, analytic, result != INCONCLUSIVE)
             difference = np.where(failed, np.abs(analytic - numeric.value), -1.0)
             worst = int(np.argmax(np.nan_to_num(difference, nan=np.inf)))
             measure = analytic[worst], numeric.value[worst], numeric.error[worst]
             index = tuple(map(int, np.unravel_index(indices[worst], self.targets[j].value.shape)))
             cause = "; ".join(filter(None, [cause, kinks]))
-            return self._make_row(j, FAILED, *measure, index, cause, **counts)
+            return self._make_row(j, FAILED, measure, index, cause, **counts)
 
         any_failed = failed.any() or FAILED in found
         bent = kinks or any(numeric.kink[j] > 0.0 for _, numeric, _ in self._lines)
@@ -214,23 +181,18 @@ class PartCheck:
         return row(verdict, "right at points nearby, off the kinks" if bent else "")
 
     def _compare(self, j, direction_failed):
-        """Coordinates of target j with their numeric and analytic derivatives and verdicts."""
+        """Coordinates of target j, their analytic and numeric derivatives, and verdicts."""
         losses, point, size = self.losses, self._point, int(self.losses.sizes[j])
 
-        def measured(indices):
-            numeric, analytic = compare_coordinates(losses, point, j, indices)
-            scale = self._scale / losses.scales[j]
-            result = verdicts(
-                analytic, numeric.value, numeric.error, numeric.kink, losses.precision, scale
-            )
-            return indices, numeric, analytic, result
+        def compared(indices):
+            return indices, *compare_coordinates(losses, point, j, indices, self._scale)
 
         if self._every_coordinate:
-            return measured(np.arange(size))
-        sample = measured(sample_of_coordinates(losses, point, j))
+            return compared(np.arange(size))
+        sample = compared(sample_of_coordinates(losses, point, j))
         if not direction_failed or FAILED in sample[-1] or len(sample[0]) == size:
             return sample
-        return measured(np.union1d(sample[0], coordinates_found_by_halving(losses, point, j)))
+        return compared(np.union1d(sample[0], coordinates_found_by_halving(losses, point, j)))
 
     def _cause(self, j, indices, numeric, analytic, clear):
         allowed = tolerance(analytic, numeric.value, numeric.error, self.losses.precision)
@@ -242,7 +204,8 @@ class PartCheck:
             self.targets[j].value.shape,
         )
 
-    def _make_row(self, j, verdict, a, n, e, index, cause, **counts):
+    def _make_row(self, j, verdict, measure, index, cause, **counts):
+        a, n, e = measure
         target = self.targets[j]
         return GradientRow(
             part=self.name,

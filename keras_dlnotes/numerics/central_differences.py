@@ -13,7 +13,6 @@ import numpy as np
 
 # Each step of the sweep is so many times shorter than the one before.
 RATIO = 10.0
-# How many standard deviations of noise a difference is granted.
 _NOISE_FACTOR = 8.0
 # Multiples of a tiny distance at which `noise_level` wants its values.
 NOISE_POINTS = np.arange(-4.0, 5.0)
@@ -53,6 +52,11 @@ def noise_level(values):
     return float(np.sqrt(gamma * np.mean(differences**2)))
 
 
+def rounding(noise, step):
+    """What noise in the values makes of a difference at one step size: 8 standard deviations."""
+    return _NOISE_FACTOR * noise / step
+
+
 def derivatives(steps, plus, minus, middle, noise):
     r"""Central differences, extrapolated, at the step where their error is smallest.
 
@@ -83,7 +87,7 @@ def derivatives(steps, plus, minus, middle, noise):
     with np.errstate(invalid="ignore", over="ignore"):
         central = (plus - minus) / (2.0 * steps)
         jump = (plus - 2.0 * middle + minus) / steps
-        noises = _NOISE_FACTOR * noise / steps[1:]
+        noises = rounding(noise, steps[1:])
         difference = central[:, 1:] - central[:, :-1]
         error = np.abs(difference) / RATIO + noises
         kink = np.abs(RATIO * jump[:, 1:] - jump[:, :-1]) / (RATIO - 1.0)

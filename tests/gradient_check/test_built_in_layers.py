@@ -19,7 +19,8 @@ BACKEND = keras.backend.backend()
 QUICK_ACTIVATIONS = ["relu", "gelu", "softmax", "hard_sigmoid", "sparsemax", "selu", "tanh"]
 # Recurrences, image operations and large programs, which take seconds to compile.
 SLOW = {
-    "torch": "ConvLSTM LSTM/ GRU/ SimpleRNN/ StackedRNN Rand AugMix Equalization AutoContrast Contrast",
+    "torch": """ConvLSTM LSTM/ GRU/ SimpleRNN/ StackedRNN Rand AugMix Equalization AutoContrast
+        Contrast""",
     "tensorflow": """ConvLSTM LSTM/ GRU/ SimpleRNN/ StackedRNN Bidirectional Random RandAugment
         AugMix CutMix MixUp Equalization AutoContrast Contrast Solarization Adaptive UpSampling
         Conv3D Attention/ MelSpec STFT Group""",
