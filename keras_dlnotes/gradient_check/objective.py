@@ -36,9 +36,8 @@ class Objective:
         self._random = np.random.default_rng(seed)
         self._projections: list[Any] = []
         self._batch = keras.tree.map_structure(self._leaf, batch)
-        self.data_size = sum(
-            np.size(leaf) for leaf in keras.tree.flatten(batch) if leaf is not None
-        )
+        leaves = keras.tree.flatten(batch)
+        self.data_size = sum(int(np.prod(np.shape(leaf))) for leaf in leaves)
         self.narrow_layers: list[str] = []
         self.parts: dict[str, Callable] = {}
         self.skipped: dict[str, str] = {}
