@@ -42,7 +42,8 @@ class GradientCheck(keras.callbacks.Callback):
         **options: further arguments of `check_gradients`: `second_order`, `directions` and others.
 
     Attributes:
-        reports: dict from "start", "after:100" to the `GradientReport`.
+        reports: dict from "start", "after:100" to the `GradientReport`; None where the check could
+            not be made, of which a warning tells.
 
     Raises:
         ValueError: if an argument is not as described, or `fit` runs under a TensorFlow
@@ -95,8 +96,11 @@ class GradientCheck(keras.callbacks.Callback):
     def on_train_batch_begin(self, batch, logs=None):
         """Checks what is due before this step."""
         self._first_of_execution = batch
-        due = [n for n, step in self._steps_of_names.items() if n not in self.reports]
-        due = [n for n in due if self._steps_of_names[n] <= self._steps_done]
+        due = [
+            name
+            for name, step in self._steps_of_names.items()
+            if step <= self._steps_done and name not in self.reports
+        ]
         if not due:
             return
         if self.data is not None:

@@ -1,16 +1,18 @@
-"""A progress line for checks that take longer than a second."""
+"""A progress bar for checks that take longer than a second."""
 
 import sys
 import time
+from typing import Any
+
+import keras
 
 _SECONDS_BEFORE = 1.0
-_SECONDS_BETWEEN = 0.2
 
 
 class Progress:
-    """Shows on one line how many losses have been evaluated; silent in the first second.
+    """Keras's own bar, counting the losses evaluated; silent in the first second.
 
-    The number to come is not known: a check goes into detail only where it finds a fault.
+    How many will be needed is not known: a check goes into detail only where it finds a fault.
 
     Args:
         verbose: 0 for never, 1 for always, "auto" for a terminal or a notebook only.
@@ -20,22 +22,18 @@ class Progress:
         interactive = sys.stdout.isatty() or hasattr(sys, "ps1") or "ipykernel" in sys.modules
         self._shown = bool(verbose) if verbose != "auto" else interactive
         self._start = time.perf_counter()
-        self._last = self._start + _SECONDS_BEFORE - _SECONDS_BETWEEN
         self._count = 0
-        self._drawn = False
+        self._bar: Any = None
 
     def advance(self, count):
         """Counts evaluations."""
         self._count += count
-        now = time.perf_counter()
-        if self._shown and now - self._last >= _SECONDS_BETWEEN:
-            self._last = now
-            self._drawn = True
-            seconds = now - self._start
-            sys.stdout.write(f"\rGradient check: {self._count} losses in {seconds:.0f} s")
-            sys.stdout.flush()
+        if self._shown and time.perf_counter() - self._start >= _SECONDS_BEFORE:
+            if self._bar is None:
+                self._bar = keras.utils.Progbar(None, unit_name="loss")
+            self._bar.update(self._count)
 
     def close(self):
         """Ends the line."""
-        if self._drawn:
-            sys.stdout.write("\n")
+        if self._bar is not None:
+            self._bar.update(self._count, finalize=True)

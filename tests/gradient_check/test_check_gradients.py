@@ -6,6 +6,7 @@ import pytest
 from keras import layers, ops
 
 import keras_dlnotes as kd
+from keras_dlnotes.gradient_check import progress
 from tests.references.faulty_gradients import CustomDense, normal, right_dense, unary
 
 
@@ -196,3 +197,14 @@ def test_careless_uses(arguments, error, message):
         return
     with pytest.raises(error, match=message):
         kd.check_gradients(*arguments)
+
+
+def test_progress_bar_comes_after_a_second(capsys, monkeypatch):
+    clock = iter(np.arange(0.0, 1e4, 0.3))
+    monkeypatch.setattr(progress.time, "perf_counter", lambda: next(clock))
+    for verbose, shown in ((1, True), (0, False)):
+        bar = progress.Progress(verbose)
+        for _ in range(5):
+            bar.advance(10)
+        bar.close()
+        assert ("loss" in capsys.readouterr().out) is shown
