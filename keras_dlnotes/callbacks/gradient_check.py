@@ -104,6 +104,8 @@ class GradientCheck(keras.callbacks.Callback):
         if not due:
             return
         if self.data is not None:
+            if hasattr(self.model, "jax_state_sync"):
+                self.model.jax_state_sync()
             self._check(due, self.data)
         else:
             self._next_batch = NextBatch(self.model, lambda data: self._check(due, data))
@@ -126,8 +128,6 @@ class GradientCheck(keras.callbacks.Callback):
 
     def _check(self, names, data):
         self._batch = data
-        if hasattr(self.model, "jax_state_sync"):
-            self.model.jax_state_sync()
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
         x, y, sample_weight = keras.tree.map_structure(
             lambda leaf: leaf if leaf is None else leaf[: self.samples], (x, y, sample_weight)

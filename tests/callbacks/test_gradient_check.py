@@ -80,8 +80,10 @@ def test_raise_and_another_fit_afterwards():
 
 def test_given_data_and_a_training_shorter_than_asked():
     model = compiled()
-    check = kd.callbacks.GradientCheck(data=(X, Y, np.ones(24)), at="after:100", samples=5)
-    model.fit(X, Y, verbose=0, callbacks=[check])
+    data = X, Y, np.ones(24)
+    check = kd.callbacks.GradientCheck(data=data, at=("after:2", "after:100"), samples=5)
+    model.fit(X, Y, batch_size=6, verbose=0, callbacks=[check])
+    assert check.reports["after:2"].passed
     assert check.reports["after:100"].passed
 
 
