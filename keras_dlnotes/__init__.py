@@ -14,4 +14,8 @@ __all__ = ["callbacks", "initializers", "layers", "optimizers", "regularizers", 
 from keras_dlnotes import augmentation, callbacks, initializers, layers, optimizers
 
 __all__ = ["augmentation", "callbacks", "initializers", "layers", "optimizers"]
+from keras_dlnotes import callbacks, initializers, optimizers
+from keras_dlnotes.gradient_check import assert_gradients, check_gradients
+
+__all__ = ["assert_gradients", "callbacks", "check_gradients", "initializers", "optimizers"]
 __version__ = "0.1.0"

@@ -22,6 +22,7 @@ FLOORS = {
     "initializers": 3,
     "augmentation": 3,
     "stopping": 3,
+    "gradient_check": 3,
     "callbacks": 4,
     "tuning": 4,
 }

@@ -1,10 +1,12 @@
 """How the train step of a Keras model is observed from inside."""
 
+from keras_dlnotes.instrumentation.next_batch import NextBatch
 from keras_dlnotes.instrumentation.subscription import StepRecord, Subscription
 from keras_dlnotes.instrumentation.train_step_observer import TrainStepObserver
 from keras_dlnotes.instrumentation.watched_layers import WatchedLayer, find_watched_layers
 
 __all__ = [
+    "NextBatch",
     "StepRecord",
     "Subscription",
     "TrainStepObserver",

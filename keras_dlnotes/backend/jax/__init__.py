@@ -3,8 +3,10 @@
 from keras_dlnotes.backend.jax import (
     arrays,
     derivatives,
+    fit_batches,
     fused_update,
     iteration,
+    line_losses,
     reductions,
     replicas,
     sparse_gradients,
@@ -14,8 +16,10 @@ from keras_dlnotes.backend.jax import (
 __all__ = [
     "arrays",
     "derivatives",
+    "fit_batches",
     "fused_update",
     "iteration",
+    "line_losses",
     "reductions",
     "replicas",
     "sparse_gradients",

@@ -1,0 +1,28 @@
+"""True float64 for a while, in Keras and in the library it runs on."""
+
+import contextlib
+
+import keras
+from keras.src.backend.common import dtypes
+
+from keras_dlnotes.backend import active
+
+
+@contextlib.contextmanager
+def true_float64():
+    """Lets `keras.ops` compute in float64, everywhere and not only where it happens to.
+
+    On JAX and torch Keras turns the result type float64 into float32 by a private table, even
+    under floatx "float64"; and the library has a switch of its own. Both, and floatx, are put back.
+    """
+    floatx = keras.config.floatx()
+    narrowed = dtypes.BIT64_TO_BIT32_DTYPE
+    before = narrowed["float64"]
+    keras.config.set_floatx("float64")
+    narrowed["float64"] = "float64"
+    try:
+        with active.line_losses.native_float64():
+            yield
+    finally:
+        narrowed["float64"] = before
+        keras.config.set_floatx(floatx)

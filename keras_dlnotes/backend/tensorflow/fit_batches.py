@@ -1,0 +1,32 @@
+"""What a train function of Keras is called with."""
+
+import itertools
+
+import tensorflow as tf
+
+
+def peek(model, arguments):
+    """The batch that the next train step will get, and arguments that still hold it.
+
+    Args:
+        model: a compiled model inside `fit`.
+        arguments: those of `model.train_function`.
+
+    Returns:
+        The batch, as `(x, y, sample_weight)` or shorter, and the arguments to go on with.
+
+    Raises:
+        ValueError: under a distribution strategy, where an iterator yields parts of batches.
+    """
+    (iterator,) = arguments
+    if isinstance(iterator, tf.distribute.DistributedIterator):
+        raise ValueError(
+            "Expected `data=(x, y)` under a tf.distribute strategy, where each replica sees only a "
+            "part of a batch. Received: data=None."
+        )
+    # All that the train function will take, and no more: a dataset that reads from the iterator
+    # itself would read ahead.
+    batches = list(itertools.islice(iterator, model.steps_per_execution))
+    # Of the same element type, so that the train function is not traced anew.
+    again = tf.data.Dataset.from_generator(lambda: batches, output_signature=iterator.element_spec)
+    return batches[0], (iter(again),)

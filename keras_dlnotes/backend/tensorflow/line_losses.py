@@ -1,0 +1,148 @@
+"""A scalar function evaluated at many points at once, and its gradient; for gradient checks.
+
+A point is a row of a few numbers, from which the function itself makes the large arrays, so that
+no large array is made for all points outside the compiled program.
+"""
+
+import contextlib
+
+import numpy as np
+import tensorflow as tf
+
+# How rows can be evaluated, fastest first. The next is taken where one fails.
+WAYS = ("vectorized", "loop", "eager")
+# A program is compiled anew for each number of rows.
+COMPILES_BY_ROW_COUNT = False
+
+
+def native_float64():
+    """Scope in which TensorFlow makes 64-bit arrays: it always does."""
+    return contextlib.nullcontext()
+
+
+def same_random_numbers():
+    """Scope of one evaluation: nothing to do, as Keras's seeds here are variables."""
+    return contextlib.nullcontext()
+
+
+def _compiled(function):
+    """Traced once, at the first call, for any number of rows; see `over_rows`."""
+    concrete: list = []
+
+    def run(constants, *rows):
+        if not concrete:
+            # Vectors are rows, whose number is left open; Keras's own steps do without autograph.
+            specs = [[tf.TensorSpec([None], v.dtype) for v in vectors] for vectors in rows]
+            traced = tf.function(function, autograph=False)
+            concrete.append(traced.get_concrete_function(constants, *specs))
+        return concrete[0](constants, *rows)
+
+    return run
+
+
+def over_rows(function, way):
+    """A function of constants and one row, made to take many rows.
+
+    Args:
+        function: takes a list of arrays and a tuple of scalars, and returns a scalar.
+        way: one of `WAYS`.
+
+    Returns:
+        Takes the list of arrays and a tuple of NumPy vectors, and returns a NumPy vector.
+    """
+    if way == "eager":
+
+        def run(constants, rows):
+            return tf.stack([function(constants, row) for row in zip(*rows, strict=True)])
+    else:
+
+        def traced(constants, rows):
+            def one(row):
+                return function(constants, row)
+
+            if way == "loop":
+                return tf.map_fn(one, rows, fn_output_signature=constants[0].dtype)
+            return tf.vectorized_map(one, rows, fallback_to_while_loop=False)
+
+        run = _compiled(traced)
+
+    def evaluate(constants, rows):
+        logger = tf.get_logger()
+        level = logger.level
+        logger.setLevel("CRITICAL")  # an operation that cannot be vectorized is no error here
+        try:
+            losses = run(constants, [tf.convert_to_tensor(r) for r in rows])
+        finally:
+            logger.setLevel(level)
+        return np.asarray(losses, "float64")
+
+    return evaluate
+
+
+def gradient_function(function, way):
+    """Value and gradient of a scalar function of a list of arrays, as training computes them.
+
+    Returns:
+        Takes the list of arrays; returns a number and a list of NumPy arrays, None where the
+        function's graph does not lead to an array.
+    """
+
+    def run(values):
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(values)
+            loss = function(values)
+        gradients = tape.gradient(loss, values)
+        return loss, [None if g is None else tf.convert_to_tensor(g) for g in gradients]
+
+    if way != "eager":
+        run = _compiled(run)
+
+    def evaluate(values):
+        loss, gradients = run(values)
+        return float(loss), [None if g is None else g.numpy() for g in gradients]
+
+    return evaluate
+
+
+def slope_function(function, vectors):
+    """The function <gradient of `function`, vectors> of the same arrays, itself differentiable."""
+
+    def slope(values):
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(values)
+            loss = function(values)
+        gradients = tape.gradient(loss, values, unconnected_gradients="zero")
+        return tf.add_n([tf.reduce_sum(g * v) for g, v in zip(gradients, vectors, strict=True)])
+
+    return slope
+
+
+def moved(value, direction, offset, low, high, step):
+    """A part of an array moved: value + step * direction for the numbers in [low, high).
+
+    Numbers are counted through all arrays; this one's first has the number `offset`.
+    """
+    places = offset + tf.reshape(tf.range(tf.size(value)), value.shape)
+    inside = tf.cast((places >= low) & (places < high), value.dtype)
+    return value + step * inside * direction
+
+
+def moved_coordinate(value, index, step):
+    """The array with `step` added to one coordinate."""
+    unit = tf.one_hot(index, value.shape.num_elements(), on_value=step, off_value=step * 0.0)
+    return value + tf.reshape(unit, value.shape)
+
+
+def constant(array):
+    """A NumPy array on the device."""
+    return tf.convert_to_tensor(array)
+
+
+def dtype_name(tensor):
+    """Name of a tensor's dtype."""
+    return tensor.dtype.name
+
+
+def trace(function, values):
+    """Runs the function once, for what it notes down on the way; its result is not wanted."""
+    function(values)

@@ -1,0 +1,15 @@
+"""What a train function of Keras is called with."""
+
+
+def peek(model, arguments):
+    """The batch that the next train step will get, and arguments that still hold it.
+
+    Args:
+        model: a compiled model inside `fit`.
+        arguments: those of `model.train_function`.
+
+    Returns:
+        The batch, as `(x, y, sample_weight)` or shorter, and the arguments to go on with.
+    """
+    (batches,) = arguments
+    return batches[0], arguments

@@ -1,0 +1,137 @@
+"""A scalar function evaluated at many points at once, and its gradient; for gradient checks.
+
+A point is a row of a few numbers, from which the function itself makes the large arrays, so that
+no large array is made for all points outside the compiled program.
+"""
+
+import contextlib
+import warnings
+
+import numpy as np
+import torch
+from keras.src.backend.torch.core import get_device
+
+# How rows can be evaluated, fastest first. The next is taken where one fails.
+WAYS = ("vectorized", "eager")
+# A program is compiled anew for each number of rows.
+COMPILES_BY_ROW_COUNT = False
+
+
+@contextlib.contextmanager
+def native_float64():
+    """Scope in which torch makes 64-bit arrays where no dtype is named."""
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float64)
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(before)
+
+
+@contextlib.contextmanager
+def same_random_numbers():
+    """Scope of one evaluation, in which torch's global generator starts anew.
+
+    Keras's dropout draws from it where no seed was given.
+    """
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        yield
+
+
+def over_rows(function, way):
+    """A function of constants and one row, made to take many rows.
+
+    Args:
+        function: takes a list of arrays and a tuple of scalars, and returns a scalar.
+        way: one of `WAYS`.
+
+    Returns:
+        Takes the list of arrays and a tuple of NumPy vectors, and returns a NumPy vector.
+    """
+
+    def run(constants, rows):
+        with torch.no_grad():
+            if way == "vectorized":
+                with warnings.catch_warnings():
+                    warnings.filterwarnings("ignore", "There is a performance drop")
+                    vectorized = torch.vmap(function, in_dims=(None, 0), randomness="same")
+                    return vectorized(constants, rows)
+            return torch.stack([function(constants, row) for row in zip(*rows, strict=True)])
+
+    def evaluate(constants, rows):
+        rows = tuple(torch.as_tensor(r, device=get_device()) for r in rows)
+        return run(constants, rows).detach().cpu().numpy().astype("float64")
+
+    return evaluate
+
+
+def gradient_function(function, way):
+    """Value and gradient of a scalar function of a list of arrays, as training computes them.
+
+    Returns:
+        Takes the list of arrays; returns a number and a list of NumPy arrays, None where the
+        function's graph does not lead to an array.
+    """
+
+    def evaluate(values):
+        leaves = [v.detach().requires_grad_() for v in values]
+        with torch.enable_grad():
+            # Copies, because a layer may write into its inputs, which leaves do not allow.
+            loss = function([leaf.clone() for leaf in leaves])
+        if not loss.requires_grad:
+            return float(loss.detach()), [None] * len(leaves)
+        gradients = torch.autograd.grad(loss, leaves, allow_unused=True)
+        dense = [g.to_dense() if g is not None and g.is_sparse else g for g in gradients]
+        return float(loss.detach()), [None if g is None else np.asarray(g.cpu()) for g in dense]
+
+    return evaluate
+
+
+def slope_function(function, vectors):
+    """The function <gradient of `function`, vectors> of the same arrays, itself differentiable."""
+
+    def slope(values):
+        with torch.enable_grad():
+            leaves = [v if v.requires_grad else v.detach().requires_grad_() for v in values]
+            loss = function(leaves)
+            total = loss * 0.0
+            if loss.requires_grad:
+                gradients = torch.autograd.grad(loss, leaves, create_graph=True, allow_unused=True)
+                for g, v in zip(gradients, vectors, strict=True):
+                    if g is not None:
+                        total = total + torch.sum(g * v)
+        return total
+
+    return slope
+
+
+def moved(value, direction, offset, low, high, step):
+    """A part of an array moved: value + step * direction for the numbers in [low, high).
+
+    Numbers are counted through all arrays; this one's first has the number `offset`.
+    """
+    places = offset + torch.arange(value.numel(), device=value.device).reshape(value.shape)
+    inside = (places >= low) & (places < high)
+    return value + torch.where(inside, step * direction, 0.0)
+
+
+def moved_coordinate(value, index, step):
+    """The array with `step` added to one coordinate."""
+    places = torch.arange(value.numel(), device=value.device).reshape(value.shape)
+    return value + torch.where(places == index, step, 0.0)
+
+
+def constant(array):
+    """A NumPy array on the device."""
+    return torch.as_tensor(array, device=get_device())
+
+
+def dtype_name(tensor):
+    """Name of a tensor's dtype."""
+    return str(tensor.dtype).removeprefix("torch.")
+
+
+def trace(function, values):
+    """Runs the function once, for what it notes down on the way; its result is not wanted."""
+    function(values)

@@ -1,0 +1,172 @@
+"""Checks a model's gradients while it trains."""
+
+import re
+import warnings
+
+import keras
+
+from keras_dlnotes.gradient_check import check_gradients
+from keras_dlnotes.instrumentation import NextBatch
+from keras_dlnotes.summaries import EventFileWriter
+
+_ACTIONS = ("warn", "raise", "stop")
+
+
+class GradientCheck(keras.callbacks.Callback):
+    r"""Compares the model's gradients with differences of its loss, at chosen steps of `fit`.
+
+    Use it for the first runs of a network with a custom layer, loss or `keras.ops.custom_gradient`,
+    and take it out again: as the notes say, the check is expensive. A gradient can be right at the
+    start, where many weights are 0, and wrong later; so both are checked.
+
+    Formula: the derivative of the loss J by the weights \(\theta\) along a direction d,
+
+    \(\frac{J(\theta + \epsilon d) - J(\theta - \epsilon d)}{2 \epsilon}\)
+
+    against \(\nabla J(\theta)^T d\), in float64, for random d over each variable and, where they
+    differ, for single coordinates; see `keras_dlnotes.check_gradients`.
+
+    The training goes on as if nothing had been: weights, optimizer, metrics, seeds and moving
+    averages are bit for bit what they were.
+
+    Args:
+        data: `(x, y)` or `(x, y, sample_weight)` to check on; None for the batch that is about to
+            be trained on.
+        at: when: "start", and "after:100" for after 100 steps of this `fit`. What a short training
+            does not reach is checked at its end.
+        samples: so many examples of the data are used; None for all of them, which a model with a
+            fixed batch size needs.
+        action: what to do about a wrong gradient: "warn", "raise" an AssertionError, or "stop" the
+            training with a warning.
+        log_dir: folder for TensorBoard, whose text tab then shows the report; None for none.
+        **options: further arguments of `check_gradients`: `second_order`, `directions` and others.
+
+    Attributes:
+        reports: dict from "start", "after:100" to the `GradientReport`; None where the check could
+            not be made, of which a warning tells.
+
+    Raises:
+        ValueError: if an argument is not as described, or `fit` runs under a TensorFlow
+            distribution strategy and `data` is None.
+
+    Example:
+    ```python
+    check = kd.callbacks.GradientCheck(action="raise", log_dir="logs/check")
+    model.fit(x, y, callbacks=[check])
+    print(check.reports["start"])
+    ```
+
+    Reference: deep-learning notes, "Gradient Checking".
+    """
+
+    def __init__(
+        self,
+        data=None,
+        at=("start", "after:100"),
+        samples=32,
+        action="warn",
+        log_dir=None,
+        **options,
+    ):
+        super().__init__()
+        if action not in _ACTIONS:
+            raise ValueError(f"`action` must be one of {_ACTIONS}. Received: action={action!r}.")
+        if samples is not None and (not isinstance(samples, int) or samples < 1):
+            raise ValueError(
+                f"`samples` must be a whole number of examples, 1 or more, or None for all. "
+                f"Received: samples={samples!r}."
+            )
+        self.data = data
+        self.at = (at,) if isinstance(at, str) else tuple(at)
+        self.samples = samples
+        self.action = action
+        self.log_dir = log_dir
+        self.reports = {}
+        self._steps_of_names = {name: _step(name) for name in self.at}
+        self._options = options
+        self._next_batch = None
+        self._batch = data
+
+    def on_train_begin(self, logs=None):
+        """Starts to count steps."""
+        self._remove()
+        self.reports = {}
+        self._steps_done = 0
+
+    def on_train_batch_begin(self, batch, logs=None):
+        """Checks what is due before this step."""
+        self._first_of_execution = batch
+        due = [
+            name
+            for name, step in self._steps_of_names.items()
+            if step <= self._steps_done and name not in self.reports
+        ]
+        if not due:
+            return
+        if self.data is not None:
+            if hasattr(self.model, "jax_state_sync"):
+                self.model.jax_state_sync()
+            self._check(due, self.data)
+        else:
+            self._next_batch = NextBatch(self.model, lambda data: self._check(due, data))
+
+    def on_train_batch_end(self, batch, logs=None):
+        """Counts the steps, of which one execution may have taken several."""
+        self._steps_done += batch - self._first_of_execution + 1
+
+    def on_train_end(self, logs=None):
+        """Checks what the training was too short for."""
+        self._remove()
+        left = [name for name in self.at if name not in self.reports]
+        if left and self._batch is not None:
+            self._check(left, self._batch)
+
+    def _remove(self):
+        if self._next_batch is not None:
+            self._next_batch.remove()  # a fit that raised may have left it
+            self._next_batch = None
+
+    def _check(self, names, data):
+        self._batch = data
+        x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
+        x, y, sample_weight = keras.tree.map_structure(
+            lambda leaf: leaf if leaf is None else leaf[: self.samples], (x, y, sample_weight)
+        )
+        try:
+            report = check_gradients(self.model, x, y, sample_weight, **self._options)
+        except Exception as error:
+            if self.action == "raise":
+                raise
+            self.reports |= dict.fromkeys(names)
+            warnings.warn(
+                f"The gradients could not be checked: {type(error).__name__}: {error}", stacklevel=2
+            )
+            return
+        self.reports |= dict.fromkeys(names, report)
+        self._write(names, report)
+        if report.passed:
+            return
+        if self.action == "raise":
+            report.raise_if_failed()
+        warnings.warn(f"At step {self._steps_done} of this fit: {report}", stacklevel=2)
+        if self.action == "stop":
+            self.model.stop_training = True
+
+    def _write(self, names, report):
+        if self.log_dir is None:
+            return
+        writer = EventFileWriter(self.log_dir)
+        for name in names:
+            writer.add_text(self._steps_done, f"gradient_check/{name}", report.markdown())
+        writer.close()
+
+
+def _step(name):
+    """The number of steps before which "start" or "after:100" is due."""
+    match = re.fullmatch(r"start|after:(\d+)", str(name))
+    if match is None:
+        raise ValueError(
+            '`at` must hold "start" or "after:N" with a whole number of steps N. '
+            f"Received: {name!r}."
+        )
+    return int(match[1] or 0)

@@ -1,0 +1,276 @@
+"""`check_gradients` and its form as an assertion."""
+
+import contextlib
+import dataclasses
+import random
+import time
+
+import keras
+import numpy as np
+
+from keras_dlnotes.backend import active
+from keras_dlnotes.gradient_check.error_line import one_line
+from keras_dlnotes.gradient_check.objective import Objective
+from keras_dlnotes.gradient_check.part_check import PartCheck
+from keras_dlnotes.gradient_check.progress import Progress
+from keras_dlnotes.gradient_check.report import GradientReport
+from keras_dlnotes.gradient_check.shadow import computing_in, replaced
+from keras_dlnotes.numerics.gradient_verdict import FAILED, PASSED
+
+
+def check_gradients(
+    subject,
+    x,
+    y=None,
+    sample_weight=None,
+    *,
+    training=True,
+    inputs=None,
+    second_order=False,
+    directions=2,
+    every_coordinate=False,
+    seed=0,
+    verbose="auto",
+):
+    r"""Compares the gradients of a model, layer, loss or function with differences of its values.
+
+    Use it for whatever has a gradient that somebody wrote: a custom layer, loss, regularizer or
+    `keras.ops.custom_gradient`; or to see whether a network trains on the gradient it should.
+
+    Formula: for a loss J, weights \(\theta\) and a direction d,
+
+    \(n = \frac{J(\theta + \epsilon d) - J(\theta - \epsilon d)}{2 \epsilon}\) against
+    \(a = \nabla J(\theta)^T d\)
+
+    First d is random over each variable (two evaluations). Where a and n differ, the step is swept
+    and extrapolated, so that n has an error estimate; where they still differ, single coordinates
+    are compared: all of a small variable, of a large one a sample and those to which halving leads.
+    A gradient fails if |a - n| exceeds 3 times the error estimate and 2.4e-7 max(|a|, |n|).
+    Where a kink (of a ReLU, a maximum) lies too near to tell, it is inconclusive, unless it is
+    wrong at a point nearby as well.
+
+    Everything is computed in float64 whatever the dtype policy, with each random draw fixed and
+    moving averages frozen. What insists on float32 is judged by the noise that its loss has.
+    Nothing of the subject changes: weights, state and seeds are bit for bit what they were.
+
+    For a model compiled with a loss, J is that loss; its penalties are checked apart. For a layer,
+    a model without a loss, or a function, J is a random projection of all outputs.
+
+    Args:
+        subject: a model, a layer, a loss (or its name), or a function of arrays.
+        x: the inputs; a tuple for several arguments; for a loss, the predictions.
+        y: the targets, for a model compiled with a loss and for a loss.
+        sample_weight: weights of the examples, as in `fit`.
+        training: mode in which layers are called: True, False, or None for their default.
+        inputs: whether the gradient by the floating-point inputs is checked too; None for yes,
+            except for models.
+        second_order: whether the second derivatives, as Hessian-vector products, are checked too.
+        directions: number of random directions over each variable.
+        every_coordinate: compare each single coordinate, which takes long.
+        seed: of directions and projections.
+        verbose: 1 for a progress line where it takes longer than a second, 0 for none, "auto" for
+            one in a terminal or notebook.
+
+    Returns:
+        A `GradientReport`: `passed`, `failures`, `rows`; printed, it is a table.
+
+    Raises:
+        TypeError: if `subject` is none of these.
+        ValueError: if there is nothing to differentiate, or targets are missing or too many.
+
+    Example:
+    ```python
+    report = kd.check_gradients(model, x, y)
+    print(report)
+    for failure in report.failures:
+        print(failure.path, failure.cause)
+    ```
+
+    Reference: deep-learning notes, "Gradient Checking"; Moré and Wild, "Estimating derivatives of
+    noisy simulations", ACM Trans. Math. Softw. 38, 2012, for the step and the noise.
+    """
+    start = time.perf_counter()
+    batch = {"x": x, "y": y, "sample_weight": sample_weight}
+    subject, with_inputs = _checked_arguments(subject, x, y, inputs)
+    _build(subject, batch)
+    progress = Progress(verbose)
+    options = {
+        "subject": subject,
+        "batch": batch,
+        "training": training,
+        "with_inputs": with_inputs,
+        "seed": seed,
+    }
+    settings = (directions, every_coordinate, second_order)
+    with _global_random_states_kept():
+        try:
+            report = _check("float64", options, settings, progress)
+        except Exception as error:
+            try:  # something in it may insist on float32
+                report = _check("float32", options, settings, progress)
+            except Exception:
+                raise error from None
+            report.notes.insert(0, f"does not compute in float64 ({one_line(error)})")
+    progress.close()
+    return dataclasses.replace(report, seconds=time.perf_counter() - start)
+
+
+def assert_gradients(subject, x, y=None, sample_weight=None, **options):
+    """`check_gradients` as a test: raises an AssertionError with the table of a wrong gradient.
+
+    Use it in the tests of a custom layer or loss, where it is one line.
+
+    Args:
+        subject: see `check_gradients`, as for all arguments.
+        x: the inputs.
+        y: the targets.
+        sample_weight: weights of the examples.
+        **options: see `check_gradients`.
+
+    Returns:
+        The `GradientReport`.
+
+    Raises:
+        AssertionError: if a gradient is wrong.
+
+    Example:
+    ```python
+    def test_gradients():
+        kd.assert_gradients(MyLayer(4), np.random.normal(size=(2, 3)))
+    ```
+    """
+    return check_gradients(subject, x, y, sample_weight, **options).raise_if_failed()
+
+
+def _check(dtype, options, settings, progress):
+    directions, every_coordinate, second_order = settings
+    subject = options["subject"]
+    layers, losses, compile_loss = _parts_with_policies(subject)
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(computing_in(dtype, layers, losses))
+        if compile_loss is not None:
+            # A loss builds itself when it is called first; the model's own stays as it is.
+            compile_loss = type(compile_loss)(
+                compile_loss._user_loss,
+                compile_loss._user_loss_weights,
+                output_names=compile_loss.output_names,
+            )
+            stack.enter_context(replaced(subject, "_compile_loss", compile_loss))
+        objective = Objective(dtype=dtype, compile_loss=compile_loss, **options)
+        if not objective.targets:
+            raise ValueError(
+                "Expected something whose gradient can be checked: trainable floating-point "
+                "weights, or inputs with `inputs=True`. Received: "
+                f"{getattr(subject, 'name', subject)!r}, where all is frozen or integer: "
+                f"{objective.skipped or 'it has no weights'}."
+            )
+        tensors = objective.tensors()
+        objective.trace(tensors)
+        parts = dict(objective.parts)
+        if second_order:
+            parts["second order"] = _slope(objective, tensors, options["seed"])
+        rows, notes, checks = [], [], []
+        if objective.narrow_layers:
+            notes.append(f"does not compute in {dtype}: {', '.join(objective.narrow_layers)}")
+        for name, function in parts.items():
+            check = PartCheck(
+                name, function, objective, tensors, directions, every_coordinate, progress.advance
+            )
+            rows += check.run()
+            notes += check.notes
+            checks.append(check)
+    return GradientReport(
+        rows=_told_apart(rows),
+        skipped=objective.skipped,
+        notes=notes,
+        precision=dtype,
+        noise=getattr(checks[0].losses, "noise", 0.0),
+        evaluations=sum(check.losses.evaluations for check in checks),
+    )
+
+
+def _told_apart(rows):
+    """Says where only the penalty's gradient is wrong and that of the data loss is right."""
+    right = {row.path for row in rows if row.part == "loss" and row.verdict == PASSED}
+    return [
+        dataclasses.replace(row, cause=f"{row.cause}; regularisation only: the data loss is right")
+        if row.part == "penalty" and row.verdict == FAILED and row.path in right
+        else row
+        for row in rows
+    ]
+
+
+def _slope(objective, tensors, seed):
+    """<gradient, v>: its gradient is the Hessian times v."""
+    rng = np.random.default_rng((seed, 1))
+    vectors = [
+        active.line_losses.constant(rng.normal(size=t.value.shape).astype(t.value.dtype))
+        for t in objective.targets
+    ]
+    return active.line_losses.slope_function(objective.parts["loss"], vectors)
+
+
+def _parts_with_policies(subject):
+    """All layers and losses whose precision changes, and a compiled model's loss."""
+    if isinstance(subject, keras.Loss):
+        return [], [subject], None
+    if not isinstance(subject, keras.Layer):
+        return [], [], None
+    layers = list(subject._flatten_layers())
+    compile_loss = getattr(subject, "_compile_loss", None)
+    user_losses = keras.tree.flatten(getattr(compile_loss, "_user_loss", None))
+    return layers, [loss for loss in user_losses if isinstance(loss, keras.Loss)], compile_loss
+
+
+def _checked_arguments(subject, x, y, inputs):
+    if isinstance(subject, str):
+        subject = keras.losses.get(subject)
+    if not isinstance(subject, keras.Layer) and not callable(subject):
+        raise TypeError(
+            "Expected a model, a layer, a loss, the name of a loss, or a function. "
+            f"Received: {subject!r} of type {type(subject).__name__}."
+        )
+    is_loss = isinstance(subject, keras.Loss)
+    if is_loss and y is None:
+        raise ValueError(
+            "Expected the predictions as `x` and the targets as `y` to check a loss. "
+            "Received: y=None."
+        )
+    compiled = getattr(subject, "_compile_loss", None) is not None
+    if isinstance(subject, keras.Layer) and y is not None and not compiled:
+        raise ValueError(
+            "Expected a model compiled with a loss, since targets `y` are given. Received: "
+            f"{subject.name!r}, which has none. Call `model.compile(loss=...)`, or leave out `y` "
+            "to check the outputs themselves."
+        )
+    if compiled and y is None:
+        raise ValueError(
+            f"Expected targets `y` for the loss that {subject.name!r} was compiled with. "
+            "Received: y=None."
+        )
+    is_model = isinstance(subject, keras.Model)
+    return subject, (not is_model if inputs is None else inputs)
+
+
+def _build(subject, batch):
+    """Makes the weights of a layer that has not been called yet, as its first call would."""
+    if isinstance(subject, keras.Layer) and not all(
+        layer.built for layer in subject._flatten_layers()
+    ):
+        x = batch["x"]
+        with keras.StatelessScope():  # its other effects, such as moving averages, are dropped
+            x = keras.tree.map_structure(
+                lambda leaf: None if leaf is None else keras.ops.convert_to_tensor(leaf), x
+            )
+            subject(*x) if isinstance(x, tuple) else subject(x)
+
+
+@contextlib.contextmanager
+def _global_random_states_kept():
+    """NumPy's and Python's, which a layer under test may draw from."""
+    numpy_state, python_state = np.random.get_state(), random.getstate()
+    try:
+        yield
+    finally:
+        np.random.set_state(numpy_state)
+        random.setstate(python_state)

@@ -1,0 +1,271 @@
+"""Losses along many lines through one point, and the derivatives that they give."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from keras_dlnotes.backend import active
+from keras_dlnotes.gradient_check.shadow import PRECISIONS
+from keras_dlnotes.numerics.central_differences import (
+    NOISE_POINTS,
+    Derivatives,
+    derivatives,
+    noise_level,
+    random_directions,
+    rounding,
+    step_sizes,
+)
+from keras_dlnotes.numerics.gradient_verdict import PASSED, verdicts
+
+backend = active.line_losses
+
+_MOST_ROWS = 64
+# Weights and activations that all rows of one call may hold together.
+_MOST_NUMBERS = 2**22
+_ACTIVATIONS_PER_DATUM = 16
+# Between float64's and float32's: whoever has more noise than this computed in float32.
+_NOISE_OF_FLOAT64 = 1e-11
+# A derivative by relative changes of the weights that is smaller than this share of the loss is 0.
+_NEGLIGIBLE = 1e-3
+
+
+class Point(NamedTuple):
+    """Where derivatives are taken: the targets' values, the loss and its gradient there."""
+
+    tensors: list[Any]
+    loss: float
+    gradients: list[Any]
+
+
+class LineLosses:
+    """A scalar function of the targets, evaluated along lines through a point.
+
+    A line moves the coordinates [low, high) of all targets' numbers, counted through, along a
+    direction: one coordinate, a whole target or a part of it. All of these are rows of one
+    program, which is compiled once.
+
+    Args:
+        function: takes the list of the targets' tensors and returns a scalar.
+        targets: list of `Target`.
+        dtype: "float64" or "float32".
+        data_size: how many numbers the data have, by which activations are guessed.
+        progress: called with the number of evaluations after each call of the program.
+    """
+
+    def __init__(self, function, targets, dtype, data_size, progress):
+        self.targets = targets
+        self.sizes = np.array([t.value.size for t in targets])
+        self.offsets = np.concatenate([[0], np.cumsum(self.sizes)])
+        # A step is taken relative to a target's size; one of zeros is moved by tenths.
+        self.scales = np.array([max(np.sqrt(np.mean(t.value**2)), 0.1) for t in targets])
+        self.precision = PRECISIONS[dtype]
+        self._dtype = dtype
+        self._function = function
+        self._progress = progress
+        numbers = self.offsets[-1] + _ACTIVATIONS_PER_DATUM * data_size
+        self._most_rows = int(np.clip(_MOST_NUMBERS // numbers, 1, _MOST_ROWS))
+        self._ways = list(backend.WAYS)
+        self._gradient_way = None
+        self._run: Any = None
+        self.evaluations = 0
+
+    def point(self, tensors):
+        """The loss and its gradient at given values.
+
+        Raises:
+            Exception: what the function raises, if it cannot be differentiated in any way.
+        """
+        ways = [self._gradient_way] if self._gradient_way else [backend.WAYS[0], "eager"]
+        for way in ways:
+            try:
+                if way != self._gradient_way:
+                    self._gradient = backend.gradient_function(self._function, way)
+                loss, gradients = self._gradient(tensors)
+                self._gradient_way = way
+                return Point(tensors, loss, gradients)
+            except Exception:
+                if way == "eager":
+                    raise
+        raise AssertionError("unreachable")
+
+    def losses(self, point, directions, low, high, steps):
+        """Losses at points on lines.
+
+        Args:
+            point: a `Point`.
+            directions: list of NumPy arrays, one a target.
+            low: first moved coordinate, [rows].
+            high: end of the moved coordinates, [rows].
+            steps: how far along the direction, [rows].
+        """
+        constants = point.tensors + [self.on_device(d) for d in directions]
+        rows = (
+            np.asarray(low, "int32"),
+            np.asarray(high, "int32"),
+            np.asarray(steps, self._dtype),
+        )
+        results = []
+        for start in range(0, len(rows[0]), self._most_rows):
+            part = tuple(r[start : start + self._most_rows] for r in rows)
+            count = len(part[0])
+            if backend.COMPILES_BY_ROW_COUNT:
+                part = tuple(np.pad(r, (0, self._most_rows - count), mode="edge") for r in part)
+            results.append(self._evaluate(constants, part)[:count])
+            self.evaluations += count
+            self._progress(count)
+        return np.concatenate(results)
+
+    def _evaluate(self, constants, rows):
+        while True:
+            try:
+                if self._run is None:
+                    self._run = backend.over_rows(self._one, self._ways[0])
+                return self._run(constants, rows)
+            except Exception:
+                if len(self._ways) == 1:
+                    raise
+                self.use_next_way()
+
+    def use_next_way(self):
+        """Gives up the present way to evaluate rows; False where there is no other."""
+        if len(self._ways) == 1:
+            return False
+        self._ways.pop(0)
+        self._run = None
+        return True
+
+    @property
+    def way(self):
+        """How rows are evaluated: "vectorized", "loop" or "eager"."""
+        return self._ways[0]
+
+    def _one(self, constants, row):
+        low, high, step = row
+        count = len(self.targets)
+        return self._function(
+            [
+                backend.moved(value, direction, int(offset), low, high, step)
+                for value, direction, offset in zip(
+                    constants[:count], constants[count:], self.offsets[:-1], strict=True
+                )
+            ]
+        )
+
+    def on_device(self, array):
+        """A NumPy array in the precision of the check."""
+        return backend.constant(array.astype(self._dtype))
+
+    def directions(self, seed):
+        """One random direction, each target's relative to its size."""
+        return [
+            random_directions(size, 1, (seed, j)).reshape(t.value.shape) * scale
+            for j, (t, size, scale) in enumerate(
+                zip(self.targets, self.sizes, self.scales, strict=True)
+            )
+        ]
+
+    def nudged(self, distance, seed):
+        """The targets' values moved in a random direction, relative to their sizes."""
+        moves = self.directions(seed)
+        return [
+            self.on_device(t.value + distance * m) for t, m in zip(self.targets, moves, strict=True)
+        ]
+
+    def along_axes(self):
+        """The direction whose parts of one coordinate are the axes, scaled like the others."""
+        return [np.full(t.value.shape, s) for t, s in zip(self.targets, self.scales, strict=True)]
+
+    def measure_noise(self, point):
+        """Finds out how noisy the loss is; decides thereby whether it really is float64's."""
+        # At a point nearby: a kink at the point itself would look like noise.
+        point = point._replace(tensors=self.nudged(1e-3, seed=999))
+        self.noise = self._noise(point)
+        if self._dtype == "float64" and self.noise > _NOISE_OF_FLOAT64 * max(abs(point.loss), 1e-3):
+            self.precision = PRECISIONS["float32"]
+            self.noise = self._noise(point)
+
+    def _noise(self, point):
+        levels = []
+        end = self.offsets[-1]
+        for exponent in (0.63, 0.45):  # distances of 1e-10 and 1e-7 in float64
+            distances = NOISE_POINTS * self.precision**exponent
+            lines = [
+                self.losses(
+                    point,
+                    self.directions(1000 + i),
+                    [0] * len(distances),
+                    [end] * len(distances),
+                    distances,
+                )
+                for i in range(3)
+            ]
+            # A kink that lies on one of the lines is no noise.
+            levels.append(min(noise_level(line) for line in lines))
+        floor = self.precision * abs(point.loss)
+        return max(*levels, floor, np.finfo(self._dtype).tiny)
+
+    def judge(self, point, directions, low, high, scale=None):
+        """Compares the gradient with differences of the loss along lines.
+
+        First by two losses a line: where they agree, no error estimate is needed. On the other
+        lines the step is swept.
+
+        Args:
+            point: a `Point`.
+            directions: list of NumPy arrays, one a target.
+            low: first moved coordinate, [lines].
+            high: end of the moved coordinates, [lines].
+            scale: size of the whole gradient's derivatives, see `verdicts`; None for that of the
+                largest line.
+
+        Returns:
+            The gradient's derivatives, the numeric `Derivatives`, and the verdicts, each [lines].
+        """
+        low, high = np.asarray(low), np.asarray(high)
+        analytic = self._analytic(point, directions, low, high)
+        (h,) = step_sizes(self.precision, 1)
+        steps = np.repeat([h, -h], len(low))
+        losses = self.losses(point, directions, np.tile(low, 2), np.tile(high, 2), steps)
+        plus, minus = losses.reshape(2, -1)
+        zeros = np.zeros(len(low))
+        numeric = Derivatives((plus - minus) / (2.0 * h), zeros + rounding(self.noise, h), zeros)
+        if scale is None:
+            scale = self.scale_of(point, analytic, numeric.value)
+        result = verdicts(analytic, *numeric, self.precision, scale)
+        (left,) = np.nonzero(result != PASSED)
+        if left.size:
+            swept = self._sweep(point, directions, low[left], high[left])
+            numeric = Derivatives(*map(np.copy, numeric))
+            for old, new in zip(numeric, swept, strict=True):
+                old[left] = new
+            result = verdicts(analytic, *numeric, self.precision, scale)
+        return analytic, numeric, result
+
+    def scale_of(self, point, *derivatives):
+        """The largest of some derivatives, or a share of the loss below which they are zero."""
+        largest = max(np.nanmax(np.abs(d), initial=0.0) for d in derivatives)
+        return max(largest, _NEGLIGIBLE * abs(point.loss))
+
+    def _sweep(self, point, directions, low, high):
+        steps = step_sizes(self.precision)
+        both = np.concatenate([steps, -steps])
+        values = self.losses(
+            point,
+            directions,
+            np.repeat(low, len(both)),
+            np.repeat(high, len(both)),
+            np.tile(both, len(low)),
+        ).reshape(len(low), 2, len(steps))
+        return derivatives(steps, values[:, 0], values[:, 1], point.loss, self.noise)
+
+    def _analytic(self, point, directions, low, high):
+        """The gradient's own derivatives along the same lines."""
+        gradient = np.concatenate(
+            [
+                np.zeros(t.value.size) if g is None else np.asarray(g, "float64").reshape(-1)
+                for g, t in zip(point.gradients, self.targets, strict=True)
+            ]
+        )
+        direction = np.concatenate([d.reshape(-1) for d in directions])
+        products = gradient * direction
+        return np.array([products[i:j].sum() for i, j in zip(low, high, strict=True)])

@@ -1,0 +1,44 @@
+"""The gradient at points near the one that is checked, where no kink hides it."""
+
+import numpy as np
+
+from keras_dlnotes.numerics.gradient_verdict import FAILED, INCONCLUSIVE, PASSED
+
+# Distance of the points, relative to a target's size, and how many there are.
+_DISTANCE = 1e-2
+_POINTS = 2
+
+
+class Neighbourhood:
+    """Verdicts on random directions over each target at random points nearby.
+
+    Args:
+        losses: the `LineLosses` of the check.
+        scale: size of the whole gradient's derivatives; see `verdicts`.
+    """
+
+    def __init__(self, losses, scale):
+        self._losses = losses
+        self._scale = scale
+        self._measures: list = []
+
+    def verdict(self, j):
+        """The verdict on target j and, where it failed, the analytic, numeric and error there."""
+        if not self._measures:
+            self._measures = [self._measure(k) for k in range(_POINTS)]
+        found = [result[j] for *_, result in self._measures]
+        if FAILED in found:
+            analytic, numeric, _ = self._measures[found.index(FAILED)]
+            return FAILED, (analytic[j], numeric.value[j], numeric.error[j])
+        return (PASSED if PASSED in found else INCONCLUSIVE), None
+
+    def _measure(self, k):
+        losses = self._losses
+        low, high = losses.offsets[:-1], losses.offsets[1:]
+        point = losses.point(losses.nudged(_DISTANCE, seed=2000 + k))
+        directions = losses.directions(3000 + k)
+        middle = losses.losses(point, directions, [0], [0], [0.0])[0]
+        point = point._replace(loss=float(middle))
+        analytic, numeric, result = losses.judge(point, directions, low, high, self._scale)
+        # A gradient cannot be judged where there is no number to judge it by.
+        return analytic, numeric, np.where(np.isfinite(numeric.error), result, INCONCLUSIVE)

@@ -1,0 +1,228 @@
+"""The check of one part of the loss: directions first, coordinates where a direction fails."""
+
+import numpy as np
+
+from keras_dlnotes.gradient_check.drill_down import (
+    compare_coordinates,
+    coordinates_found_by_halving,
+    sample_of_coordinates,
+)
+from keras_dlnotes.gradient_check.error_line import one_line
+from keras_dlnotes.gradient_check.line_losses import LineLosses
+from keras_dlnotes.gradient_check.neighbourhood import Neighbourhood
+from keras_dlnotes.gradient_check.report import GradientRow
+from keras_dlnotes.numerics.gradient_verdict import (
+    FAILED,
+    INCONCLUSIVE,
+    PASSED,
+    relative_error,
+    tolerance,
+)
+from keras_dlnotes.numerics.likely_cause import likely_cause
+
+# Equal losses may differ by this share of their size.
+_SAME = 1e-5
+
+
+class PartCheck:
+    """Checks the gradient of one scalar function with respect to all targets.
+
+    Args:
+        name: of the part of the loss.
+        function: takes the list of the targets' tensors and returns a scalar.
+        objective: the `Objective` that it is a part of.
+        tensors: the targets' values on the device.
+        directions: how many random directions are tried over each target.
+        every_coordinate: compare all coordinates one by one.
+        progress: called with numbers of evaluations.
+    """
+
+    def __init__(self, name, function, objective, tensors, directions, every_coordinate, progress):
+        self.name = name
+        self.targets = objective.targets
+        self.losses = LineLosses(
+            function, objective.targets, objective.dtype, objective.data_size, progress
+        )
+        self.notes: list[str] = []
+        self._tensors = tensors
+        self._direction_count = directions
+        self._every_coordinate = every_coordinate
+
+    def run(self):
+        """The rows of the report, one a target."""
+        losses = self.losses
+        try:
+            point = losses.point(self._tensors)
+        except Exception as error:
+            message = f"the gradient cannot be computed: {one_line(error)}"
+            return [self._bad_row(target, message) for target in self.targets]
+        self._shape_faults = {
+            j: f"the gradient has the shape {g.shape}, expected {t.value.shape}"
+            for j, (t, g) in enumerate(zip(self.targets, point.gradients, strict=True))
+            if g is not None and g.shape != t.value.shape
+        }
+        point = point._replace(
+            gradients=[
+                None if j in self._shape_faults else g for j, g in enumerate(point.gradients)
+            ]
+        )
+        if not np.isfinite(point.loss):
+            message = f"the loss itself is {point.loss}: check the data and the weights first"
+            return [self._bad_row(target, message) for target in self.targets]
+        spread = self._settle(point)
+        if spread is not None:
+            message = (
+                f"the loss is not deterministic: it varies by {spread:.1e} between equal "
+                "evaluations; draw random numbers with keras.random and a SeedGenerator"
+            )
+            return [self._bad_row(target, message) for target in self.targets]
+        self._point = point._replace(loss=self._middle)
+        losses.measure_noise(self._point)
+        if losses.precision > 1e-10:
+            self.notes.append(
+                f"{self.name}: computed in float32 somewhere, and judged by its noise, "
+                f"{losses.noise:.1e} in a loss of {self._middle:.3g}"
+            )
+        self._measure_directions()
+        return [self._row(j) for j in range(len(self.targets))]
+
+    def _settle(self, point):
+        """Chooses how rows are evaluated; the spread of equal losses where that is not small."""
+        losses = self.losses
+        zeros = [np.zeros(t.value.shape) for t in self.targets]
+        # What the loss is made of, which may be more than what is left of it. Rounding, also
+        # float32's, is far below this; random numbers are far above.
+        size = abs(point.loss) + sum(
+            np.nansum(np.abs(g * t.value))
+            for g, t in zip(point.gradients, self.targets, strict=True)
+            if g is not None
+        )
+        allowed = _SAME * size
+        while True:
+            rows = np.concatenate(
+                [losses.losses(point, zeros, [0] * 3, [0] * 3, [0.0] * 3) for _ in range(2)]
+            )
+            self._middle = float(rows[0])
+            again = losses.point(self._tensors).loss
+            spread = np.ptp([*rows, point.loss, again])
+            if spread <= allowed:
+                return None
+            # Not the same in the vectorised program: a fault of that, unless the loss is random.
+            if abs(point.loss - again) > allowed or not losses.use_next_way():
+                return spread
+
+    def _measure_directions(self):
+        """Fills `_lines`: for each direction the measures and verdicts of all targets."""
+        losses, point = self.losses, self._point
+        low, high = losses.offsets[:-1], losses.offsets[1:]
+        self._lines = [
+            losses.judge(point, losses.directions(k), low, high)
+            for k in range(self._direction_count)
+        ]
+        self._scale = losses.scale_of(point, *(d for a, n, _ in self._lines for d in (a, n.value)))
+        self._neighbourhood = Neighbourhood(losses, self._scale)
+
+    def _row(self, j):
+        if j in self._shape_faults:
+            return self._bad_row(self.targets[j], self._shape_faults[j])
+        found = [result[j] for _, _, result in self._lines]
+        if all(verdict == PASSED for verdict in found) and not self._every_coordinate:
+            return self._direction_row(j, PASSED, "")
+        return self._drill_down(j, found)
+
+    def _direction_row(self, j, verdict, cause, **counts):
+        """A row that shows the worst direction."""
+        analytic, numeric, _ = max(self._lines, key=lambda line: abs(line[0][j] - line[1].value[j]))
+        measure = analytic[j], numeric.value[j], numeric.error[j]
+        return self._make_row(j, verdict, measure, None, cause, **counts)
+
+    def _drill_down(self, j, found):
+        """The row of a target on which the directions' verdicts `found` were not enough."""
+        indices, analytic, numeric, result = self._compare(j, FAILED in found)
+        failed = result == FAILED
+        at_kink = int((result == INCONCLUSIVE).sum())
+        counts = {"inconclusive_count": at_kink, "compared_count": len(indices)}
+        kinks = f"{at_kink} of {len(indices)} coordinates are at a kink" if at_kink else ""
+
+        def row(verdict, cause, measure=None):
+            cause = "; ".join(filter(None, [cause, kinks]))
+            if measure is None:
+                return self._direction_row(j, verdict, cause, **counts)
+            return self._make_row(j, verdict, measure, None, cause, **counts)
+
+        def failed_row():
+            if not failed.any():
+                return row(FAILED, "wrong along a direction, at no coordinate that was tried")
+            cause = self._cause(j, indices, numeric, analytic, result != INCONCLUSIVE)
+            difference = np.where(failed, np.abs(analytic - numeric.value), -1.0)
+            worst = int(np.argmax(np.nan_to_num(difference, nan=np.inf)))
+            measure = analytic[worst], numeric.value[worst], numeric.error[worst]
+            index = tuple(map(int, np.unravel_index(indices[worst], self.targets[j].value.shape)))
+            cause = "; ".join(filter(None, [cause, kinks]))
+            return self._make_row(j, FAILED, measure, index, cause, **counts)
+
+        any_failed = failed.any() or FAILED in found
+        bent = kinks or any(numeric.kink[j] > 0.0 for _, numeric, _ in self._lines)
+        clearly = failed & ((numeric.kink == 0.0) | ~np.isfinite(analytic))
+        if any_failed and (clearly.any() or not bent):
+            return failed_row()
+        if not kinks and not any_failed and INCONCLUSIVE not in found:
+            return row(PASSED, "")
+        # A kink hides the gradient at the point itself. Is it right at points nearby?
+        nearby, measure = self._neighbourhood.verdict(j)
+        if nearby == FAILED:
+            if any_failed:
+                return failed_row()
+            return row(FAILED, "wrong at a point nearby, off the kink", measure)
+        if nearby == INCONCLUSIVE:
+            return row(INCONCLUSIVE, "" if bent else "the loss is too noisy to tell")
+        many = 2 * at_kink > len(indices)
+        verdict = INCONCLUSIVE if any_failed or many else PASSED
+        return row(verdict, "right at points nearby, off the kinks" if bent else "")
+
+    def _compare(self, j, direction_failed):
+        """Coordinates of target j, their analytic and numeric derivatives, and verdicts."""
+        losses, point, size = self.losses, self._point, int(self.losses.sizes[j])
+
+        def compared(indices):
+            return indices, *compare_coordinates(losses, point, j, indices, self._scale)
+
+        if self._every_coordinate:
+            return compared(np.arange(size))
+        sample = compared(sample_of_coordinates(losses, point, j))
+        if not direction_failed or FAILED in sample[-1] or len(sample[0]) == size:
+            return sample
+        return compared(np.union1d(sample[0], coordinates_found_by_halving(losses, point, j)))
+
+    def _cause(self, j, indices, numeric, analytic, clear):
+        allowed = tolerance(analytic, numeric.value, numeric.error, self.losses.precision)
+        return likely_cause(
+            analytic[clear],
+            numeric.value[clear],
+            allowed[clear],
+            indices[clear],
+            self.targets[j].value.shape,
+        )
+
+    def _make_row(self, j, verdict, measure, index, cause, **counts):
+        a, n, e = measure
+        target = self.targets[j]
+        return GradientRow(
+            part=self.name,
+            path=target.path,
+            shape=target.value.shape,
+            verdict=str(verdict),
+            relative_error=float(relative_error(a, n)),
+            worst_index=index,
+            analytic=float(a),
+            numeric=float(n),
+            tolerance=float(tolerance(a, n, e, self.losses.precision)),
+            cause=cause,
+            **counts,
+        )
+
+    def _bad_row(self, target, cause):
+        nan = float("nan")
+        return GradientRow(
+            self.name, target.path, target.value.shape, FAILED, nan, None, nan, nan, nan, cause
+        )

@@ -1,0 +1,19 @@
+"""What a gradient is taken with respect to."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+
+class Target(NamedTuple):
+    """A weight or an input whose gradient is checked.
+
+    Args:
+        path: the variable's path, or "input", "input/1" and so on.
+        value: its numbers as a NumPy array, at which the gradient is checked.
+        kind: "weight" or "input".
+    """
+
+    path: str
+    value: np.ndarray
+    kind: str

@@ -1,0 +1,31 @@
+"""A look at the batch on which the next train step runs."""
+
+from keras_dlnotes.backend import active
+
+
+class NextBatch:
+    """Shows a function the batch on which the next train step runs; the step gets it all the same.
+
+    It stands in for `model.train_function` until that is called once.
+
+    Args:
+        model: a compiled model inside `fit`.
+        function: called before the step with the batch, `(x, y, sample_weight)` or shorter.
+    """
+
+    def __init__(self, model, function):
+        self._model = model
+        self._function = function
+        self._plain = model.train_function
+        model.train_function = self._run
+
+    def remove(self):
+        """Gives the model its train function back, whether the step has come or not."""
+        if self._model.train_function == self._run:
+            self._model.train_function = self._plain
+
+    def _run(self, *arguments):
+        self.remove()
+        batch, arguments = active.fit_batches.peek(self._model, arguments)
+        self._function(batch)
+        return self._plain(*arguments)

@@ -1,0 +1,210 @@
+"""Kinks, noise, precision, second order, and what is said of careless uses."""
+
+import keras
+import numpy as np
+import pytest
+from keras import layers, ops
+
+import keras_dlnotes as kd
+from keras_dlnotes.gradient_check import progress
+from tests.references.faulty_gradients import CustomDense, normal, right_dense, unary
+
+
+def test_report_shows_what_was_found():
+    layer = CustomDense(
+        3,
+        lambda u, x, w, b: (right_dense(u, x, w, b)[0], *(-g for g in right_dense(u, x, w, b)[1:])),
+    )
+    report = kd.check_gradients(layer, normal(4, 3))
+    kernel, bias = report.failures
+    assert (kernel.path, bias.path) == (layer.kernel.path, layer.bias.path)
+    assert kernel.analytic == pytest.approx(-kernel.numeric, rel=1e-6)
+    assert kernel.relative_error == pytest.approx(2.0, rel=1e-6)
+    assert len(kernel.worst_index) == 2
+    assert {row.path: row.verdict for row in report.rows}["input"] == "passed"
+    for text in (str(report), report.markdown()):
+        assert kernel.path in text
+        assert "wrong sign" in text
+    with pytest.raises(AssertionError, match="wrong sign"):
+        kd.assert_gradients(layer, normal(4, 3))
+
+
+def test_gradient_right_at_the_start_and_wrong_later():
+    def backward(u, x, w, b):
+        dx, dw, db = right_dense(u, x, w, b)
+        return dx, dw + 0.1 * w**3, db
+
+    layer = CustomDense(3, backward)
+    layer.build((None, 4))
+    layer.kernel.assign(ops.zeros((4, 3)))
+    assert kd.check_gradients(layer, normal(5, 4), inputs=False).passed
+    layer.kernel.assign(normal(4, 3))
+    assert not kd.check_gradients(layer, normal(5, 4), inputs=False).passed
+
+
+def test_kinks_at_the_point_are_inconclusive_and_not_failures():
+    x = normal(4, 6)
+    x[0] = 0.0  # a whole row at the corner
+    report = kd.check_gradients(layers.ReLU(), x)
+    (row,) = report.rows
+    assert report.passed
+    assert row.inconclusive_count == 6
+    assert "6 of 24 coordinates are at a kink" in row.cause
+    (row,) = kd.check_gradients(layers.ReLU(), np.zeros((4, 6))).rows
+    assert row.verdict == "inconclusive"
+
+
+def test_kinks_do_not_hide_a_fault():
+    """Right at the corner and for positive numbers; wrong for negative ones, where nobody is."""
+    function = unary(ops.relu, lambda x: ops.where(x < 0, 0.1 * ops.ones_like(x), 1.0))
+    report = kd.check_gradients(function, np.zeros((4, 6)))
+    assert not report.passed
+    assert "nearby" in report.failures[0].cause
+
+
+def test_ties_of_a_maximum_pass_or_are_inconclusive():
+    assert kd.check_gradients(layers.MaxPooling1D(2), np.ones((2, 6, 2))).passed
+
+
+def test_zero_initialized_weights_with_an_absolute_penalty():
+    layer = layers.Dense(3, kernel_initializer="zeros", kernel_regularizer="l1")
+    report = kd.check_gradients(layer, normal(4, 3))
+    assert report.passed
+    assert report.rows[0].verdict == "passed"
+
+
+def test_random_numbers_that_keras_does_not_know_are_reported():
+    generator = np.random.default_rng(0)
+
+    def noisy(x):
+        return x * generator.normal()
+
+    if keras.backend.backend() == "torch":  # the others draw once, when they compile
+        report = kd.check_gradients(noisy, normal(3))
+        assert "not deterministic" in report.failures[0].cause
+
+
+def test_float32_inside_is_noticed_and_judged_by_its_noise():
+    def narrow(x):
+        return ops.cast(ops.tanh(ops.cast(x, "float32")), x.dtype)
+
+    report = kd.check_gradients(narrow, normal(4, 3))
+    assert report.passed
+    assert "float32" in report.notes[0]
+    layer = layers.Lambda(narrow, name="narrow")
+    report = kd.check_gradients(keras.Sequential([layers.Dense(3), layer]), normal(4, 3))
+    assert report.passed
+    wrong = unary(narrow, lambda x: 1.1 * (1.0 - ops.tanh(x) ** 2))
+    assert not kd.check_gradients(wrong, normal(4, 3)).passed
+
+
+def test_layer_whose_output_stays_narrow_is_named():
+    narrow = layers.Lambda(lambda x: ops.cast(x, "float32"), name="narrow")
+    model = keras.Sequential([keras.Input((3,)), layers.Dense(3), narrow, layers.Dense(2)])
+    report = kd.check_gradients(model, normal(4, 3))
+    assert report.passed
+    assert any("narrow" in note for note in report.notes), report
+
+
+def test_what_cannot_compute_in_float64_says_so():
+    class Narrow(layers.Layer):
+        def call(self, x):
+            if "float32" not in str(x.dtype):
+                raise TypeError("only float32 here")
+            return x * 2.0
+
+    report = kd.check_gradients(Narrow(), normal(3, 2))
+    assert report.passed
+    assert report.precision == "float32"
+    assert "Narrow" in report.notes[0]
+    assert "only float32 here" in report.notes[0]
+
+
+def test_second_order():
+    report = kd.check_gradients(layers.Dense(3, "tanh"), normal(4, 3), second_order=True)
+    assert report.passed
+    assert [row.part for row in report.rows].count("second order") == 3
+    # A first derivative that is right and was detached: the second one does not know of it.
+    wrong = unary(ops.sin, lambda x: ops.cos(ops.stop_gradient(x)))
+    report = kd.check_gradients(wrong, normal(4), second_order=True)
+    assert {row.part for row in report.failures} == {"second order"}
+
+
+def test_every_coordinate():
+    report = kd.check_gradients(
+        layers.Dense(4, activation="relu"), normal(4, 30), every_coordinate=True
+    )
+    assert report.passed
+    assert [row.compared_count for row in report.rows] == [120, 4, 120]
+
+
+def test_losses_by_object_name_and_function():
+    p, y = np.abs(normal(6, 3)) / 5.0, np.eye(3)[[0, 1, 2, 0, 1, 2]]
+    for loss in ("mse", keras.losses.CategoricalCrossentropy(label_smoothing=0.1)):
+        assert kd.check_gradients(loss, p, y, np.linspace(0.5, 1.0, 6)).passed
+    assert kd.check_gradients(lambda a, b: ops.sin(a) * b, (p, y)).passed
+
+
+def test_wrong_shape_of_a_gradient_is_a_failure_with_its_cause():
+    layer = CustomDense(
+        3,
+        lambda u, x, w, b: (
+            right_dense(u, x, w, b)[0],
+            ops.transpose(right_dense(u, x, w, b)[1]),
+            ops.sum(u, 0),
+        ),
+    )
+    report = kd.check_gradients(layer, normal(5, 4))
+    assert "shape" in report.failures[0].cause or "size" in report.failures[0].cause, report
+
+
+def test_loss_that_is_not_finite():
+    report = kd.check_gradients(ops.log, -np.ones(3))
+    assert "the loss itself is nan" in report.failures[0].cause
+
+
+def test_exception_puts_everything_back():
+    class Broken(layers.Layer):
+        def call(self, x):
+            raise RuntimeError("broken")
+
+    layer = Broken()
+    layer.built = True
+    with pytest.raises(RuntimeError, match="broken"):
+        kd.check_gradients(layer, normal(3, 2))
+    assert keras.config.floatx() == "float32"
+    assert layer.dtype_policy.name == "float32"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        ((3, normal(2)), TypeError, "Expected a model, a layer, a loss"),
+        ((keras.losses.MeanSquaredError(), normal(2)), ValueError, "Received: y=None"),
+        ((layers.Dense(2), normal(2, 2), normal(2, 2)), ValueError, "compile"),
+        ((layers.Dense(2, trainable=False), normal(2, 2)), None, ""),
+        ((lambda x: ops.cast(x, "int32"), normal(2)), ValueError, "floating-point"),
+    ],
+    ids=["subject", "targets", "compiled", "frozen", "integers"],
+)
+def test_careless_uses(arguments, error, message):
+    if error is None:
+        report = kd.check_gradients(*arguments)
+        assert set(report.skipped.values()) == {"frozen: it is not trained"}
+        assert [row.path for row in report.rows] == ["input"]
+        with pytest.raises(ValueError, match="frozen"):
+            kd.check_gradients(*arguments, inputs=False)
+        return
+    with pytest.raises(error, match=message):
+        kd.check_gradients(*arguments)
+
+
+def test_progress_bar_comes_after_a_second(capsys, monkeypatch):
+    clock = iter(np.arange(0.0, 1e4, 0.3))
+    monkeypatch.setattr(progress.time, "perf_counter", lambda: next(clock))
+    for verbose, shown in ((1, True), (0, False)):
+        bar = progress.Progress(verbose)
+        for _ in range(5):
+            bar.advance(10)
+        bar.close()
+        assert ("loss" in capsys.readouterr().out) is shown
