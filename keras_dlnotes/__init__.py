@@ -8,7 +8,16 @@
 `ARCHITECTURE.md` in the repository names the floors and where each part lives.
 """
 
+import importlib
+
 from keras_dlnotes import callbacks, initializers, optimizers
 
-__all__ = ["callbacks", "initializers", "optimizers"]
+__all__ = ["callbacks", "initializers", "optimizers", "tuning"]
 __version__ = "0.1.0"
+
+
+def __getattr__(name):
+    # Tuning stands on Optuna, which is optional and takes its time to import.
+    if name == "tuning":
+        return importlib.import_module("keras_dlnotes.tuning")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
