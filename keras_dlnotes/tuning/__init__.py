@@ -1,4 +1,4 @@
-"""Hyperparameter tuning: grid, random and Bayesian search over whatever `compile` and `fit` take."""
+"""Hyperparameter tuning: grid, random and Bayesian search over what `compile` and `fit` take."""
 
 try:
     import optuna as _optuna

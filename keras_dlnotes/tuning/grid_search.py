@@ -15,7 +15,8 @@ class GridSearch(Search):
     \(\prod_j |\Lambda_j|\) trials, and not suitable for continuous hyperparameters: a continuous
     range without a `step` is refused.
 
-    Formula: \(\lambda^* = \arg\min_{\lambda \in \Lambda_1 \times \dots \times \Lambda_d} L(\lambda)\).
+    Formula: \(\lambda^* = \arg\min_\lambda L(\lambda)\) over
+    \(\lambda \in \Lambda_1 \times \dots \times \Lambda_d\).
 
     Combinations come in random order, so that the first part of a large grid is spread over it.
     Parameters asked for under a condition only count where it holds.
@@ -34,8 +35,7 @@ class GridSearch(Search):
     ```
     """
 
-    # Which combinations are left is known only when every running trial has all of its values.
-    _complete_build_in_turn = True
+    needs_complete_builds = True
 
     def __init__(self, build, objective="val_loss", max_trials=None, *args, **kwargs):
         super().__init__(build, objective, max_trials, *args, **kwargs)
@@ -45,7 +45,8 @@ class GridSearch(Search):
             warnings.simplefilter("ignore", ExperimentalWarning)
             return BruteForceSampler(seed=seed)
 
-    def _is_exhausted(self, study):
+    def is_exhausted(self, study):
+        """Whether all combinations have been tried, or are being tried."""
         trials = study.get_trials(deepcopy=False)
         if not trials:
             return False

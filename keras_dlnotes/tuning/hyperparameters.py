@@ -58,7 +58,7 @@ class HyperParameters:
         Raises:
             ValueError: If the range is empty or, with `log=True`, not positive.
         """
-        _check_range(name, min_value, max_value, log)
+        _check_range(name, min_value, max_value, step, log)
         if log and step is not None:
             # Optuna has no logarithmic range with steps: its values become a choice.
             return self._suggest(
@@ -81,7 +81,12 @@ class HyperParameters:
         Raises:
             ValueError: If the range is empty or, with `log=True`, not positive.
         """
-        _check_range(name, min_value, max_value, log)
+        _check_range(name, min_value, max_value, step, log)
+        if int(min_value) != min_value or int(max_value) != max_value or int(step) != step:
+            raise SearchRefused(
+                f"Expected whole numbers for {name!r}. Received min_value={min_value!r}, "
+                f"max_value={max_value!r}, step={step!r}. Use hp.Float for others."
+            )
         if log and step > 1:
             powers = [round(value) for value in _powers(name, min_value, max_value, step)]
             return self._suggest(name, CategoricalDistribution(powers))
@@ -95,11 +100,11 @@ class HyperParameters:
         Raises:
             ValueError: If there are no values, or one that cannot be written to the journal.
         """
-        return self._suggest(name, as_distribution(name, list(values)))
+        return self._suggest(name, as_distribution(name, values))
 
     def Boolean(self, name):  # noqa: N802
         """True or False."""
-        return self._suggest(name, CategoricalDistribution([False, True]))
+        return self._suggest(name, as_distribution(name, [False, True]))
 
     def __getitem__(self, name):
         """The value of a parameter that was asked for or is in the explicit space."""
@@ -111,10 +116,6 @@ class HyperParameters:
         return self.values[name]
 
     def _suggest(self, name, distribution):
-        if not isinstance(name, str) or not name:
-            raise SearchRefused(
-                f"Expected a hyperparameter's name as first argument, a string. Received {name!r}."
-            )
         if self._finite:
             _check_finite(name, distribution)
         try:
@@ -142,6 +143,7 @@ def _suggested(trial, name, distribution):
 
 def as_distribution(name, values):
     """Optuna's distribution of a list of values; a distribution passes through."""
+    _check_name(name)
     if isinstance(values, BaseDistribution):
         return values
     if isinstance(values, str) or not hasattr(values, "__iter__"):
@@ -160,7 +162,15 @@ def as_distribution(name, values):
     return CategoricalDistribution(values)
 
 
-def _check_range(name, min_value, max_value, log):
+def _check_name(name):
+    if not isinstance(name, str) or not name:
+        raise SearchRefused(
+            f"Expected a hyperparameter's name as first argument, a string. Received {name!r}."
+        )
+
+
+def _check_range(name, min_value, max_value, step, log):
+    _check_name(name)
     ends = (min_value, max_value)
     if not all(isinstance(end, numbers.Real) and math.isfinite(end) for end in ends) or (
         min_value > max_value
@@ -169,6 +179,8 @@ def _check_range(name, min_value, max_value, log):
             f"Expected finite numbers min_value <= max_value for {name!r}. "
             f"Received {min_value!r} and {max_value!r}."
         )
+    if step is not None and not step > 0:
+        raise SearchRefused(f"Expected a step above 0 for {name!r}. Received {step!r}.")
     if log and min_value <= 0:
         raise SearchRefused(
             f"Expected min_value > 0 for {name!r}, because log=True. Received {min_value!r}."

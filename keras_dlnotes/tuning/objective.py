@@ -1,4 +1,4 @@
-"""What a search optimizes: a number in the logs of `fit`, and whether less or more of it is better."""
+"""What a search optimizes: a number in the logs of `fit`, and which of two is better."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""Draws a search: the objective against each hyperparameter, and the best so far against the trial."""
+"""Draws a search: objective against each hyperparameter, and best so far against trial."""
 
 import math
 

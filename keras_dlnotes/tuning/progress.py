@@ -23,21 +23,26 @@ class Progress:
         if verbose and ended_before:
             print(f"Resuming after {ended_before} trials.", flush=True)
 
-    def report(self, row, table):
-        """Prints the line of the trial in `row`; `table` has all trials."""
+    def report(self, number, table):
+        """Prints the line of a trial; `table` has all trials."""
         if not self._verbose:
             return
-        parts = [f"trial {row['trial'] + 1}" + (f"/{self._max_trials}" if self._max_trials else "")]
+        row = table[number]
+        ended = sum(other["state"] not in ("running", "waiting") for other in table)
+        parts = [f"{ended}/{self._max_trials}" if self._max_trials else f"{ended}"]
         if row["state"] == "failed":
-            parts.append("failed: " + row["message"].split("\n")[0][:120])
+            parts.append(f"trial {row['trial']} failed: " + row["message"].split("\n")[0][:120])
         else:
-            parts.append(f"{row['state']} {self._objective.name} {row['objective']:.6g}")
+            parts.append(
+                f"trial {row['trial']} {row['state']}, "
+                f"{self._objective.name} {row['objective']:.6g}"
+            )
         finished = [other for other in table if other["state"] == "finished"]
         if finished:
             best = self._objective.best(other["objective"] for other in finished)
-            number = next(other["trial"] for other in finished if other["objective"] == best)
-            parts.append(f"best {best:.6g} (trial {number + 1})")
-        parts.append(self._time_left(table))
+            first = next(other["trial"] for other in finished if other["objective"] == best)
+            parts.append(f"best {best:.6g} (trial {first})")
+        parts.append(self._time_left(ended))
         print(" | ".join(parts), flush=True)
 
     def interrupted(self):
@@ -45,8 +50,7 @@ class Progress:
         if self._verbose:
             print("Interrupted. The same call goes on where this one stopped.", flush=True)
 
-    def _time_left(self, table):
-        ended = sum(row["state"] not in ("running", "waiting") for row in table)
+    def _time_left(self, ended):
         passed = time.monotonic() - self._start
         if self._max_trials is None:
             return f"{_clock(passed)} passed"

@@ -2,7 +2,10 @@
 
 from optuna.pruners import BasePruner, MedianPruner, SuccessiveHalvingPruner
 
-_PRUNERS = {"median": MedianPruner, "successive_halving": SuccessiveHalvingPruner}
+_PRUNERS: dict[str, type[BasePruner]] = {
+    "median": MedianPruner,
+    "successive_halving": SuccessiveHalvingPruner,
+}
 
 
 def as_pruner(pruner):

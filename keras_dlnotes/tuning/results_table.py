@@ -1,5 +1,6 @@
 """The trials of a study as rows, which print as a table."""
 
+from optuna.study import StudyDirection
 from optuna.trial import TrialState
 
 _STATES = {
@@ -80,6 +81,13 @@ def table_of(study, objective="objective"):
             }
         )
     return ResultsTable(rows, objective)
+
+
+def best_of(study):
+    """The study's best finished trial, the first of equals; None if none has finished."""
+    finished = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+    sign = 1 if study.direction == StudyDirection.MINIMIZE else -1
+    return min(finished, key=lambda trial: sign * trial.value, default=None)
 
 
 def _cell(value):

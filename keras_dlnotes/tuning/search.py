@@ -2,31 +2,27 @@
 
 import abc
 import contextlib
-import dataclasses
 import gc
-import json
-import shutil
 from pathlib import Path
 
 import keras
 import optuna
-from optuna.trial import FixedTrial, Trial, TrialState
+from optuna.trial import FixedTrial
 
-from keras_dlnotes.tuning.hyperparameters import HyperParameters
+from keras_dlnotes.tuning.hyperparameters import HyperParameters, as_distribution
 from keras_dlnotes.tuning.objective import Objective
 from keras_dlnotes.tuning.picture import picture_of
 from keras_dlnotes.tuning.progress import Progress
-from keras_dlnotes.tuning.pruning import as_pruner, hopeless_by
-from keras_dlnotes.tuning.results_table import OUTCOME, table_of
+from keras_dlnotes.tuning.pruning import as_pruner
+from keras_dlnotes.tuning.results_table import best_of, table_of
+from keras_dlnotes.tuning.search_worker import SearchWorker
 from keras_dlnotes.tuning.seeded_sampler import SeededSampler, seed_of
 from keras_dlnotes.tuning.study_store import StudyStore
-from keras_dlnotes.tuning.trial_run import FIT_ARGUMENTS, TrialRun
-
-_STATES = {
-    "finished": TrialState.COMPLETE,
-    "pruned": TrialState.PRUNED,
-    "failed": TrialState.FAIL,
-}
+from keras_dlnotes.tuning.trial_run import FIT_ARGUMENTS
+from keras_dlnotes.tuning.weights_folder import (
+    has_weights,
+    load_weights,
+)
 
 
 class Search(abc.ABC):
@@ -54,7 +50,8 @@ class Search(abc.ABC):
         verbose: 1 prints a line for each trial, 0 does not.
     """
 
-    _complete_build_in_turn = False
+    # Whether the next trial can be chosen only when all running ones have all of their values.
+    needs_complete_builds = False
 
     def __init__(
         self,
@@ -72,30 +69,15 @@ class Search(abc.ABC):
         storage=None,
         verbose=1,
     ):
-        if not callable(build):
-            raise TypeError(
-                f"Expected build(hp), a function that returns a compiled model. Received {build!r}."
-            )
-        for label, number in (
-            ("max_trials", max_trials),
-            ("executions_per_trial", executions_per_trial),
-        ):
-            if number is not None and (not isinstance(number, int) or number < 1):
-                raise ValueError(
-                    f"Expected a whole number above 0 as {label}. Received {number!r}."
-                )
-        if not isinstance(seed, int) or seed < 0:
-            raise ValueError(f"Expected a whole number of at least 0 as seed. Received {seed!r}.")
-        if not name or Path(name).name != name:
-            raise ValueError(f"Expected the name of a folder as name. Received {name!r}.")
+        _check(build, max_trials, executions_per_trial, seed, name)
         self.build = build
         self.objective = Objective(objective, mode)
         self.max_trials = max_trials
-        self.space = dict(space or {})
+        self.space = {name: as_distribution(name, v) for name, v in (space or {}).items()}
         self.seed = seed
         self.executions_per_trial = executions_per_trial
         self.verbose = verbose
-        self._pruner = as_pruner(pruner)
+        self.pruner = as_pruner(pruner)
         self._store = StudyStore(Path(directory) / name, name, storage)
 
     @property
@@ -106,10 +88,6 @@ class Search(abc.ABC):
     @abc.abstractmethod
     def _make_sampler(self, seed):
         """An Optuna sampler."""
-
-    def _is_exhausted(self, study):
-        """Whether there is nothing left to try."""
-        return False
 
     def run(self, x=None, y=None, validation_data=None, epochs=1, callbacks=None, **fit_arguments):
         """Runs trials until `max_trials` are reached; the same call resumes an interrupted search.
@@ -149,8 +127,14 @@ class Search(abc.ABC):
         }
         with contextlib.ExitStack() as stack:
             stack.enter_context(_quiet_optuna())
-            study, claims = self._open()
+            study, claims = self._store.open(
+                self.objective.mode,
+                self._settings(),
+                SeededSampler(self._make_sampler, self.seed),
+                self.pruner,
+            )
             stack.callback(claims.close)
+            worker = SearchWorker(self, study, claims, arguments)
             # What was there before need not be looked through again after each trial.
             gc.collect()
             gc.freeze()
@@ -158,7 +142,8 @@ class Search(abc.ABC):
             ended = [row for row in table_of(study) if row["state"] != "running"]
             progress = Progress(self.objective, self.max_trials, len(ended), self.verbose)
             try:
-                while self._run_next(study, claims, arguments, progress):
+                while (number := worker.run_next()) is not None:
+                    progress.report(number, table_of(study))
                     gc.collect()  # models are cyclic; theirs is the memory that the next needs
             except KeyboardInterrupt:
                 progress.interrupted()
@@ -182,19 +167,17 @@ class Search(abc.ABC):
             FileNotFoundError: If its weights were written on another machine.
         """
         trial = self._best_trial()
-        path = self._weights_path(trial.number)
-        if not path.exists():
+        folder = self.trial_directory(trial.number)
+        if not has_weights(folder):
             raise FileNotFoundError(
-                f"Expected the weights of trial {trial.number} in {str(path)!r}. They are not "
+                f"Expected the weights of trial {trial.number} in {str(folder)!r}. They are not "
                 "there; another machine ran it. Share `directory` between the machines, or train "
                 "a model of `best_hyperparameters`."
             )
         keras.utils.set_random_seed(seed_of(self.seed, trial.number, 0))
         built = self.build(HyperParameters(FixedTrial(trial.params), self.space))
         model = built[0] if isinstance(built, tuple) else built
-        if not model.built:
-            model.build_from_config(json.loads(path.with_name("build.json").read_text()))
-        model.load_weights(path)
+        load_weights(model, folder)
         return model
 
     def results(self):
@@ -225,14 +208,10 @@ class Search(abc.ABC):
             "executions_per_trial": self.executions_per_trial,
         }
 
-    def _open(self):
-        sampler = SeededSampler(self._make_sampler, self.seed)
-        return self._store.open(self.objective.mode, self._settings(), sampler, self._pruner)
-
     def _best_trial(self):
         with _quiet_optuna():
             study = self._store.load()
-        best = self._best_of(study)
+        best = best_of(study)
         if best is None:
             table = table_of(study, self.objective.name)
             failed = [row["message"] for row in table if row["state"] == "failed"]
@@ -243,83 +222,31 @@ class Search(abc.ABC):
             )
         return best
 
-    def _run_next(self, study, claims, arguments, progress):
-        """Runs one trial; returns whether there was one."""
-        with contextlib.ExitStack() as turn:
-            turn.enter_context(claims.turn())
-            trial, release = self._next_trial(study, claims)
-            if trial is None:
-                return False
-            with contextlib.ExitStack() as claim:
-                claim.callback(release)
-                run = self._prepare(study, trial, arguments)
-                if not self._complete_build_in_turn:
-                    turn.close()
-                outcome = run.run(after_build=turn.close)
-                self._finish(study, trial, run, outcome)
-        table = table_of(study)
-        progress.report(table[trial.number], table)
-        return True
+    def is_exhausted(self, study):
+        """Whether there is nothing left to try."""
+        return False
 
-    def _next_trial(self, study, claims):
-        """A trial that was interrupted, or else a new one, and what gives up the claim on it."""
-        for found in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
-            release = claims.claim(found.number)
-            if release is None:
-                continue  # its worker is alive
-            if study.get_trials(deepcopy=False)[found.number].state == TrialState.RUNNING:
-                return Trial(study, found._trial_id), release
-            release()  # it ended while we looked
-        count = len(study.get_trials(deepcopy=False))
-        if (self.max_trials is not None and count >= self.max_trials) or self._is_exhausted(study):
-            return None, None
-        trial = study.ask()
-        return trial, claims.claim(trial.number)
-
-    def _prepare(self, study, trial, arguments):
-        directory = self._trial_directory(trial.number)
-        shutil.rmtree(directory, ignore_errors=True)  # half a curve of an interrupted trial
-        best = self._best_of(study)
-        return TrialRun(
-            number=trial.number,
-            build=self.build,
-            hyperparameters=HyperParameters(trial, self.space, self._complete_build_in_turn),
-            fit_arguments=arguments,
-            objective=self.objective,
-            directory=directory,
-            seed=self.seed,
-            executions=self.executions_per_trial,
-            threshold=self.objective.worst if best is None else best.value,
-            hopeless=None if self._pruner is None else hopeless_by(study, trial),
-        )
-
-    def _finish(self, study, trial, run, outcome):
-        if outcome.state == "finished" and run.best_model is not None:
-            _save(run.best_model, self._weights_path(trial.number))
-        trial.set_user_attr(OUTCOME, dataclasses.asdict(outcome) | {"traceback": ""})
-        value = outcome.objective if outcome.state == "finished" else None
-        study.tell(trial, value, state=_STATES[outcome.state])
-        best = self._best_of(study)
-        for other in study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)):
-            if other.number != best.number:
-                self._weights_path(other.number).unlink(missing_ok=True)
-
-    def _best_of(self, study):
-        finished = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
-        best = self.objective.best(trial.value for trial in finished)
-        return next((trial for trial in finished if trial.value == best), None)
-
-    def _trial_directory(self, number):
+    def trial_directory(self, number):
+        """Folder of a trial's curves."""
         return self.directory / f"trial_{number:04d}"
 
-    def _weights_path(self, number):
-        return self._trial_directory(number) / "best.weights.h5"
 
-
-def _save(model, path):
-    """Weights, and the shapes to build with, for a model that is built by its first batch."""
-    path.with_name("build.json").write_text(json.dumps(model.get_build_config()))
-    model.save_weights(path)
+def _check(build, max_trials, executions_per_trial, seed, name):
+    if not callable(build):
+        raise TypeError(
+            f"Expected build(hp), a function that returns a compiled model. Received {build!r}."
+        )
+    for label, number, least in (
+        ("max_trials", 1 if max_trials is None else max_trials, 1),
+        ("executions_per_trial", executions_per_trial, 1),
+        ("seed", seed, 0),
+    ):
+        if not isinstance(number, int) or number < least:
+            raise ValueError(
+                f"Expected a whole number of at least {least} as {label}. Received {number!r}."
+            )
+    if not isinstance(name, str) or not name or Path(name).name != name:
+        raise ValueError(f"Expected the name of a folder as name. Received {name!r}.")
 
 
 @contextlib.contextmanager

@@ -31,7 +31,7 @@ class SeededSampler(BaseSampler):
     def __init__(self, make, seed):
         self._make = make
         self._seed = seed
-        self._sampler = None
+        self._sampler: BaseSampler
 
     def infer_relative_search_space(self, study, trial):
         """The parameters that are drawn together."""

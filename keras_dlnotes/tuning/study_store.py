@@ -106,6 +106,7 @@ class StudyStore:
             ValueError: If the study was made with other settings.
         """
         self.directory.mkdir(parents=True, exist_ok=True)
+        claims: PostgresClaims | FileClaims
         if self._url and self._url.startswith("postgresql"):
             claims = PostgresClaims(self._url, self._name)
         else:
