@@ -25,10 +25,10 @@ def main(arguments=None):
     else:
         store = StudyStore(options.path, options.name or Path(options.path).resolve().name)
     try:
-        study = store.load()
+        with store.reading() as study:
+            print(table_of(study, settings_of(study)["objective"]))
     except FileNotFoundError as error:
         parser.error(str(error))
-    print(table_of(study, settings_of(study)["objective"]))
 
 
 if __name__ == "__main__":

@@ -4,6 +4,8 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+POLL_SECONDS = 0.005
+
 
 class FileClaims:
     """Claims trials by locking one file each.
@@ -19,7 +21,7 @@ class FileClaims:
     def __init__(self, directory):
         self._directory = Path(directory)
         self._directory.mkdir(parents=True, exist_ok=True)
-        self._turn = FileLock(self._directory / "turn.lock")
+        self._turn = FileLock(self._directory / "turn.lock", poll_interval=POLL_SECONDS)
 
     def opening(self):
         """One worker at a time makes the study."""

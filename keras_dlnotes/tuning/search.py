@@ -127,13 +127,10 @@ class Search(abc.ABC):
         }
         with contextlib.ExitStack() as stack:
             stack.enter_context(_quiet_optuna())
-            study, claims = self._store.open(
-                self.objective.mode,
-                self._settings(),
-                SeededSampler(self._make_sampler, self.seed),
-                self.pruner,
+            sampler = SeededSampler(self._make_sampler, self.seed)
+            study, claims = stack.enter_context(
+                self._store.open(self.objective.mode, self._settings(), sampler, self.pruner)
             )
-            stack.callback(claims.close)
             worker = SearchWorker(self, study, claims, arguments)
             # What was there before need not be looked through again after each trial.
             gc.collect()
@@ -182,8 +179,8 @@ class Search(abc.ABC):
 
     def results(self):
         """The `ResultsTable` of all trials so far."""
-        with _quiet_optuna():
-            return table_of(self._store.load(), self.objective.name)
+        with _quiet_optuna(), self._store.reading() as study:
+            return table_of(study, self.objective.name)
 
     def plot(self, path=None):
         """Draws the objective against each hyperparameter, and the best so far against the trial.
@@ -209,11 +206,10 @@ class Search(abc.ABC):
         }
 
     def _best_trial(self):
-        with _quiet_optuna():
-            study = self._store.load()
-        best = best_of(study)
+        with _quiet_optuna(), self._store.reading() as study:
+            best = best_of(study)
+            table = table_of(study)
         if best is None:
-            table = table_of(study, self.objective.name)
             failed = [row["message"] for row in table if row["state"] == "failed"]
             because = f" The last one failed: {failed[-1]}" if failed else ""
             raise ValueError(

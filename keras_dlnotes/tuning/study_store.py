@@ -10,7 +10,7 @@ from optuna.storages import JournalStorage, RDBStorage
 from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 from optuna.trial import TrialState
 
-from keras_dlnotes.tuning.file_claims import FileClaims
+from keras_dlnotes.tuning.file_claims import POLL_SECONDS, FileClaims
 from keras_dlnotes.tuning.postgres_claims import PostgresClaims
 
 JOURNAL = "journal.log"
@@ -25,7 +25,7 @@ class _JournalLock(JournalFileOpenLock):
 
     def __init__(self, path):
         super().__init__(str(path))
-        self._lock = FileLock(f"{path}.lock")
+        self._lock = FileLock(f"{path}.lock", poll_interval=POLL_SECONDS)
 
     def acquire(self):
         self._lock.acquire()
@@ -81,24 +81,28 @@ class StudyStore:
         self._name = name
         self._url = url
 
-    def exists(self):
-        """Whether there may be a study, so that looking for it makes no new files."""
-        return self._url is not None or (self.directory / JOURNAL).exists()
-
-    def load(self):
+    @contextlib.contextmanager
+    def reading(self):
         """The study, to be read.
 
         Raises:
             FileNotFoundError: If there is none.
         """
-        if self.exists():
-            with contextlib.suppress(KeyError):
-                return optuna.load_study(study_name=self._name, storage=self._storage())
-        raise FileNotFoundError(
-            f"Expected a study {self._name!r} in {self._url or str(self.directory)!r}. Found none. "
-            "Run the search first, or pass the directory and the name that it was run with."
-        )
+        with contextlib.ExitStack() as stack:
+            study = None
+            if self._url is not None or (self.directory / JOURNAL).exists():
+                storage = stack.enter_context(self._storage())
+                with contextlib.suppress(KeyError):
+                    study = optuna.load_study(study_name=self._name, storage=storage)
+            if study is None:
+                raise FileNotFoundError(
+                    f"Expected a study {self._name!r} in {self._url or str(self.directory)!r}. "
+                    "Found none. Run the search first, or pass the directory and the name that it "
+                    "was run with."
+                )
+            yield study
 
+    @contextlib.contextmanager
     def open(self, mode, settings, sampler, pruner):
         """The study, made where it is not there, and the claims on its trials.
 
@@ -118,22 +122,31 @@ class StudyStore:
             "pruner": pruner,
             "load_if_exists": True,
         }
-        with claims.opening():
-            storage = self._storage()
-            study = optuna.create_study(storage=storage, **arguments)
-            found = study.user_attrs.get(_SETTINGS)
-            if found not in (None, settings):
-                if _is_in_use(study, claims):
-                    raise ValueError(_settings_differ(self._name, self.directory, found, settings))
-                optuna.delete_study(study_name=self._name, storage=storage)
+        with contextlib.closing(claims), contextlib.ExitStack() as stack:
+            with claims.opening():
+                storage = stack.enter_context(self._storage())
                 study = optuna.create_study(storage=storage, **arguments)
-            study.set_user_attr(_SETTINGS, settings)
-        return study, claims
+                found = study.user_attrs.get(_SETTINGS)
+                if found not in (None, settings):
+                    if _is_in_use(study, claims):
+                        message = _settings_differ(self._name, self.directory, found, settings)
+                        raise ValueError(message)
+                    optuna.delete_study(study_name=self._name, storage=storage)
+                    study = optuna.create_study(storage=storage, **arguments)
+                study.set_user_attr(_SETTINGS, settings)
+            yield study, claims
 
+    @contextlib.contextmanager
     def _storage(self):
         if self._url is None:
-            return open_journal(self.directory / JOURNAL)
-        return RDBStorage(self._url)
+            yield open_journal(self.directory / JOURNAL)
+            return
+        storage = RDBStorage(self._url)
+        try:
+            yield storage
+        finally:
+            storage.remove_session()
+            storage.engine.dispose()
 
 
 def settings_of(study):

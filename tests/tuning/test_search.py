@@ -1,7 +1,5 @@
 """A search on models whose training is a formula: sequence, failures, pruning, what is refused."""
 
-import math
-
 import keras
 import pytest
 
@@ -23,7 +21,7 @@ def states(search):
 
 def test_a_seed_is_a_sequence_and_another_seed_is_another(tmp_path):
     def sequence(name, seed, kind, **arguments):
-        search = kind(bowl, "loss", 14, tmp_path, name, seed, verbose=0, **arguments)
+        search = kind(bowl, "loss", 12, tmp_path, name, seed, verbose=0, **arguments)
         search.run()
         return values(search)
 
@@ -31,13 +29,6 @@ def test_a_seed_is_a_sequence_and_another_seed_is_another(tmp_path):
         first = sequence(f"first_{kind.__name__}", 0, kind, **arguments)
         assert first == sequence(f"again_{kind.__name__}", 0, kind, **arguments)
         assert first != sequence(f"other_{kind.__name__}", 1, kind, **arguments)
-
-
-def test_random_search_covers_each_range_evenly(where):
-    search = RandomSearch(lambda hp: constant(hp.Float("x", 1e-4, 1, log=True)), "loss", 40, **where)
-    search.run()
-    decades = [math.floor(math.log10(row["x"])) for row in values(search)]
-    assert all(decades.count(decade) >= 4 for decade in (-4, -3, -2, -1))
 
 
 def test_grid_search_tries_each_combination_once_and_conditions_only_where_they_hold(where):
@@ -72,30 +63,6 @@ def test_the_space_can_be_stated(where):
     assert search.best_hyperparameters == {"a": 1, "b": 3}
 
 
-def test_bayesian_search_is_better_than_random_on_a_bowl(tmp_path):
-    def regret(kind, seed, **arguments):
-        search = kind(bowl, "loss", 30, tmp_path, f"{kind.__name__}{seed}", seed, verbose=0, **arguments)
-        return min(row["objective"] for row in search.run())
-
-    bayesian = [regret(BayesianSearch, seed, sampler="parzen") for seed in range(3)]
-    random = [regret(RandomSearch, seed) for seed in range(3)]
-    assert math.fsum(bayesian) < math.fsum(random)
-
-
-def test_bayesian_search_keeps_away_from_what_fails(where):
-    def build(hp):
-        x = hp.Float("x", 0, 1)
-        if x > 0.5:
-            raise RuntimeError("diverged")
-        return constant(-x)
-
-    search = BayesianSearch(build, "loss", 40, sampler="parzen", **where)
-    search.run()
-    # At random half of the 30 trials after the start would fail.
-    assert states(search)[10:].count("failed") <= 10
-    assert search.best_hyperparameters["x"] > 0.45
-
-
 def test_failed_trials_are_recorded_and_the_search_goes_on(where):
     def build(hp):
         number = hp.Choice("number", [0, 1, 2, 3, 4])
@@ -127,7 +94,7 @@ def test_a_search_without_a_finished_trial_says_why(where):
 
     search = RandomSearch(build, "loss", 2, **where)
     search.run()
-    with pytest.raises(ValueError, match="2 of them failed.*RuntimeError: no GPU"):
+    with pytest.raises(ValueError, match=r"2 of them failed.*RuntimeError: no GPU"):
         search.best_model()
 
 
@@ -160,7 +127,7 @@ class Ends(keras.callbacks.Callback):
         self.epochs.append(self.last + 1)
 
 
-@pytest.mark.parametrize(("pruner", "full"), [("median", 5), ("successive_halving", 1)])
+@pytest.mark.parametrize(("pruner", "full"), [("median", 5), ("successive_halving", 2)])
 def test_hopeless_trials_end_early_and_every_callback_hears_of_it(where, pruner, full):
     ends = Ends()
     trial = iter(range(8))
