@@ -47,7 +47,7 @@ def _draw_best_so_far(panel, rows, objective):
     for state, color in _COLORS.items():
         chosen = [row for row in rows if row["state"] == state]
         panel.scatter(
-            [row["trial"] + 1 for row in chosen],
+            [row["trial"] for row in chosen],
             [row["objective"] for row in chosen],
             s=14,
             color=color,
@@ -58,7 +58,7 @@ def _draw_best_so_far(panel, rows, objective):
     for row in finished:
         best = objective.best([best, row["objective"]])
         line.append(best)
-    panel.step([row["trial"] + 1 for row in finished], line, where="post", color="k", label="best")
+    panel.step([row["trial"] for row in finished], line, where="post", color="k", label="best")
     panel.set_xlabel("trial")
     panel.legend(fontsize="small")
 

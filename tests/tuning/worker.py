@@ -30,6 +30,8 @@ def search_of(directory, trials, storage=None, seconds=0.0, started=None):
 
 def main(processes=1, **arguments):
     """Runs the search in so many processes, made after the imports, which take seconds."""
+    # Keras seeds TensorFlow on every backend where it is installed, and imports it for that.
+    sys.modules["tensorflow"] = None
     for _ in range(processes - 1):
         if os.fork() == 0:
             search_of(**arguments).run(epochs=3)
