@@ -18,4 +18,16 @@ from keras_dlnotes import callbacks, initializers, optimizers
 from keras_dlnotes.gradient_check import assert_gradients, check_gradients
 
 __all__ = ["assert_gradients", "callbacks", "check_gradients", "initializers", "optimizers"]
+import importlib
+
+from keras_dlnotes import callbacks, initializers, optimizers
+
+__all__ = ["callbacks", "initializers", "optimizers", "tuning"]
 __version__ = "0.1.0"
+
+
+def __getattr__(name):
+    # Tuning stands on Optuna, which is optional and takes its time to import.
+    if name == "tuning":
+        return importlib.import_module("keras_dlnotes.tuning")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

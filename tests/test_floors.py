@@ -33,6 +33,8 @@ THIRD_PARTY = {
     2: {"keras", "numpy", "tensorboard", "google_crc32c"},
     3: {"keras", "numpy", "scipy", "cv2"},
     4: {"keras", "numpy", "optuna", "matplotlib", "rich", "tqdm"},
+    3: {"keras", "numpy", "scipy"},
+    4: {"keras", "numpy", "optuna", "filelock", "sqlalchemy", "matplotlib", "rich", "tqdm"},
 }
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
@@ -66,6 +68,8 @@ def test_imports_go_down(path):
             )
         elif top not in sys.stdlib_module_names:
             assert top in THIRD_PARTY[floor], f"{path.name} on floor {floor} imports {name}"
+        if top in ("optuna", "filelock", "sqlalchemy"):
+            assert parts[0] == "tuning", f"{name} is optional: it belongs into tuning/"
         if floor == 0 and top in ("tensorflow", "jax", "torch"):
             assert parts[1] == top, f"{name} belongs into backend/{top}/"
 
@@ -76,12 +80,12 @@ def test_modules_are_rooms_not_halls(path):
     assert path.stem not in ("utils", "helpers", "common")
 
 
-def test_importing_the_package_imports_no_other_backend():
+def test_importing_the_package_imports_no_other_backend_and_no_optuna():
     backend = keras.backend.backend()
     others = {"tensorflow", "jax", "torch"} - {backend}
     code = (
         "import keras, sys; before = set(sys.modules); import keras_dlnotes;"
-        "print([m for m in ('tensorflow', 'jax', 'torch')"
+        "print([m for m in ('tensorflow', 'jax', 'torch', 'optuna')"
         " if m in sys.modules and m not in before])"
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)

@@ -18,6 +18,7 @@ from keras_dlnotes.summaries.event_protos import (
     ScalarsTemplate,
     custom_scalars_value,
     histogram_value,
+    hparams_values,
     text_value,
 )
 
@@ -114,6 +115,11 @@ class EventFileWriter:
     def add_custom_scalars(self, categories):
         """Sets the layout of the custom-scalars dashboard; see `custom_scalars_value`."""
         self._add_value(0, None, lambda: custom_scalars_value(categories))
+
+    def add_hparams(self, hparams, group, succeeded, start, end):
+        """Adds this run to the hyperparameters dashboard; see `hparams_values`."""
+        for value in hparams_values(hparams, group, succeeded, start, end):
+            self._add_value(0, None, lambda value=value: value)
 
     def flush(self):
         """Waits until all that was added is in the file."""

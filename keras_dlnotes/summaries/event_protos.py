@@ -9,6 +9,8 @@ from tensorboard.compat.proto.types_pb2 import DT_DOUBLE, DT_STRING
 from tensorboard.plugins.custom_scalar import layout_pb2
 from tensorboard.plugins.custom_scalar import metadata as custom_scalar_metadata
 from tensorboard.plugins.histogram import metadata as histogram_metadata
+from tensorboard.plugins.hparams import api_pb2, plugin_data_pb2
+from tensorboard.plugins.hparams import metadata as hparams_metadata
 from tensorboard.plugins.text import metadata as text_metadata
 
 
@@ -78,6 +80,45 @@ def custom_scalars_value(categories):
         tensor=_string_tensor(layout.SerializeToString()),
         metadata=metadata,
     )
+
+
+def hparams_values(hparams, group, succeeded, start, end):
+    """The begin and the end of a session, for the hyperparameters dashboard.
+
+    TensorBoard's own functions for this import TensorFlow.
+
+    Args:
+        hparams: dict from name to a boolean, number or string; None becomes its name.
+        group: name under which TensorBoard lists the session.
+        succeeded: whether it ended well.
+        start: seconds since 1970.
+        end: seconds since 1970.
+    """
+    begun = plugin_data_pb2.SessionStartInfo(group_name=group, start_time_secs=start)
+    for name, value in hparams.items():
+        if isinstance(value, bool):
+            begun.hparams[name].bool_value = value
+        elif isinstance(value, int | float):
+            begun.hparams[name].number_value = value
+        else:
+            begun.hparams[name].string_value = str(value)
+    status = api_pb2.STATUS_SUCCESS if succeeded else api_pb2.STATUS_FAILURE
+    ended = plugin_data_pb2.SessionEndInfo(status=status, end_time_secs=end)
+    return [
+        _hparams_value(
+            hparams_metadata.SESSION_START_INFO_TAG,
+            plugin_data_pb2.HParamsPluginData(session_start_info=begun),
+        ),
+        _hparams_value(
+            hparams_metadata.SESSION_END_INFO_TAG,
+            plugin_data_pb2.HParamsPluginData(session_end_info=ended),
+        ),
+    ]
+
+
+def _hparams_value(tag, content):
+    metadata = hparams_metadata.create_summary_metadata(content)
+    return Summary.Value(tag=tag, metadata=metadata, tensor=hparams_metadata.NULL_TENSOR)
 
 
 def _string_tensor(content):

@@ -10,6 +10,7 @@ class MemoryWriter:
         scalars: dict from tag to list of `(step, number)`.
         histograms: dict from tag to list of `(step, low, high, counts)`.
         texts: dict from tag to list of `(step, text)`.
+        hparams: list of dicts of hyperparameters.
     """
 
     def __init__(self):
@@ -19,6 +20,7 @@ class MemoryWriter:
         self.histograms = {}
         self.texts = {}
         self.custom_scalars = None
+        self.hparams = []
 
     def add_scalars(self, step, tags, numbers, wall_time=None):
         """Adds one number under each tag."""
@@ -36,6 +38,10 @@ class MemoryWriter:
     def add_custom_scalars(self, categories):
         """Keeps the layout of the custom-scalars dashboard."""
         self.custom_scalars = custom_scalars_value(categories)
+
+    def add_hparams(self, hparams, group, succeeded, start, end):
+        """Keeps a run's hyperparameters."""
+        self.hparams.append(dict(hparams))
 
     def flush(self):
         """Does nothing: all is kept at once."""

@@ -1,0 +1,99 @@
+"""The trials of a study as rows, which print as a table."""
+
+from optuna.study import StudyDirection
+from optuna.trial import TrialState
+
+_STATES = {
+    TrialState.COMPLETE: "finished",
+    TrialState.PRUNED: "pruned",
+    TrialState.FAIL: "failed",
+    TrialState.RUNNING: "running",
+    TrialState.WAITING: "waiting",
+}
+OUTCOME = "outcome"
+_CELL_WIDTH = 60
+
+
+class ResultsTable(list):
+    """A list with one dict for each trial, in the order in which they began.
+
+    When to use it: `print(search.results())` reads as a table; `pandas.json_normalize` makes a
+    data frame of it. A row has the keys `trial`, `state` (`"finished"`, `"pruned"`, `"failed"` or
+    `"running"`), `objective`, `executions` (the objective of each training), `hyperparameters`,
+    `epochs`, `seconds` and `message` (why it failed). A pruned trial's objective is the best until
+    it was ended, and never counts as the search's best.
+
+    Args:
+        rows: the dicts.
+        objective: name of the objective, for the table's head.
+
+    Example:
+    ```python
+    table = search.results()
+    print(table)
+    failed = [row["message"] for row in table if row["state"] == "failed"]
+    ```
+    """
+
+    def __init__(self, rows=(), objective="objective"):
+        super().__init__(rows)
+        self.objective = objective
+
+    def __str__(self):
+        """The table, aligned."""
+        names = list(dict.fromkeys(name for row in self for name in row["hyperparameters"]))
+        head = ["trial", "state", self.objective, *names, "epochs", "seconds", "message"]
+        body = [
+            [
+                row["trial"],
+                row["state"],
+                row["objective"],
+                *(row["hyperparameters"].get(name, "") for name in names),
+                row["epochs"],
+                round(row["seconds"], 2),
+                row["message"],
+            ]
+            for row in self
+        ]
+        lines = [[_cell(value) for value in line] for line in [head, *body]]
+        widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+        return "\n".join(
+            "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+            for line in lines
+        )
+
+
+def table_of(study, objective="objective"):
+    """The table of an Optuna study."""
+    rows = []
+    for trial in study.get_trials(deepcopy=False):
+        outcome = trial.user_attrs.get(OUTCOME, {})
+        rows.append(
+            {
+                "trial": trial.number,
+                "state": _STATES[trial.state],
+                "objective": outcome.get("objective"),
+                "executions": outcome.get("executions", []),
+                "hyperparameters": dict(trial.params),
+                "epochs": outcome.get("epochs", 0),
+                "seconds": outcome.get("seconds", 0.0),
+                "message": outcome.get("message", ""),
+            }
+        )
+    return ResultsTable(rows, objective)
+
+
+def best_of(study):
+    """The study's best finished trial, the first of equals; None if none has finished."""
+    finished = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+    sign = 1 if study.direction == StudyDirection.MINIMIZE else -1
+    return min(finished, key=lambda trial: sign * trial.value, default=None)
+
+
+def _cell(value):
+    if value is None:
+        return ""
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    text = " ".join(str(value).split())
+    return text if len(text) <= _CELL_WIDTH else text[: _CELL_WIDTH - 1] + "…"

@@ -1,0 +1,256 @@
+"""What the three searches share: asking for trials, running them, losing none."""
+
+import abc
+import contextlib
+import gc
+from pathlib import Path
+
+import keras
+import optuna
+from optuna.trial import FixedTrial
+
+from keras_dlnotes.tuning.hyperparameters import HyperParameters, as_distribution
+from keras_dlnotes.tuning.objective import Objective
+from keras_dlnotes.tuning.picture import picture_of
+from keras_dlnotes.tuning.progress import Progress
+from keras_dlnotes.tuning.pruning import as_pruner
+from keras_dlnotes.tuning.results_table import best_of, table_of
+from keras_dlnotes.tuning.search_worker import SearchWorker
+from keras_dlnotes.tuning.seeded_sampler import SeededSampler, seed_of
+from keras_dlnotes.tuning.study_store import StudyStore
+from keras_dlnotes.tuning.trial_run import FIT_ARGUMENTS
+from keras_dlnotes.tuning.weights_folder import (
+    has_weights,
+    load_weights,
+)
+
+
+class Search(abc.ABC):
+    """Base of `GridSearch`, `RandomSearch` and `BayesianSearch`.
+
+    Args:
+        build: function from `HyperParameters` to a compiled model, or to such a model and a dict
+            of arguments for `fit`: `return model, {"batch_size": hp.Choice("batch", [16, 64])}`.
+        objective: entry of the logs to optimize. A training's objective is that of its best epoch,
+            a trial's the mean of its trainings'.
+        max_trials: how many trials to run, failed and pruned ones included; raise it to go on.
+        directory: where studies live. `directory/name` gets the journal, the curves and the
+            weights of the best trial.
+        name: the study's name.
+        seed: whole number. The same seed proposes the same trials and trains them from the same
+            weights: Python's, NumPy's and the backend's generators are seeded before each build.
+        space: dict from name to a list of values or an Optuna distribution, if it is to be stated
+            rather than asked for in `build`.
+        mode: `"min"`, `"max"`, or `"auto"` to read it off the objective's name.
+        executions_per_trial: trainings a trial, from different seeds, for noisy objectives.
+        pruner: None; `"median"`, to end a trial that is worse than the median of the earlier ones
+            at its epoch; `"successive_halving"`, to let the better quarter of trials train four
+            times as long; or a pruner of Optuna's.
+        storage: None for a journal in `directory/name`, or the URL of a database.
+        verbose: 1 prints a line for each trial, 0 does not.
+    """
+
+    # Whether the next trial can be chosen only when all running ones have all of their values.
+    needs_complete_builds = False
+
+    def __init__(
+        self,
+        build,
+        objective="val_loss",
+        max_trials=25,
+        directory="logs/tuning",
+        name="search",
+        seed=0,
+        *,
+        space=None,
+        mode="auto",
+        executions_per_trial=1,
+        pruner=None,
+        storage=None,
+        verbose=1,
+    ):
+        _check(build, max_trials, executions_per_trial, seed, name)
+        self.build = build
+        self.objective = Objective(objective, mode)
+        self.max_trials = max_trials
+        self.space = {name: as_distribution(name, v) for name, v in (space or {}).items()}
+        self.seed = seed
+        self.executions_per_trial = executions_per_trial
+        self.verbose = verbose
+        self.pruner = as_pruner(pruner)
+        self._store = StudyStore(Path(directory) / name, name, storage)
+
+    @property
+    def directory(self):
+        """Folder of the study."""
+        return self._store.directory
+
+    @abc.abstractmethod
+    def _make_sampler(self, seed):
+        """An Optuna sampler."""
+
+    def run(self, x=None, y=None, validation_data=None, epochs=1, callbacks=None, **fit_arguments):
+        """Runs trials until `max_trials` are reached; the same call resumes an interrupted search.
+
+        Several processes may run the same search at once; they share the trials.
+
+        Args:
+            x: as in `fit`.
+            y: as in `fit`.
+            validation_data: as in `fit`.
+            epochs: as in `fit`.
+            callbacks: list of callbacks for every training, as if `fit` were called again and
+                again. What must be new for each training comes from `build`:
+                `return model, {"callbacks": [...]}`.
+            **fit_arguments: whatever else `fit` takes; what `build` returns has precedence.
+
+        Returns:
+            The `ResultsTable`.
+
+        Raises:
+            ValueError: If what is asked for cannot work in any trial, or the study was begun with
+                other settings. No trial is spent.
+        """
+        if unknown := set(fit_arguments) - FIT_ARGUMENTS:
+            raise TypeError(
+                f"Expected arguments of keras.Model.fit. Received also {sorted(unknown)}."
+            )
+        callbacks = [callbacks] if isinstance(callbacks, keras.callbacks.Callback) else callbacks
+        arguments = {
+            "x": x,
+            "y": y,
+            "validation_data": validation_data,
+            "epochs": epochs,
+            "callbacks": callbacks,
+            "verbose": 0,
+            **fit_arguments,
+        }
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(_quiet_optuna())
+            sampler = SeededSampler(self._make_sampler, self.seed)
+            study, claims = stack.enter_context(
+                self._store.open(self.objective.mode, self._settings(), sampler, self.pruner)
+            )
+            worker = SearchWorker(self, study, claims, arguments)
+            # What was there before need not be looked through again after each trial.
+            gc.collect()
+            gc.freeze()
+            stack.callback(gc.unfreeze)
+            ended = [row for row in table_of(study) if row["state"] != "running"]
+            progress = Progress(self.objective, self.max_trials, len(ended), self.verbose)
+            try:
+                while (number := worker.run_next()) is not None:
+                    progress.report(number, table_of(study))
+                    gc.collect()  # models are cyclic; theirs is the memory that the next needs
+            except KeyboardInterrupt:
+                progress.interrupted()
+                raise
+        return self.results()
+
+    @property
+    def best_hyperparameters(self):
+        """Dict of the values of the best finished trial.
+
+        Raises:
+            ValueError: If no trial has finished.
+        """
+        return dict(self._best_trial().params)
+
+    def best_model(self):
+        """The best trial's model, compiled, with the weights of its best epoch.
+
+        Raises:
+            ValueError: If no trial has finished.
+            FileNotFoundError: If its weights were written on another machine.
+        """
+        trial = self._best_trial()
+        folder = self.trial_directory(trial.number)
+        if not has_weights(folder):
+            raise FileNotFoundError(
+                f"Expected the weights of trial {trial.number} in {str(folder)!r}. They are not "
+                "there; another machine ran it. Share `directory` between the machines, or train "
+                "a model of `best_hyperparameters`."
+            )
+        keras.utils.set_random_seed(seed_of(self.seed, trial.number, 0))
+        built = self.build(HyperParameters(FixedTrial(trial.params), self.space))
+        model = built[0] if isinstance(built, tuple) else built
+        load_weights(model, folder)
+        return model
+
+    def results(self):
+        """The `ResultsTable` of all trials so far."""
+        with _quiet_optuna(), self._store.reading() as study:
+            return table_of(study, self.objective.name)
+
+    def plot(self, path=None):
+        """Draws the objective against each hyperparameter, and the best so far against the trial.
+
+        Args:
+            path: where to save the picture, if anywhere.
+
+        Returns:
+            A Matplotlib `Figure`.
+        """
+        figure = picture_of(self.results(), self.objective)
+        if path is not None:
+            figure.savefig(path)
+        return figure
+
+    def _settings(self):
+        return {
+            "search": type(self).__name__,
+            "objective": self.objective.name,
+            "mode": self.objective.mode,
+            "seed": self.seed,
+            "executions_per_trial": self.executions_per_trial,
+        }
+
+    def _best_trial(self):
+        with _quiet_optuna(), self._store.reading() as study:
+            best = best_of(study)
+            table = table_of(study)
+        if best is None:
+            failed = [row["message"] for row in table if row["state"] == "failed"]
+            because = f" The last one failed: {failed[-1]}" if failed else ""
+            raise ValueError(
+                f"Expected at least one finished trial. Received {len(table)} trials, "
+                f"{len(failed)} of them failed.{because}"
+            )
+        return best
+
+    def is_exhausted(self, study):
+        """Whether there is nothing left to try."""
+        return False
+
+    def trial_directory(self, number):
+        """Folder of a trial's curves."""
+        return self.directory / f"trial_{number:04d}"
+
+
+def _check(build, max_trials, executions_per_trial, seed, name):
+    if not callable(build):
+        raise TypeError(
+            f"Expected build(hp), a function that returns a compiled model. Received {build!r}."
+        )
+    for label, number, least in (
+        ("max_trials", 1 if max_trials is None else max_trials, 1),
+        ("executions_per_trial", executions_per_trial, 1),
+        ("seed", seed, 0),
+    ):
+        if not isinstance(number, int) or number < least:
+            raise ValueError(
+                f"Expected a whole number of at least {least} as {label}. Received {number!r}."
+            )
+    if not isinstance(name, str) or not name or Path(name).name != name:
+        raise ValueError(f"Expected the name of a folder as name. Received {name!r}.")
+
+
+@contextlib.contextmanager
+def _quiet_optuna():
+    """The search has its own line for each trial."""
+    verbosity = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    try:
+        yield
+    finally:
+        optuna.logging.set_verbosity(verbosity)

@@ -1,0 +1,105 @@
+"""One process's part in a search: takes a trial, runs it, writes down how it ended."""
+
+import contextlib
+import dataclasses
+import shutil
+
+from optuna.trial import Trial, TrialState
+
+from keras_dlnotes.tuning.hyperparameters import HyperParameters
+from keras_dlnotes.tuning.pruning import hopeless_by
+from keras_dlnotes.tuning.results_table import OUTCOME, best_of
+from keras_dlnotes.tuning.trial_run import TrialRun
+from keras_dlnotes.tuning.weights_folder import remove_weights, save_weights
+
+_STATES = {
+    "finished": TrialState.COMPLETE,
+    "pruned": TrialState.PRUNED,
+    "failed": TrialState.FAIL,
+}
+
+
+class SearchWorker:
+    """Runs trials of a study, one after the other, while other workers may do the same.
+
+    A trial is marked as running in the study and claimed by its worker before anything of it
+    happens, and marked as ended when all of it is on disk. So whatever moment a worker is killed
+    at, its trial is found marked as running and unclaimed, and is run again from its beginning
+    with the same values and seeds.
+
+    Args:
+        search: the `Search`.
+        study: its Optuna study.
+        claims: `FileClaims` or `PostgresClaims` on the study's trials.
+        fit_arguments: dict of arguments for `fit`.
+    """
+
+    def __init__(self, search, study, claims, fit_arguments):
+        self._search = search
+        self._study = study
+        self._claims = claims
+        self._fit_arguments = fit_arguments
+
+    def run_next(self):
+        """Runs one trial; returns its number, or None if there is none left."""
+        with contextlib.ExitStack() as turn, contextlib.ExitStack() as claim:
+            turn.enter_context(self._claims.turn())
+            trial, release = self._next_trial()
+            if trial is None:
+                return None
+            claim.callback(release)
+            if not self._search.needs_complete_builds:
+                turn.close()
+            run = self._prepare(trial)
+            outcome = run.run(after_build=turn.close)
+            self._finish(trial, run, outcome)
+            return trial.number
+
+    def _next_trial(self):
+        """A trial that was interrupted, or else a new one, and what gives up the claim on it."""
+        for found in self._trials(TrialState.RUNNING):
+            release = self._claims.claim(found.number)
+            if release is None:
+                continue  # its worker is alive
+            if self._trials()[found.number].state == TrialState.RUNNING:
+                return Trial(self._study, found._trial_id), release
+            release()  # it ended while we looked
+        limit = self._search.max_trials
+        if limit is not None and len(self._trials()) >= limit:
+            return None, None
+        if self._search.is_exhausted(self._study):
+            return None, None
+        trial = self._study.ask()
+        return trial, self._claims.claim(trial.number)
+
+    def _prepare(self, trial):
+        search = self._search
+        directory = search.trial_directory(trial.number)
+        shutil.rmtree(directory, ignore_errors=True)  # half a curve of an interrupted trial
+        best = best_of(self._study)
+        return TrialRun(
+            number=trial.number,
+            build=search.build,
+            hyperparameters=HyperParameters(trial, search.space, search.needs_complete_builds),
+            fit_arguments=self._fit_arguments,
+            objective=search.objective,
+            directory=directory,
+            seed=search.seed,
+            executions=search.executions_per_trial,
+            threshold=search.objective.worst if best is None else best.value,
+            hopeless=None if search.pruner is None else hopeless_by(self._study, trial),
+        )
+
+    def _finish(self, trial, run, outcome):
+        if outcome.state == "finished" and run.best_model is not None:
+            save_weights(run.best_model, self._search.trial_directory(trial.number))
+        trial.set_user_attr(OUTCOME, dataclasses.asdict(outcome) | {"traceback": ""})
+        value = outcome.objective if outcome.state == "finished" else None
+        self._study.tell(trial, value, state=_STATES[outcome.state])
+        best = best_of(self._study)
+        for other in self._trials(TrialState.COMPLETE):
+            if other.number != best.number:
+                remove_weights(self._search.trial_directory(other.number))
+
+    def _trials(self, *states):
+        return self._study.get_trials(deepcopy=False, states=states or None)

@@ -1,0 +1,64 @@
+"""Follows one `fit` of a trial: its curve, its best epoch, and whether to go on."""
+
+import math
+import numbers
+
+import keras
+
+
+class TrialObserver(keras.callbacks.Callback):
+    """Records the logs of each epoch and ends a training that has nothing to hope for.
+
+    Training is ended through `model.stop_training`, never by raising, so that every callback's
+    `on_train_end` runs.
+
+    Args:
+        objective: the `Objective`.
+        writer: takes the curves; an `EventFileWriter`.
+        first_epoch_with_objective: number of epochs after which the logs must have the objective.
+        threshold: weights are kept at epochs whose objective is better than this number.
+        hopeless: function from epoch and objective to whether to end the trial, or None.
+    """
+
+    def __init__(self, objective, writer, first_epoch_with_objective, threshold, hopeless=None):
+        super().__init__()
+        self._objective = objective
+        self._writer = writer
+        self._due = first_epoch_with_objective
+        self._threshold = threshold
+        self._hopeless = hopeless
+        self.best = objective.worst
+        self.best_weights = None
+        self.seen = False
+        self.last_logs = {}
+        self.epochs = 0
+        self.failure = None
+        self.pruned = False
+
+    def on_epoch_end(self, epoch, logs=None):
+        """Record, and decide whether to go on."""
+        numbers_ = {
+            tag: float(value)
+            for tag, value in (logs or {}).items()
+            if isinstance(value, numbers.Real) or getattr(value, "ndim", None) == 0
+        }
+        self.epochs = epoch + 1
+        self.last_logs = numbers_
+        self._writer.add_scalars(epoch, tuple(numbers_), list(numbers_.values()))
+        if self._objective.name not in numbers_:
+            if not self.seen and self.epochs >= self._due:
+                self.model.stop_training = True
+            return
+        self.seen = True
+        value = numbers_[self._objective.name]
+        if not math.isfinite(value):
+            self.failure = f"{self._objective.name} was {value} after epoch {self.epochs}"
+            self.model.stop_training = True
+            return
+        if self._objective.better(value, self.best):
+            self.best = value
+            if self._objective.better(value, self._threshold):
+                self.best_weights = self.model.get_weights()
+        if self._hopeless is not None and self._hopeless(self.epochs, value):
+            self.pruned = True
+            self.model.stop_training = True

@@ -1,0 +1,201 @@
+"""Runs one trial: builds, trains as often as asked, and says how it ended."""
+
+import contextlib
+import dataclasses
+import inspect
+import statistics
+import time
+import traceback
+
+import keras
+
+from keras_dlnotes.summaries import EventFileWriter
+from keras_dlnotes.tuning.refused import SearchRefused
+from keras_dlnotes.tuning.seeded_sampler import seed_of
+from keras_dlnotes.tuning.trial_observer import TrialObserver
+
+_MESSAGE_LENGTH = 1000
+FIT_ARGUMENTS = frozenset(inspect.signature(keras.Model.fit).parameters) - {"self"}
+
+
+@dataclasses.dataclass
+class Outcome:
+    """How a trial ended: `"finished"`, `"pruned"` or `"failed"`, with what is known of it."""
+
+    state: str
+    objective: float | None = None
+    executions: list = dataclasses.field(default_factory=list)
+    epochs: int = 0
+    seconds: float = 0.0
+    message: str = ""
+    traceback: str = ""
+
+
+class TrialRun:
+    """One trial, from its first `build` to its outcome.
+
+    Args:
+        number: the trial's number.
+        build: function from `HyperParameters` to a compiled model, or to the model and a dict of
+            arguments for `fit`.
+        hyperparameters: the `HyperParameters` of this trial.
+        fit_arguments: dict of what `run` was given for `fit`.
+        objective: the `Objective`.
+        directory: folder of the trial's curves.
+        seed: the search's seed.
+        executions: how often to train; the objective is the mean.
+        threshold: the best objective so far; the weights of what is better are kept.
+        hopeless: function from epoch and objective to whether to end the trial, or None.
+    """
+
+    def __init__(
+        self,
+        number,
+        build,
+        hyperparameters,
+        fit_arguments,
+        objective,
+        directory,
+        seed,
+        executions,
+        threshold,
+        hopeless,
+    ):
+        self._number = number
+        self._build = build
+        self._hyperparameters = hyperparameters
+        self._fit_arguments = fit_arguments
+        self._objective = objective
+        self._directory = directory
+        self._seed = seed
+        self._executions = executions
+        self._threshold = threshold
+        self._hopeless = hopeless
+        self.best_model = None
+
+    def run(self, after_build=lambda: None):
+        """Trains, and returns the `Outcome`; what raises is a failed trial.
+
+        Args:
+            after_build: function called after the first build, when the trial has all its values.
+
+        Raises:
+            SearchRefused: If what is asked for cannot work in any trial.
+        """
+        outcome = Outcome("finished")
+        start = time.time()
+        with contextlib.closing(EventFileWriter(self._directory)) as writer:
+            try:
+                self._run_executions(outcome, writer, after_build)
+            except SearchRefused:
+                raise
+            except Exception as error:
+                outcome.state, outcome.objective = "failed", None
+                outcome.message = f"{type(error).__name__}: {error}"[:_MESSAGE_LENGTH]
+                outcome.traceback = traceback.format_exc()
+            outcome.seconds = time.time() - start
+            self._write_summary(writer, outcome, start)
+        return outcome
+
+    def _run_executions(self, outcome, writer, after_build):
+        threshold = self._threshold
+        for execution in range(self._executions):
+            model, arguments = self._built(execution)
+            if execution == 0:
+                after_build()
+            own = writer if execution == 0 else self._writer_of(execution)
+            observer = TrialObserver(
+                self._objective,
+                own,
+                _epochs_until_validation(arguments),
+                threshold,
+                self._hopeless if execution == 0 else None,
+            )
+            try:
+                model.fit(**{**arguments, "callbacks": [*(arguments["callbacks"] or ()), observer]})
+            finally:
+                outcome.epochs += observer.epochs
+                if own is not writer:
+                    own.close()
+            self._check_seen(observer, arguments)
+            if observer.failure:
+                outcome.state, outcome.message = "failed", observer.failure
+                return
+            if observer.best_weights is not None:
+                threshold = observer.best
+                model.set_weights(observer.best_weights)
+                self.best_model = model
+            outcome.executions.append(observer.best)
+            if observer.pruned:
+                outcome.state = "pruned"
+                break
+        outcome.objective = statistics.fmean(outcome.executions)
+
+    def _built(self, execution):
+        keras.utils.set_random_seed(seed_of(self._seed, self._number, execution))
+        built = self._build(self._hyperparameters)
+        model, extra = built if isinstance(built, tuple) and len(built) == 2 else (built, {})
+        if not isinstance(model, keras.Model) or not isinstance(extra, dict):
+            raise SearchRefused(
+                "Expected build(hp) to return a compiled keras.Model, or such a model and a dict "
+                f"of arguments for fit. Received {built!r}."
+            )
+        if not model.compiled:
+            raise SearchRefused(
+                "Expected build(hp) to return a compiled model. Received one on which compile was "
+                "not called. Call model.compile(...) in build."
+            )
+        if unknown := set(extra) - FIT_ARGUMENTS:
+            raise SearchRefused(
+                f"Expected arguments of keras.Model.fit from build. Received {sorted(unknown)}."
+            )
+        callbacks = [
+            *(self._fit_arguments.get("callbacks") or ()),
+            *(extra.get("callbacks") or ()),
+        ]
+        arguments = {**self._fit_arguments, **extra, "callbacks": callbacks}
+        if self._objective.name.startswith("val_") and not (
+            arguments.get("validation_data") is not None or arguments.get("validation_split")
+        ):
+            raise SearchRefused(
+                f"Expected validation_data or validation_split for the objective "
+                f"{self._objective.name!r}. Received neither. Pass one to run, or take an "
+                "objective of the training data, such as 'loss'."
+            )
+        return model, arguments
+
+    def _check_seen(self, observer, arguments):
+        if observer.seen:
+            return
+        if not observer.epochs:
+            raise SearchRefused(
+                f"Expected at least one epoch of training. Received epochs="
+                f"{arguments.get('epochs', 1)!r} with initial_epoch="
+                f"{arguments.get('initial_epoch', 0)!r} and the data given."
+            )
+        raise SearchRefused(
+            f"Expected the objective {self._objective.name!r} in the logs of fit. After "
+            f"{observer.epochs} epochs they have {sorted(observer.last_logs)}. Pass one of these "
+            "as `objective`, or add the metric to compile. No trial was spent."
+        )
+
+    def _writer_of(self, execution):
+        return EventFileWriter(self._directory / f"execution_{execution}")
+
+    def _write_summary(self, writer, outcome, start):
+        if outcome.objective is not None:
+            writer.add_scalars(0, ("objective",), (outcome.objective,))
+        if outcome.message:
+            writer.add_text(0, "failure", f"    {outcome.message}\n\n```\n{outcome.traceback}\n```")
+        writer.add_hparams(
+            {**self._hyperparameters.values, "outcome": outcome.state},
+            group=f"trial_{self._number:04d}",
+            succeeded=outcome.state != "failed",
+            start=start,
+            end=start + outcome.seconds,
+        )
+
+
+def _epochs_until_validation(arguments):
+    frequency = arguments.get("validation_freq", 1)
+    return frequency if isinstance(frequency, int) else max(frequency)

@@ -1,0 +1,162 @@
+"""What a search leaves to be looked at: HParams dashboard, curves, table, picture, progress."""
+
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import optuna
+import pytest
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tensorboard.plugins.hparams import api_pb2, plugin_data_pb2
+
+from keras_dlnotes.tuning import GridSearch, RandomSearch
+from keras_dlnotes.tuning.__main__ import main
+from tests.landscape_model import LandscapeModel
+
+
+@pytest.fixture(scope="module")
+def search(tmp_path_factory):
+    """A search with a failed trial, pruned ones, and one parameter under a condition."""
+
+    def build(hp):
+        number = hp.Int("number", 0, 7)
+        if number == 3:
+            raise MemoryError("out of memory")
+        if number > 5:
+            hp.Choice("kind", ["a", None])
+        return LandscapeModel(
+            lambda epoch: {"loss": 1.0 / (epoch + 1), "val_loss": number + 1 / (epoch + 1)}
+        )
+
+    made = GridSearch(
+        build,
+        mode="max",
+        directory=tmp_path_factory.mktemp("records"),
+        name="study",
+        pruner=optuna.pruners.ThresholdPruner(lower=1.0),
+        verbose=0,
+    )
+    made.run([1], [1], validation_data=([1], [1]), epochs=3)
+    return made
+
+
+def session(search, number):
+    (path,) = search.trial_directory(number).glob("events*")
+    events = EventAccumulator(str(path)).Reload()
+    content = events.summary_metadata
+    start, end = (
+        plugin_data_pb2.HParamsPluginData.FromString(content[tag].plugin_data.content)
+        for tag in ("_hparams_/session_start_info", "_hparams_/session_end_info")
+    )
+    return events, start.session_start_info, end.session_end_info
+
+
+def test_every_trial_is_in_the_hparams_dashboard_with_its_curve(search):
+    outcomes = set()
+    for row in search.results():
+        events, start, end = session(search, row["trial"])
+        outcomes.add(row["state"])
+        assert start.hparams["outcome"].string_value == row["state"]
+        assert start.hparams["number"].number_value == row["hyperparameters"]["number"]
+        if "kind" in row["hyperparameters"]:
+            assert start.hparams["kind"].string_value == str(row["hyperparameters"]["kind"])
+        assert 0 < start.start_time_secs <= end.end_time_secs
+        failed = row["state"] == "failed"
+        assert end.status == (api_pb2.STATUS_FAILURE if failed else api_pb2.STATUS_SUCCESS)
+        if failed:
+            (text,) = events.Tensors("failure")
+            assert b"MemoryError: out of memory" in text.tensor_proto.string_val[0]
+            continue
+        curve = [event.value for event in events.Scalars("val_loss")]
+        number = row["hyperparameters"]["number"]
+        np.testing.assert_allclose(curve, number + 1 / np.arange(1, row["epochs"] + 1), rtol=1e-6)
+        assert [event.value for event in events.Scalars("objective")] == [row["objective"]]
+    assert outcomes == {"finished", "pruned", "failed"}
+
+
+def test_a_second_execution_has_a_curve_of_its_own(tmp_path):
+    def build(hp):
+        hp.Boolean("x")
+        return LandscapeModel(lambda epoch: {"loss": 1.0})
+
+    made = RandomSearch(build, "loss", 1, tmp_path, executions_per_trial=2, verbose=0)
+    made.run()
+    (path,) = (made.trial_directory(0) / "execution_1").glob("events*")
+    assert EventAccumulator(str(path)).Reload().Tags()["scalars"] == ["loss"]
+
+
+def test_the_table_is_printed_from_disk(search, capsys):
+    main(["show", str(search.directory)])
+    printed = capsys.readouterr().out
+    assert printed.strip() == str(search.results())
+    head, *body = printed.splitlines()
+    assert head.split()[:4] == ["trial", "state", "val_loss", "number"]
+    assert len(body) == len(search.results()) == 10
+    assert "MemoryError: out of memory" in printed
+    with pytest.raises(SystemExit):
+        main(["show", str(search.directory / "nothing")])
+    assert "Found none" in capsys.readouterr().err
+
+
+def test_the_picture_shows_every_trial_and_parameter(search, tmp_path):
+    figure = search.plot(tmp_path / "search.png")
+    assert (tmp_path / "search.png").stat().st_size > 5000
+    labels = [axes.get_xlabel() for axes in figure.axes if axes.get_visible()]
+    assert labels == ["trial", "number", "kind"]
+    shown = sum(len(points.get_offsets()) for points in figure.axes[0].collections)
+    assert shown == 9  # all but the failed one
+
+
+def test_progress_says_best_trial_and_time_left(tmp_path, capsys):
+    def build(hp):
+        x = hp.Choice("x", [1, 2])
+        if x == 2:
+            raise ValueError("too big\nsecond line")
+        return LandscapeModel(lambda epoch: {"loss": x})
+
+    GridSearch(build, "loss", 2, tmp_path).run()
+    lines = sorted(capsys.readouterr().out.splitlines())
+    assert lines[0].startswith("1/2 | trial 0 ")
+    assert lines[1].startswith("2/2 | trial 1 ")
+    assert lines[1].endswith("0:00:00 left")
+    assert "best 1 (trial" in lines[1]
+    (failed,) = (line for line in lines if "failed: ValueError: too big" in line)
+    assert "second line" not in failed
+    GridSearch(build, "loss", 2, tmp_path).run()
+    assert capsys.readouterr().out == "Resuming after 2 trials.\n"
+
+
+def test_without_optuna_the_error_names_the_extra():
+    code = (
+        "import sys; sys.modules['optuna'] = None\n"
+        "import keras_dlnotes as kd\n"
+        "try: kd.tuning\n"
+        "except ImportError as error: print(error)"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert "pip install 'keras_dlnotes[tuning]'" in run.stdout, run.stderr
+
+
+def test_a_real_network_is_tuned_and_its_best_epoch_comes_back(tmp_path):
+    x = np.random.default_rng(0).normal(size=(32, 3)).astype("float32")
+    y = x.sum(axis=1, keepdims=True)
+
+    def build(hp):
+        # Built by its first batch: nothing but the journal knows its shapes.
+        model = keras.Sequential(
+            [keras.layers.Dense(hp.Choice("units", [4])), keras.layers.Dense(1)]
+        )
+        model.compile(keras.optimizers.SGD(hp.Choice("rate", [0.05])), "mse", run_eagerly=True)
+        return model, {"batch_size": 32}
+
+    def run(name):
+        made = RandomSearch(build, max_trials=1, directory=tmp_path, name=name, verbose=0)
+        return made, made.run(x, y, validation_data=(x, y), epochs=4)[0]
+
+    made, row = run("first")
+    assert row["state"] == "finished", row["message"]
+    model = made.best_model()
+    assert model.evaluate(x, y, verbose=0) == pytest.approx(row["objective"], rel=1e-5)
+    assert run("again")[1]["objective"] == row["objective"]
+    keras.config.set_floatx("float32")
