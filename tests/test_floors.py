@@ -21,6 +21,7 @@ FLOORS = {
     "regularizers": 3,
     "initializers": 3,
     "augmentation": 3,
+    "diagnosis": 3,
     "callbacks": 4,
     "tuning": 4,
 }

@@ -1,0 +1,35 @@
+"""What is wrong with a run: evidence in plain numbers, rules over it, findings in words."""
+
+from keras_dlnotes.diagnosis.assemble import as_columns, evidence_of, reference_skill
+from keras_dlnotes.diagnosis.evidence import (
+    Evidence,
+    LabelFacts,
+    LayerFacts,
+    ModelFacts,
+    UnitFacts,
+)
+from keras_dlnotes.diagnosis.finding import Finding
+from keras_dlnotes.diagnosis.judge import findings_of
+from keras_dlnotes.diagnosis.label_facts import label_facts
+from keras_dlnotes.diagnosis.model_facts import learning_rate_of, model_facts, symmetric_layers
+from keras_dlnotes.diagnosis.probe import probe
+from keras_dlnotes.diagnosis.run_record import RunRecord
+
+__all__ = [
+    "Evidence",
+    "Finding",
+    "LabelFacts",
+    "LayerFacts",
+    "ModelFacts",
+    "RunRecord",
+    "UnitFacts",
+    "as_columns",
+    "evidence_of",
+    "findings_of",
+    "label_facts",
+    "learning_rate_of",
+    "model_facts",
+    "probe",
+    "reference_skill",
+    "symmetric_layers",
+]

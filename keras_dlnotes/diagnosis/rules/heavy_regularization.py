@@ -1,0 +1,45 @@
+"""Penalties or dropout that leave the data no say."""
+
+from keras_dlnotes.diagnosis.finding import Finding
+
+MOST = 0.5
+HIGH_RATE = 0.7
+
+
+def heavy_regularization(evidence):
+    """A penalty larger than the loss of the data decides where the weights go.
+
+    Thresholds: named where the run went wrong and penalties make up more than half of the final
+    loss, or a dropout leaves less than 30 % of its inputs; 20 to 50 % dropped is usual.
+
+    Reference: Srivastava et al., "Dropout", 2014, section A.4; Krogh and Hertz, 1992.
+    """
+    if not evidence.went_wrong:
+        return []
+    found = []
+    if evidence.penalty is not None and evidence.penalty > MOST:
+        found.append(_finding("weight penalties", evidence.penalty, MOST, None, 0.85))
+    layer = max(evidence.model.layers, key=lambda item: item.rate, default=None)
+    if layer is not None and "Dropout" in layer.kind and layer.rate > HIGH_RATE:
+        found.append(_finding("dropout", layer.rate, HIGH_RATE, layer.name, 0.75))
+    return found
+
+
+def _finding(what, value, threshold, layer, confidence):
+    penalty = what == "weight penalties"
+    return Finding(
+        cause="regularization_too_strong",
+        symptom=f"{value:.0%} of the final loss are weight penalties."
+        if penalty
+        else f"The layer drops {value:.0%} of its inputs.",
+        explanation="The optimizer is busier with small weights than with the data."
+        if penalty
+        else "Too little of each example gets through to learn from.",
+        remedy="Use a penalty a hundred times smaller." if penalty else "Use a rate of 0.2 to 0.5.",
+        confidence=confidence,
+        evidence={what: value, "threshold": threshold},
+        layer=layer,
+        part="keras.regularizers.L2(1e-4)" if penalty else "keras.layers.Dropout(0.3)",
+        fix={"without_penalties": True},
+        explains=("stuck_at_trivial_predictor", "underfitting", "vanishing_gradients"),
+    )
