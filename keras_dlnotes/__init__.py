@@ -9,6 +9,7 @@
 """
 
 from keras_dlnotes import callbacks, initializers, optimizers
+from keras_dlnotes.diagnose import diagnose
 
-__all__ = ["callbacks", "initializers", "optimizers"]
+__all__ = ["callbacks", "diagnose", "initializers", "optimizers"]
 __version__ = "0.1.0"

@@ -1,6 +1,6 @@
 """What is wrong with a run: evidence in plain numbers, rules over it, findings in words."""
 
-from keras_dlnotes.diagnosis.assemble import as_columns, evidence_of, reference_skill
+from keras_dlnotes.diagnosis.assemble import evidence_of, judge_predictions
 from keras_dlnotes.diagnosis.evidence import (
     Evidence,
     LabelFacts,
@@ -23,13 +23,12 @@ __all__ = [
     "ModelFacts",
     "RunRecord",
     "UnitFacts",
-    "as_columns",
     "evidence_of",
     "findings_of",
+    "judge_predictions",
     "label_facts",
     "learning_rate_of",
     "model_facts",
     "probe",
-    "reference_skill",
     "symmetric_layers",
 ]

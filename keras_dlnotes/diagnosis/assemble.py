@@ -53,20 +53,21 @@ def evidence_of(model, facts, record, probed, epochs, finished=True):
     evidence.inputs = np.concatenate(
         [part.reshape(len(part), -1).astype("float64") for part in inputs], axis=1
     )
-    evidence.labels = label_facts(targets)
+    evidence.labels = label_facts(record.all_targets())
     evidence.batch_classes = _batch_classes(record, evidence.labels)
     if probed is None:
         last = record.predictions[-1] if record.predictions else []
         evidence.prediction_shape = tuple(last[0].shape[1:]) if len(last) == 1 else ()
         return evidence
     predictions, evidence.units, _, penalty = probed
-    _judge_predictions(evidence, targets, predictions)
+    judge_predictions(evidence, targets, predictions)
     if evidence.epoch_losses and np.isfinite(evidence.epoch_losses[-1]):
         evidence.penalty = penalty / max(abs(evidence.epoch_losses[-1]), 1e-12)
     return evidence
 
 
-def _judge_predictions(evidence, targets, predictions):
+def judge_predictions(evidence, targets, predictions):
+    """Fills in what follows from predictions (a list, one an output) for the targets."""
     if len(predictions) != 1 or evidence.model.outputs != 1:
         return
     evidence.prediction_shape = tuple(predictions[0].shape[1:])
@@ -77,11 +78,13 @@ def _judge_predictions(evidence, targets, predictions):
     true, guessed, classes = columns
     evidence.skill = skill(true, guessed, classes)
     evidence.constant_prediction_loss = _constant_loss(evidence.model.loss or "", true)
-    if evidence.non_finite_inputs or evidence.non_finite_targets:
+    if evidence.inputs is None or evidence.non_finite_inputs or evidence.non_finite_targets:
         return
-    evidence.reference = reference_skill(
-        evidence.inputs, true, classes, tokens=evidence.model.takes_tokens
-    )
+    features = _word_counts(evidence.inputs) if evidence.model.takes_tokens else evidence.inputs
+    evidence.reference = reference_skill(features, true, classes)
+    if evidence.reference is not None:
+        linear = leave_one_out_predictions(features, true, gaussian=False)
+        evidence.linear_reference = skill(true, linear, classes)
 
 
 def as_columns(evidence, targets):
@@ -138,17 +141,16 @@ def _probabilities(logits, shape, loss):
     return logits / logits.sum(axis=1, keepdims=True)
 
 
-def reference_skill(inputs, targets, classes, tokens=False):
+def reference_skill(features, targets, classes):
     """`Skill` of a textbook method on the same examples; None where it tells nothing."""
-    count = len(inputs)
+    count = len(features)
     if len(targets) != count or targets.shape[1] > _MOST_COLUMNS or not np.isfinite(targets).all():
         return None
     if count <= _MOST_TO_REMEMBER:
-        contradictory = len(np.unique(inputs, axis=0)) < count
+        contradictory = len(np.unique(features, axis=0)) < count
         return None if contradictory or count < 3 else skill(targets, targets, classes)
     if count < _FEWEST_FOR_YARDSTICK:
         return None
-    features = _word_counts(inputs) if tokens else inputs
     return skill(targets, leave_one_out_predictions(features, targets), classes)
 
 

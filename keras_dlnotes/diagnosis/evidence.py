@@ -106,6 +106,7 @@ class LabelFacts:
         shape: shape of one example's target.
         mean: mean of all numbers.
         deviation: standard deviation of all numbers.
+        whole: whether all are whole numbers.
     """
 
     kind: str
@@ -115,6 +116,7 @@ class LabelFacts:
     shape: tuple
     mean: float
     deviation: float
+    whole: bool = False
 
 
 @dataclass(frozen=True)
@@ -149,6 +151,7 @@ class Evidence:
         predictions: matrix of the predictions for the sample, flattened.
         skill: `Skill` of these predictions.
         reference: `Skill` of the yardstick, see `kernel_ridge`; None if it cannot be had.
+        linear_reference: likewise of ridge regression, which is the best a linear model can do.
         loss_steps: train steps at which `losses` end.
         losses: training loss between recorded steps.
         epoch_losses: the epochs' training loss as `fit` reports it.
@@ -164,10 +167,12 @@ class Evidence:
         learning_rates: by epoch.
         penalty: share of the final loss that is penalties on weights.
         batch_classes: mean number of different classes in a batch over that in a shuffled one.
-        first_input_deviation: standard deviation of what enters the first kernel.
         trained_symmetric: names of layers whose units are still identical after training.
         constant_prediction_loss: the loss of the best constant prediction; None if unknown.
         finished: whether the run is over.
+        non_finite_inputs: numbers among the inputs that were seen and are not finite.
+        non_finite_targets: likewise among the targets.
+        missing_classes: classes without an example; known only where all labels were seen.
     """
 
     model: ModelFacts
@@ -177,6 +182,7 @@ class Evidence:
     predictions: np.ndarray | None = None
     skill: Skill | None = None
     reference: Skill | None = None
+    linear_reference: Skill | None = None
     loss_steps: list = field(default_factory=list)
     losses: list = field(default_factory=list)
     epoch_losses: list = field(default_factory=list)
@@ -197,6 +203,7 @@ class Evidence:
     finished: bool = True
     non_finite_inputs: int = 0
     non_finite_targets: int = 0
+    missing_classes: int = 0
 
     @cached_property
     def share(self):

@@ -22,6 +22,7 @@ def label_facts(targets):
         shape=tuple(targets.shape[1:]),
         mean=float(finite.mean()),
         deviation=float(finite.std()),
+        whole=bool(np.all(finite == np.round(finite))),
     )
 
 

@@ -109,6 +109,12 @@ class RunRecord:
             targets = targets.reshape(-1, targets.shape[-1]).argmax(axis=-1)
         self.class_ratios.append((len(np.unique(targets)), targets.size))
 
+    def all_targets(self):
+        """The targets of all kept examples, alike ones too; None without."""
+        if len({batch.shape[1:] for batch in self.targets}) != 1:
+            return None
+        return np.concatenate(self.targets)
+
     def sample(self):
         """Different examples of the run: a list of input arrays, and targets; None without."""
         if not self.targets:

@@ -5,7 +5,7 @@ import numpy as np
 PENALTIES = (1e-3, 1e-2, 1e-1, 1.0)
 
 
-def leave_one_out_predictions(features, targets, penalties=PENALTIES):
+def leave_one_out_predictions(features, targets, penalties=PENALTIES, gaussian=True):
     r"""Predicts each example by kernel ridge regression on all others.
 
     When to use it: as a yardstick that needs no training and no tuning. A network whose
@@ -22,6 +22,7 @@ def leave_one_out_predictions(features, targets, penalties=PENALTIES):
         features: matrix \([n, d]\).
         targets: matrix \([n, k]\).
         penalties: values of \(\lambda\) to choose from, by the same residuals.
+        gaussian: whether the kernel has its Gaussian part; without it this is ridge regression.
 
     Returns:
         Predictions \([n, k]\) with the penalty whose squared residuals are least.
@@ -38,7 +39,8 @@ def leave_one_out_predictions(features, targets, penalties=PENALTIES):
     off_diagonal = distances[~np.eye(len(distances), dtype=bool)]
     positive = off_diagonal[off_diagonal > 0]
     width = np.median(positive) if positive.size else 1.0
-    eigenvalues, vectors = np.linalg.eigh(linear + np.exp(-distances / width))
+    kernel = linear + np.exp(-distances / width) if gaussian else linear
+    eigenvalues, vectors = np.linalg.eigh(kernel)
     rotated = vectors.T @ (targets - mean)
     best, least = None, np.inf
     for penalty in penalties:

@@ -3,14 +3,17 @@
 from keras_dlnotes.diagnosis.finding import Finding
 
 MOST = 0.5
+COLLAPSED = 0.2
 HIGH_RATE = 0.7
+_SYMPTOMS = ("too_few_epochs", "learning_rate_too_high", "dead_units")
 
 
 def heavy_regularization(evidence):
     """A penalty larger than the loss of the data decides where the weights go.
 
     Thresholds: named where the run went wrong and penalties make up more than half of the final
-    loss, or a dropout leaves less than 30 % of its inputs; 20 to 50 % dropped is usual.
+    loss, or have shrunk a kernel to less than a fifth of its initial norm (after which little is
+    left to be penalized), or a dropout leaves less than 30 % of its inputs; 20 to 50 % dropped is usual.
 
     Reference: Srivastava et al., "Dropout", 2014, section A.4; Krogh and Hertz, 1992.
     """
@@ -18,20 +21,34 @@ def heavy_regularization(evidence):
         return []
     found = []
     if evidence.penalty is not None and evidence.penalty > MOST:
-        found.append(_finding("weight penalties", evidence.penalty, MOST, None, 0.85))
+        found.append(_finding("weight penalties", evidence.penalty, MOST, None, 0.88))
+    else:
+        found += _collapsed(evidence)
     layer = max(evidence.model.layers, key=lambda item: item.rate, default=None)
     if layer is not None and "Dropout" in layer.kind and layer.rate > HIGH_RATE:
         found.append(_finding("dropout", layer.rate, HIGH_RATE, layer.name, 0.75))
     return found
 
 
+def _collapsed(evidence):
+    for layer in evidence.model.layers:
+        norms = evidence.statistics.get(f"weights/{layer.weights_path}/norm", ())
+        if layer.penalized and len(norms) > 1 and norms[-1] < COLLAPSED * norms[0]:
+            share = norms[-1] / norms[0]
+            return [_finding("final over initial norm", share, COLLAPSED, layer.name, 0.88)]
+    return []
+
+
 def _finding(what, value, threshold, layer, confidence):
-    penalty = what == "weight penalties"
+    penalty = what != "dropout"
+    symptoms = {
+        "weight penalties": f"{value:.0%} of the final loss are weight penalties.",
+        "final over initial norm": f"The penalized weights shrank to {value:.0%} of their size.",
+        "dropout": f"The layer drops {value:.0%} of its inputs.",
+    }
     return Finding(
         cause="regularization_too_strong",
-        symptom=f"{value:.0%} of the final loss are weight penalties."
-        if penalty
-        else f"The layer drops {value:.0%} of its inputs.",
+        symptom=symptoms[what],
         explanation="The optimizer is busier with small weights than with the data."
         if penalty
         else "Too little of each example gets through to learn from.",
@@ -41,5 +58,5 @@ def _finding(what, value, threshold, layer, confidence):
         layer=layer,
         part="keras.regularizers.L2(1e-4)" if penalty else "keras.layers.Dropout(0.3)",
         fix={"without_penalties": True},
-        explains=("stuck_at_trivial_predictor", "underfitting", "vanishing_gradients"),
+        explains=("stuck_at_trivial_predictor", "underfitting", "vanishing_gradients", *_SYMPTOMS),
     )

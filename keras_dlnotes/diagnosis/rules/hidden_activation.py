@@ -1,5 +1,6 @@
 """Activations that do not belong into hidden layers, or are missing there."""
 
+from keras_dlnotes.diagnosis.evidence import LEARNED_SHARE
 from keras_dlnotes.diagnosis.finding import Finding
 
 _SQUASHING = ("sigmoid", "hard_sigmoid")
@@ -30,12 +31,18 @@ def hidden_activation(evidence):
         layer.activation not in _NOT_NONLINEAR or layer.kind.startswith(_NONLINEAR_KINDS)
         for layer in inner
     )
-    if not nonlinear:
-        return [_finding(hidden, None, 0.78)]
+    if not nonlinear and linear_falls_short(evidence):
+        return [_finding(hidden, None, 0.92)]
     squashing = [layer for layer in plain if layer.activation in _SQUASHING]
     if squashing:
         return [_finding(squashing, "sigmoid", 0.62 + 0.06 * min(len(squashing) - 1, 3))]
     return []
+
+
+def linear_falls_short(evidence):
+    """Whether the yardstick without its nonlinear part would not have learned either."""
+    linear, full = evidence.linear_reference, evidence.reference
+    return linear is not None and full is not None and linear.best < LEARNED_SHARE * full.best
 
 
 def _finding(layers, activation, confidence):
@@ -63,5 +70,6 @@ def _finding(layers, activation, confidence):
             "underfitting",
             "vanishing_gradients",
             "saturated_units",
+            "too_few_epochs",
         ),
     )

@@ -16,7 +16,7 @@ def label_encoding(evidence):
     if labels is None or facts.loss is None:
         return []
     units = evidence.prediction_shape[-1] if evidence.prediction_shape else None
-    problem, remedy, loss = None, "", facts.loss
+    problem, remedy = None, ""
     if facts.loss.startswith("binary"):
         if labels.low < 0 or labels.high > 1:
             problem = "The binary cross-entropy takes labels between 0 and 1."
@@ -32,7 +32,7 @@ def label_encoding(evidence):
         if labels.high >= units or labels.low < 0:
             problem = f"Class numbers have to lie between 0 and {units - 1}, the last unit's."
             remedy = "Count classes from 0, and give the output one unit a class."
-        elif labels.kind == "real":
+        elif not labels.whole:
             problem = "The sparse cross-entropy takes class numbers; these are amounts."
             remedy = "Use a linear output with a regression loss."
     if problem is None:

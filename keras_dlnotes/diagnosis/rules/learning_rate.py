@@ -70,7 +70,7 @@ def _too_high(excess, ratio, worse):
     if excess >= 2.9:
         return 0.9
     if excess > 1.0:
-        return 0.8
+        return 0.76 if worse or (ratio or 0.0) > LARGE_UPDATES else 0.61
     if worse:
         return 0.66
     if ratio is not None and ratio > LARGE_UPDATES and excess > 0.3:

@@ -43,7 +43,7 @@ def loss_and_output(evidence):
 
 
 def _crossentropy(evidence, loss, activation):
-    units = evidence.prediction_shape[-1] if evidence.prediction_shape else None
+    units = evidence.prediction_shape[-1] if evidence.prediction_shape else 0
     labels = evidence.labels
     if units == 1 and loss != "binary_crossentropy" and loss != "binary_focal_crossentropy":
         if loss == "kl_divergence" or activation == "softmax":
@@ -86,6 +86,17 @@ def _crossentropy(evidence, loss, activation):
                 cause="missing_output_activation" if activation == "linear" else None,
             )
         ]
+    several = labels is not None and labels.kind == "multi_hot" and units > 1
+    if several and activation == "softmax":
+        return [
+            _finding(
+                evidence,
+                "Several classes can be right at once, and a softmax takes them as exclusive.",
+                "sigmoid",
+                "binary_crossentropy",
+                0.88,
+            )
+        ]
     exclusive = labels is not None and labels.kind == "one_hot"
     if loss.startswith("binary") and activation == "softmax" and exclusive and units > 2:
         return [
@@ -98,17 +109,17 @@ def _crossentropy(evidence, loss, activation):
                 0.85,
             )
         ]
-    if loss.startswith("binary") and activation == "sigmoid" and exclusive and units > 2:
-        if evidence.went_wrong:
-            return [
-                _finding(
-                    evidence,
-                    "Each class is predicted on its own although exactly one is right.",
-                    "softmax",
-                    "categorical_crossentropy",
-                    0.75,
-                )
-            ]
+    several_sigmoids = loss.startswith("binary") and activation == "sigmoid" and units > 2
+    if several_sigmoids and exclusive and evidence.went_wrong:
+        return [
+            _finding(
+                evidence,
+                "Each class is predicted on its own although exactly one is right.",
+                "softmax",
+                "categorical_crossentropy",
+                0.75,
+            )
+        ]
     return []
 
 

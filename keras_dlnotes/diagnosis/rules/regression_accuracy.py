@@ -19,7 +19,8 @@ def regression_accuracy(evidence):
     metric = next((name for name in facts.metrics if name in _ACCURACIES), None)
     if metric is None or labels is None or facts.loss not in REGRESSION_LOSSES:
         return []
-    amounts = labels.kind == "real" or (labels.kind == "integers" and labels.classes > _MOST_CLASSES)
+    numbered = labels.kind == "integers" and labels.classes > _MOST_CLASSES
+    amounts = labels.kind == "real" or numbered
     if not amounts or labels.classes <= 3:
         return []
     return [

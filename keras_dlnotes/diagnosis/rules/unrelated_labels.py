@@ -20,10 +20,10 @@ def unrelated_labels(evidence):
     if evidence.reference is None or evidence.skill is None or evidence.labels is None:
         return []
     count = len(evidence.inputs)
-    if count < FEWEST or evidence.reference.best > NOTHING or evidence.model.takes_tokens:
+    if count < FEWEST or evidence.reference.variance > NOTHING or evidence.model.takes_tokens:
         return []
     validation = evidence.validation_losses
-    learned = evidence.skill.best > 2 * NOTHING
+    learned = evidence.skill.variance > 3 * NOTHING
     useless = len(validation) >= 3 and min(validation[1:]) > 0.95 * validation[0]
     if learned and not (useless and validation[-1] > 1.2 * validation[0]):
         return []
@@ -39,8 +39,8 @@ def unrelated_labels(evidence):
             remedy="Check that row i of the inputs belongs to row i of the labels.",
             confidence=0.65,
             evidence={
-                "skill of the network": evidence.skill.best,
-                "skill of kernel ridge regression": evidence.reference.best,
+                "skill of the network": evidence.skill.variance,
+                "skill of kernel ridge regression": evidence.reference.variance,
                 "threshold": NOTHING,
             },
             explains=("stuck_at_trivial_predictor", "overfitting", "underfitting"),
