@@ -58,7 +58,9 @@ def cases(seeds, half=None, name=None):
 
 def table(results):
     """Lines of the table from `(program, broken, seed, causes, seconds)`."""
-    lines = ["| programs | broken | recall | right cause first | healthy | false alarms | seconds |"]
+    lines = [
+        "| programs | broken | recall | right cause first | healthy | false alarms | seconds |"
+    ]
     lines.append("|---|---|---|---|---|---|---|")
     for title, halves in (("half 0 (chosen on)", {0}), ("half 1 (held out)", {1}), ("all", {0, 1})):
         part = [r for r in results if r[0].half in halves]

@@ -320,9 +320,7 @@ def digits_sorted_by_class(broken):
     x, y = data.bundled("digits")
     order = np.argsort(y) if broken else np.arange(len(y))
     model = mlp(64, [32], 10, "softmax")
-    return Run(
-        x[order] / 16, y[order], model, SPARSE, SGD(0.1), 8, fit={"shuffle": not broken}
-    )
+    return Run(x[order] / 16, y[order], model, SPARSE, SGD(0.1), 8, fit={"shuffle": not broken})
 
 
 # Initialization and layers.

@@ -203,9 +203,7 @@ def diabetes_overfitting(broken):
     y = (y - y.mean()) / y.std()
     model = mlp(10, [256, 256] if broken else [8], 1)
     epochs = 60 if broken else 25
-    return Run(
-        data.scaled(x), y, model, MSE, Adam(0.003), epochs, fit={"validation_split": 0.3}
-    )
+    return Run(data.scaled(x), y, model, MSE, Adam(0.003), epochs, fit={"validation_split": 0.3})
 
 
 @program("underfitting", "model_too_small")

@@ -31,7 +31,9 @@ def deep_tanh_well_initialized():
 
 @program()
 def deep_relu_he():
-    return Run(*_digits(), mlp(64, [32] * 8, 10, "softmax", "relu", "he_normal"), SPARSE, Adam(0.002))
+    return Run(
+        *_digits(), mlp(64, [32] * 8, 10, "softmax", "relu", "he_normal"), SPARSE, Adam(0.002)
+    )
 
 
 @program()

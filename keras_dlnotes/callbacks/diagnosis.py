@@ -2,6 +2,7 @@
 
 import json
 import os
+import warnings
 from typing import Any
 
 import keras
@@ -173,11 +174,17 @@ class Diagnosis(keras.callbacks.Callback):
         return max(1, steps * epochs // _RECORDED_STEPS)
 
     def _judge(self, finished):
+        try:
+            self._look_for_causes(finished)
+        except Exception as error:  # a diagnosis must never end a training run
+            warnings.warn(
+                f"The diagnosis was given up: {type(error).__name__}: {error}", stacklevel=2
+            )
+
+    def _look_for_causes(self, finished):
         probed = self._probe() if finished else None
         epochs = self.params.get("epochs") or 1
-        self.evidence = evidence_of(
-            self.model, self._facts, self._record, probed, epochs, finished
-        )
+        self.evidence = evidence_of(self.model, self._facts, self._record, probed, epochs, finished)
         self.findings = findings_of(self.evidence)
         if finished and self.verify and self.findings:
             self._verify()

@@ -56,11 +56,12 @@ def evidence_of(model, facts, record, probed, epochs, finished=True):
     evidence.labels = label_facts(record.all_targets())
     evidence.batch_classes = _batch_classes(record, evidence.labels)
     if probed is None:
-        last = record.predictions[-1] if record.predictions else []
+        last = record.last_batches[-1][1] if record.last_batches else []
         evidence.prediction_shape = tuple(last[0].shape[1:]) if len(last) == 1 else ()
         return evidence
     predictions, evidence.units, _, penalty = probed
     judge_predictions(evidence, targets, predictions)
+    _judge_training_pass(evidence, record)
     if evidence.epoch_losses and np.isfinite(evidence.epoch_losses[-1]):
         evidence.penalty = penalty / max(abs(evidence.epoch_losses[-1]), 1e-12)
     return evidence
@@ -72,7 +73,7 @@ def judge_predictions(evidence, targets, predictions):
         return
     evidence.prediction_shape = tuple(predictions[0].shape[1:])
     evidence.predictions = predictions[0].reshape(len(targets), -1)
-    columns = as_columns(evidence, targets)
+    columns = as_columns(evidence, targets, evidence.predictions)
     if columns is None or columns[0].shape[1] > 8 * _MOST_COLUMNS:
         return
     true, guessed, classes = columns
@@ -87,7 +88,26 @@ def judge_predictions(evidence, targets, predictions):
         evidence.linear_reference = skill(true, linear, classes)
 
 
-def as_columns(evidence, targets):
+def _judge_training_pass(evidence, record):
+    """Takes the predictions of the training pass where they are the better ones.
+
+    After a short run, batch normalization's moving averages are still those of the start, and a
+    model that has learned predicts nonsense outside training. That is no failure to learn.
+    """
+    batches = [(t, p[0]) for t, p in record.last_batches if len(p) == 1]
+    shapes = {(t.shape[1:], p.shape[1:]) for t, p in batches}
+    if evidence.skill is None or len(shapes) != 1:
+        return
+    targets = np.concatenate([t for t, _ in batches])
+    if len(targets) < _FEWEST_FOR_YARDSTICK:
+        return
+    predictions = np.concatenate([p for _, p in batches]).reshape(len(targets), -1)
+    columns = as_columns(evidence, targets, predictions)
+    if columns is not None:
+        evidence.skill = max(evidence.skill, skill(*columns), key=lambda item: item.best)
+
+
+def as_columns(evidence, targets, predictions):
     """Targets and predictions as two matrices of one shape, and whether they are classes.
 
     None where the two do not fit together.
@@ -95,7 +115,7 @@ def as_columns(evidence, targets):
     labels, facts = evidence.labels, evidence.model
     loss = facts.loss or ""
     targets = targets.astype("float64")
-    predictions = evidence.predictions.astype("float64")
+    predictions = predictions.astype("float64")
     shape = evidence.prediction_shape
     if facts.from_logits and facts.output_activation in ("linear", None):
         predictions = _probabilities(predictions, shape, loss)

@@ -204,7 +204,10 @@ def _loss_of(model):
 def _metric_names(model):
     compiled = getattr(model, "_compile_metrics", None)
     items = keras.tree.flatten(
-        [getattr(compiled, "_user_metrics", None), getattr(compiled, "_user_weighted_metrics", None)]
+        [
+            getattr(compiled, "_user_metrics", None),
+            getattr(compiled, "_user_weighted_metrics", None),
+        ]
     )
     names = []
     for item in items:

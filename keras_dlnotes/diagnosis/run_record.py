@@ -5,6 +5,7 @@ import numpy as np
 
 _MOST_EXAMPLES = 512
 _MOST_BYTES = 64 << 20
+_LAST_BATCHES = 8
 
 
 class RunRecord:
@@ -28,7 +29,7 @@ class RunRecord:
         self.class_ratios = []  # (different classes of a batch, its size)
         self.inputs = None  # list over the model's inputs of lists of batches
         self.targets = []
-        self.predictions = []  # of the training pass, with the targets, the last few only
+        self.last_batches = []  # (targets, predictions of the training pass), a few
         self._stride = 1
         self._seen = 0
         self._running = None  # (step within the epoch, running mean of the loss)
@@ -81,7 +82,8 @@ class RunRecord:
             return
         self.non_finite_inputs += sum(int(np.sum(~np.isfinite(a))) for a in inputs)
         self.non_finite_targets += int(np.sum(~np.isfinite(targets[0])))
-        self.predictions = [*self.predictions[-7:], [_to_host(t) for t in examples["y_pred"]]]
+        predictions = [_to_host(t) for t in examples["y_pred"]]
+        self.last_batches = [*self.last_batches[1 - _LAST_BATCHES :], (targets[0], predictions)]
         self._count_classes(targets[0])
         self._seen += 1
         if self._seen % self._stride:

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-PENALTIES = (1e-3, 1e-2, 1e-1, 1.0)
+PENALTIES = (1e-3, 1e-2, 1e-1, 1.0, 10.0, 1000.0)
 
 
 def leave_one_out_predictions(features, targets, penalties=PENALTIES, gaussian=True):

@@ -9,6 +9,8 @@ from keras_dlnotes.callbacks import Diagnosis, DiagnosisError, TrainingMonitor
 from keras_dlnotes.summaries import MemoryWriter
 from tests.summaries.test_event_file_writer import read_back
 
+# Keras says so itself, of the fault that most of these tests are about.
+pytestmark = pytest.mark.filterwarnings("ignore:.*softmax over axis")
 BACKEND = keras.backend.backend()
 RANDOM = np.random.default_rng(0)
 X = RANDOM.normal(size=(128, 4)).astype("float32")

@@ -11,7 +11,11 @@ COLUMNS = (Column("activations", "hidden", "mean"), Column("updates", "hidden/ke
 def record(step, loss=1.0, x=None, y=None):
     examples = None
     if x is not None:
-        examples = {"x": [np.asarray(x, "float32")], "y": [np.asarray(y)], "y_pred": []}
+        examples = {
+            "x": [np.asarray(x, "float32")],
+            "y": [np.asarray(y)],
+            "y_pred": [np.zeros((len(x), 1))],
+        }
     return StepRecord(step, COLUMNS, np.array([step, 0.5]), {"loss": loss}, 0.0, examples)
 
 

@@ -13,13 +13,14 @@ def heavy_regularization(evidence):
 
     Thresholds: named where the run went wrong and penalties make up more than half of the final
     loss, or have shrunk a kernel to less than a fifth of its initial norm (after which little is
-    left to be penalized), or a dropout leaves less than 30 % of its inputs; 20 to 50 % dropped is usual.
+    left to be penalized), or a dropout leaves less than 30 % of its inputs; usual is 50 to 80 %.
+    A dropout behind the last layer with weights is reported in any run.
 
     Reference: Srivastava et al., "Dropout", 2014, section A.4; Krogh and Hertz, 1992.
     """
+    found = _dropout_of_outputs(evidence)
     if not evidence.went_wrong:
-        return []
-    found = []
+        return found
     if evidence.penalty is not None and evidence.penalty > MOST:
         found.append(_finding("weight penalties", evidence.penalty, MOST, None, 0.88))
     else:
@@ -28,6 +29,14 @@ def heavy_regularization(evidence):
     if layer is not None and "Dropout" in layer.kind and layer.rate > HIGH_RATE:
         found.append(_finding("dropout", layer.rate, HIGH_RATE, layer.name, 0.75))
     return found
+
+
+def _dropout_of_outputs(evidence):
+    """A dropout behind the last kernel sets predictions to 0, which no loss can mean."""
+    kernels = [i for i, layer in enumerate(evidence.model.layers) if layer.is_output]
+    behind = evidence.model.layers[kernels[0] + 1 :] if kernels else []
+    dropouts = [layer for layer in behind if "Dropout" in layer.kind and layer.rate > 0]
+    return [_finding("dropout of the output", d.rate, 0.0, d.name, 0.87) for d in dropouts[:1]]
 
 
 def _collapsed(evidence):
@@ -40,10 +49,11 @@ def _collapsed(evidence):
 
 
 def _finding(what, value, threshold, layer, confidence):
-    penalty = what != "dropout"
+    penalty = "dropout" not in what
     symptoms = {
         "weight penalties": f"{value:.0%} of the final loss are weight penalties.",
         "final over initial norm": f"The penalized weights shrank to {value:.0%} of their size.",
+        "dropout of the output": f"{value:.0%} of the predictions are set to 0 in training.",
         "dropout": f"The layer drops {value:.0%} of its inputs.",
     }
     return Finding(

@@ -125,7 +125,23 @@ def _crossentropy(evidence, loss, activation):
 
 def _regression(evidence, activation):
     labels = evidence.labels
-    if labels is None or not evidence.went_wrong:
+    if labels is None:
+        return []
+    # Who asks for accuracy means classes, however well the amounts may be fitted.
+    numbered = labels.kind == "integers" and 3 <= labels.classes <= 10
+    if numbered and "accuracy" in evidence.model.metrics and labels.shape in ((), (1,)):
+        return [
+            _finding(
+                evidence,
+                "The targets are numbers of classes, and the loss takes them for amounts: class 3 "
+                "would lie between 2 and 4.",
+                "softmax",
+                "sparse_categorical_crossentropy",
+                0.86,
+                cause="regression_loss_for_classes",
+            )
+        ]
+    if not evidence.went_wrong:
         return []
     units = evidence.prediction_shape[-1] if evidence.prediction_shape else None
     if labels.kind == "one_hot":

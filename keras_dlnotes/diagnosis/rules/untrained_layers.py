@@ -20,7 +20,7 @@ def untrained_layers(evidence):
     if not layers:
         return []
     if evidence.model.trainable_weights == 0:
-        return [_finding("The model has no trainable weight.", None, 0.97, {})]
+        return [_finding("The model has no trainable weight.", None, 0.97, {"weights": 0})]
     frozen = [layer for layer in layers if not layer.trainable]
     wrong = evidence.went_wrong
     if wrong and len(frozen) >= MOST * len(layers):
