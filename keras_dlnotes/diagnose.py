@@ -12,8 +12,16 @@ _SMALL_BATCH = 32
 _STEPS = 200
 _MOST_EXAMPLES = 512
 # What a run of 200 steps on one batch cannot tell of a run on all of the data.
-_NOT_TOLD = ("too_few_epochs", "batch_size_too_large", "batch_size_too_small", "overfitting")
-_NOT_TOLD += ("unshuffled_data", "underfitting", "model_too_small", "labels_unrelated_to_inputs")
+_NOT_TOLD = (
+    "batch_size_too_large",
+    "batch_size_too_small",
+    "labels_unrelated_to_inputs",
+    "model_too_small",
+    "overfitting",
+    "too_few_epochs",
+    "underfitting",
+    "unshuffled_data",
+)
 
 
 def diagnose(model, x, y, verify=False) -> list[Finding]:

@@ -29,7 +29,7 @@ def replay(model, sample, fixes, steps):
         or the model cannot be copied.
     """
     before = _attempt(model, sample, {}, steps)
-    results = []
+    results: list[dict | None] = []
     for fix in fixes:
         after = _attempt(model, sample, fix, steps) if fix else None
         if before is None or after is None:

@@ -1,5 +1,7 @@
 """Turns what was recorded of a run into the evidence that the rules judge."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from keras_dlnotes.diagnosis.evidence import Evidence
@@ -53,7 +55,12 @@ def evidence_of(model, facts, record, probed, epochs, finished=True):
     evidence.inputs = np.concatenate(
         [part.reshape(len(part), -1).astype("float64") for part in inputs], axis=1
     )
-    evidence.labels = label_facts(record.all_targets())
+    # A rare label may be missing in the sample and yet have been seen.
+    evidence.labels = replace(
+        label_facts(record.all_targets()),
+        low=float(record.lowest_target),
+        high=float(record.highest_target),
+    )
     evidence.batch_classes = _batch_classes(record, evidence.labels)
     if probed is None:
         last = record.last_batches[-1][1] if record.last_batches else []
@@ -71,6 +78,8 @@ def judge_predictions(evidence, targets, predictions):
     """Fills in what follows from predictions (a list, one an output) for the targets."""
     if len(predictions) != 1 or evidence.model.outputs != 1:
         return
+    if evidence.model.loss == "cosine_similarity":
+        return  # it leaves the predictions' size open
     evidence.prediction_shape = tuple(predictions[0].shape[1:])
     evidence.predictions = predictions[0].reshape(len(targets), -1)
     columns = as_columns(evidence, targets, evidence.predictions)
@@ -136,6 +145,9 @@ def as_columns(evidence, targets, predictions):
     if labels.kind == "signed":
         targets, predictions = (targets + 1) / 2, (predictions + 1) / 2
     targets = targets.reshape(len(targets), -1)
+    predictions = predictions.reshape(targets.shape)
+    if facts.loss is None:
+        predictions = _calibrated(targets, predictions)
     return targets, predictions, labels.kind in ("binary", "signed") and targets.shape[1] == 1
 
 
@@ -151,6 +163,14 @@ def _constant_loss(loss, targets):
     if loss.endswith("categorical_crossentropy"):
         return float(-np.sum(mean * np.log(mean)))
     return None
+
+
+def _calibrated(targets, predictions):
+    """Predictions scaled and shifted to fit: a loss of the user's own may mean other numbers."""
+    deviations = predictions - predictions.mean(axis=0)
+    slopes = np.sum(deviations * (targets - targets.mean(axis=0)), axis=0)
+    slopes = slopes / np.maximum(np.sum(deviations**2, axis=0), 1e-12)
+    return targets.mean(axis=0) + slopes * deviations
 
 
 def _probabilities(logits, shape, loss):

@@ -6,8 +6,15 @@ import numpy as np
 from keras_dlnotes.diagnosis.evidence import LayerFacts, ModelFacts
 from keras_dlnotes.instrumentation import find_watched_layers
 
-_NORMALIZING = ("BatchNormalization", "LayerNormalization", "GroupNormalization", "Normalization")
-_NORMALIZING += ("UnitNormalization", "RMSNormalization", "Rescaling")
+_NORMALIZING = (
+    "BatchNormalization",
+    "GroupNormalization",
+    "LayerNormalization",
+    "Normalization",
+    "RMSNormalization",
+    "Rescaling",
+    "UnitNormalization",
+)
 # They change the shape of an output, or drop some of it, but not what kind of number it is.
 _PASSING_ON = ("Reshape", "Flatten", "Dropout", "Permute", "ActivityRegularization", "Squeeze")
 _MOST_LOOKED_AT = 4096  # numbers of a kernel that are brought to the host
@@ -213,8 +220,8 @@ def _metric_names(model):
     for item in items:
         if item is None:
             continue
-        name = item if isinstance(item, str) else getattr(item, "__name__", None)
-        names.append(name or getattr(item, "name", type(item).__name__))
+        name = getattr(item, "__name__", None) or getattr(item, "name", None) or str(item)
+        names.append(name)
     return [{"acc": "accuracy"}.get(name, name) for name in names]
 
 

@@ -25,7 +25,7 @@ def probe(model, inputs):
         layer whose output is the model's (None if none is), and the sum of all penalties.
     """
     watched = find_watched_layers(model)
-    kept = {w.name: [] for w in watched}
+    kept: dict[str, list] = {w.name: [] for w in watched}
     recurrent = {}
 
     def keep(w):

@@ -26,8 +26,9 @@ class RunRecord:
         self.epoch_logs = {}
         self.learning_rates = []
         self.batch_size = None
+        self.lowest_target, self.highest_target = np.inf, -np.inf
         self.class_ratios = []  # (different classes of a batch, its size)
-        self.inputs = None  # list over the model's inputs of lists of batches
+        self.inputs = []  # list over the model's inputs of lists of batches
         self.targets = []
         self.last_batches = []  # (targets, predictions of the training pass), a few
         self._stride = 1
@@ -82,13 +83,16 @@ class RunRecord:
             return
         self.non_finite_inputs += sum(int(np.sum(~np.isfinite(a))) for a in inputs)
         self.non_finite_targets += int(np.sum(~np.isfinite(targets[0])))
+        finite = targets[0][np.isfinite(targets[0])]
+        self.lowest_target = min(self.lowest_target, finite.min(initial=np.inf))
+        self.highest_target = max(self.highest_target, finite.max(initial=-np.inf))
         predictions = [_to_host(t) for t in examples["y_pred"]]
         self.last_batches = [*self.last_batches[1 - _LAST_BATCHES :], (targets[0], predictions)]
         self._count_classes(targets[0])
         self._seen += 1
         if self._seen % self._stride:
             return
-        if self.inputs is None:
+        if not self.inputs:
             self.inputs = [[] for _ in inputs]
         for kept, batch in zip(self.inputs, inputs, strict=True):
             kept.append(batch)

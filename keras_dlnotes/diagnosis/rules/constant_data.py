@@ -16,11 +16,11 @@ def constant_data(evidence):
     Reference: Shannon, 1948: a constant carries no information.
     """
     labels = evidence.labels
-    if labels is None or evidence.inputs is None:
-        return []
+    if labels is None or evidence.inputs is None or evidence.model.loss is None:
+        return []  # a loss of the user's own may have no use for targets
     found = []
     several_steps = evidence.steps * (evidence.batch_size or 1) >= _FEWEST
-    if labels.kind == "constant" and several_steps and len(evidence.inputs) >= _FEWEST:
+    if labels.low == labels.high and several_steps and len(evidence.inputs) >= _FEWEST:
         found.append(_finding("targets", labels.low))
     inputs = evidence.inputs
     if len(inputs) > 1 and several_steps and np.all(inputs == inputs[:1]):

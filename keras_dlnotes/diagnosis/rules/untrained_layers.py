@@ -36,7 +36,7 @@ def untrained_layers(evidence):
         if norms is None or all(norm == 0 for norm in norms):
             if norms is not None and not wrong:
                 continue  # what has nothing to learn any more has no gradient either
-            figures = {"gradient": "none" if norms is None else 0.0}
+            figures = {"recorded steps without a gradient": len(evidence.statistic_steps)}
             return [_finding("No gradient reaches the layer.", layer.name, 0.75, figures)]
     return []
 
