@@ -1,6 +1,6 @@
 """Callbacks: when something happens during `fit`."""
 
-from keras_dlnotes.callbacks.diagnosis import Diagnosis, DiagnosisError
+from keras_dlnotes.callbacks.diagnosis import Diagnosis
 from keras_dlnotes.callbacks.full_batch import FullBatch
 from keras_dlnotes.callbacks.second_derivatives import SecondDerivatives
 from keras_dlnotes.callbacks.stop_when_converged import StopWhenConverged
@@ -8,7 +8,6 @@ from keras_dlnotes.callbacks.training_monitor import TrainingMonitor
 
 __all__ = [
     "Diagnosis",
-    "DiagnosisError",
     "FullBatch",
     "SecondDerivatives",
     "StopWhenConverged",

@@ -9,12 +9,14 @@ import keras
 
 from keras_dlnotes.callbacks.replay import replay
 from keras_dlnotes.diagnosis import (
+    DiagnosisError,
     RunRecord,
     evidence_of,
     findings_of,
     learning_rate_of,
     model_facts,
     probe,
+    report,
 )
 from keras_dlnotes.instrumentation import Subscription, TrainStepObserver
 from keras_dlnotes.summaries import EventFileWriter
@@ -24,22 +26,6 @@ _RECORDED_STEPS = 100  # of a run, whatever its length
 _EXAMPLES = 64  # of each recorded step's batch
 _ROWS_PER_DELIVERY = 16
 _UNKNOWN_PERIOD = 10  # every how many steps, where the length of the run is unknown
-
-
-class DiagnosisError(RuntimeError):
-    """Raised by `Diagnosis(action="raise")`; `findings` holds what was found."""
-
-    def __init__(self, findings):
-        self.findings = findings
-        super().__init__("Training was ended by its diagnosis.\n" + report(findings))
-
-
-def report(findings):
-    """The findings as text, the most likely cause first."""
-    if not findings:
-        return "Diagnosis: nothing found."
-    lines = [f"{number}. {finding}" for number, finding in enumerate(findings, start=1)]
-    return "\n".join(["Diagnosis, most likely cause first:", *lines])
 
 
 class Diagnosis(keras.callbacks.Callback):
@@ -61,7 +47,8 @@ class Diagnosis(keras.callbacks.Callback):
 
     Args:
         action: what to do with a finding: `"warn"` prints it; `"stop"` also ends training when
-            the finding is sure before the run is over; `"raise"` raises `DiagnosisError`.
+            the finding is sure before the run is over; `"raise"` raises
+            `keras_dlnotes.diagnosis.DiagnosisError`.
         log_dir: also write the findings to this folder: as text for TensorBoard and as
             `diagnosis.json`.
         verify: replay a short run on a copy of the model with each remedy that can be applied

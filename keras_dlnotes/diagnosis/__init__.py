@@ -13,9 +13,11 @@ from keras_dlnotes.diagnosis.judge import findings_of
 from keras_dlnotes.diagnosis.label_facts import label_facts
 from keras_dlnotes.diagnosis.model_facts import learning_rate_of, model_facts, symmetric_layers
 from keras_dlnotes.diagnosis.probe import probe
+from keras_dlnotes.diagnosis.report import DiagnosisError, report
 from keras_dlnotes.diagnosis.run_record import RunRecord
 
 __all__ = [
+    "DiagnosisError",
     "Evidence",
     "Finding",
     "LabelFacts",
@@ -30,5 +32,6 @@ __all__ = [
     "learning_rate_of",
     "model_facts",
     "probe",
+    "report",
     "symmetric_layers",
 ]

@@ -83,7 +83,7 @@ class RunRecord:
             return
         self.non_finite_inputs += sum(int(np.sum(~np.isfinite(a))) for a in inputs)
         self.non_finite_targets += int(np.sum(~np.isfinite(targets[0])))
-        finite = targets[0][np.isfinite(targets[0])]
+        finite = targets[0][np.isfinite(targets[0])].astype("float64")
         self.lowest_target = min(self.lowest_target, finite.min(initial=np.inf))
         self.highest_target = max(self.highest_target, finite.max(initial=-np.inf))
         predictions = [_to_host(t) for t in examples["y_pred"]]

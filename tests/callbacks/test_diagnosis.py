@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 import keras_dlnotes as kd
-from keras_dlnotes.callbacks import Diagnosis, DiagnosisError, TrainingMonitor
+from keras_dlnotes.callbacks import Diagnosis, TrainingMonitor
+from keras_dlnotes.diagnosis import DiagnosisError
 from keras_dlnotes.summaries import MemoryWriter
 from tests.summaries.test_event_file_writer import read_back
 
@@ -157,6 +158,7 @@ def test_several_outputs_sample_weights_and_no_targets_do_no_harm():
     assert diagnosis.findings == []
 
 
+@pytest.mark.skipif(BACKEND == "torch", reason="Keras has none on torch")
 def test_steps_per_execution():
     model, diagnosis = network("softmax", steps_per_execution=2), Diagnosis(verbose=False)
     fit(model, diagnosis, epochs=2)
