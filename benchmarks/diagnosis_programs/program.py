@@ -22,6 +22,7 @@ class Run:
     batch_size: int = 32
     metrics: Any = None
     fit: dict = field(default_factory=dict)
+    callbacks: list = field(default_factory=list)
 
     def __call__(self, *callbacks):
         """Compiles and trains."""
@@ -32,7 +33,7 @@ class Run:
             epochs=self.epochs,
             batch_size=self.batch_size,
             verbose=0,
-            callbacks=list(callbacks),
+            callbacks=[*self.callbacks, *callbacks],
             **self.fit,
         )
 
@@ -42,12 +43,14 @@ class Program:
     """One program.
 
     Args:
-        make: function of whether it is broken, returning a `Run`; of nothing for a healthy one.
+        make: function that returns a `Run`; one with a repaired twin takes whether it is broken.
         causes: names of causes that are right to be named first; empty for a healthy program.
+        later: whether it was written after the rules.
     """
 
     make: Any
     causes: tuple = ()
+    later: bool = False
 
     @property
     def name(self):
@@ -56,17 +59,28 @@ class Program:
 
     @property
     def half(self):
-        """0: thresholds may be chosen on it, 1: held out. Fixed by the name."""
-        return zlib.crc32(self.name.encode()) % 2
+        """0: thresholds may be chosen on it, 1: held out (fixed by the name), 2: written later."""
+        return 2 if self.later else zlib.crc32(self.name.encode()) % 2
+
+    @property
+    def variants(self):
+        """Whether it is broken, for each of its runs."""
+        if not self.causes:
+            return (False,)
+        return (True,) if self.later else (True, False)
+
+    def run(self, broken):
+        """The program or its twin, ready to be trained."""
+        return self.make(broken) if len(self.variants) == 2 else self.make()
 
 
-def table():
+def table(later=False):
     """A list and a decorator that appends to it: `@program("cause", ...)` over a function."""
     programs = []
 
     def program(*causes):
         def add(make):
-            programs.append(Program(make, causes))
+            programs.append(Program(make, causes, later))
             return make
 
         return add

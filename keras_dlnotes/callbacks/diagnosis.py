@@ -39,7 +39,7 @@ class Diagnosis(keras.callbacks.Callback):
     learned is compared with what there was to learn: with \(R(p) = 1 - \sum \|t - p\|^2 / \sum
     \|t - \bar t\|^2\) the skill of predictions \(p\) for targets \(t\), the run has gone wrong if
 
-    \[R(p_{network}) < 0.75 \, R(p_{yardstick})\]
+    \[R(p_{network}) < 0.8 \, R(p_{yardstick})\]
 
     where the yardstick is kernel ridge regression, which predicts each example from all others in
     closed form. The rules (`keras_dlnotes.diagnosis.RULES`) then look for the cause. Faults that

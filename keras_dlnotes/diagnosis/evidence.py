@@ -8,9 +8,12 @@ import numpy as np
 from keras_dlnotes.measures import Skill
 
 # A run has learned when its skill reaches this share of the yardstick's, and has failed when it
-# stays below the lower one. In between it is poor.
-LEARNED_SHARE = 0.75
+# stays below the lower one. In between it is poor. Where there was much to learn, a share below
+# the highest one is reason enough to believe what the configuration alone makes likely.
+LEARNED_SHARE = 0.8
 FAILED_SHARE = 0.3
+WELL_LEARNED_SHARE = 0.92
+EASY_REFERENCE = 0.5
 # Skill that needs no yardstick: nine tenths of what there was to explain are explained.
 GOOD_SKILL = 0.9
 # Below this skill the yardstick itself has learned nothing that it could be a measure of.
@@ -241,6 +244,16 @@ class Evidence:
         """Whether the run has learned clearly less than there was to learn."""
         over = self.finished or not np.isfinite(self.losses[-1:]).all()
         return over and self.outcome in ("failed", "poor", "flat")
+
+    @property
+    def could_be_better(self):
+        """Whether the run went wrong, or learned, but less than the data make easy."""
+        if self.went_wrong:
+            return True
+        good = self.skill is not None and self.skill.best >= GOOD_SKILL
+        if not self.finished or self.share is None or good:
+            return False
+        return self.share < WELL_LEARNED_SHARE and self.reference.best >= EASY_REFERENCE
 
     @cached_property
     def still_falling(self):

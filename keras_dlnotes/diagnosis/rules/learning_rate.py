@@ -23,12 +23,14 @@ USUAL = {
 LARGE_UPDATES = 0.03
 LITTLE_MOVED = 0.1
 GROWN = 1.5
+FAR = 2.9
 
 
 def learning_rate(evidence):
     """The rate decides whether steps overshoot the valley or never get through it.
 
-    Thresholds: named only where the run went wrong. Too high: above the range in which the
+    Thresholds: named only where the run went wrong, or could have gone better and the rate is three
+    times outside the usual range. Too high: above the range in which the
     optimizer usually works, or updates of more than 3 % of the weights (a healthy step moves them
     by about 0.1 %), or a loss that ended half again above its start. Too low: below that range, or
     all updates together, had they all pointed one way, would have moved the weights by less than
@@ -39,7 +41,7 @@ def learning_rate(evidence):
     """
     facts = evidence.model
     rate = facts.learning_rate
-    if not evidence.went_wrong or rate is None:
+    if not evidence.could_be_better or rate is None:
         return []
     optimizer = facts.optimizer
     if optimizer == "sgd" and facts.momentum:
@@ -53,6 +55,11 @@ def learning_rate(evidence):
     figures = {"learning rate": rate, "lower threshold": low, "upper threshold": high}
     if late is not None:
         figures["update-to-weight ratio"] = late
+    if not evidence.went_wrong:
+        # It has learned: only a rate that is far off is worth a word.
+        if rate / high >= FAR:
+            return [_finding("high", 0.62, figures, usual)]
+        return [_finding("low", 0.62, figures, usual)] if rate <= low / FAR else []
     too_high = _too_high(rate / high, late, grown or broke)
     if too_high is not None:
         new = usual if rate > usual else rate / 100
@@ -67,7 +74,7 @@ def learning_rate(evidence):
 
 
 def _too_high(excess, ratio, worse):
-    if excess >= 2.9:
+    if excess >= FAR:
         return 0.9
     if excess > 1.0:
         return 0.76 if worse or (ratio or 0.0) > LARGE_UPDATES else 0.61
@@ -80,7 +87,7 @@ def _too_high(excess, ratio, worse):
 
 def _too_low(rate, low, moved, evidence):
     still = moved is not None and moved < LITTLE_MOVED
-    if rate <= low / 5:
+    if rate <= low / FAR:
         return 0.9
     if rate < low:
         return 0.8 if still or evidence.still_falling > 0.1 else 0.6

@@ -61,6 +61,7 @@ def unscaled_inputs(evidence):
                 "exploding_gradients",
                 "non_finite_loss",
                 "underfitting",
+                "untrained_layers",
                 "too_few_epochs",
             ),
         )
@@ -86,4 +87,6 @@ def _confidence(evidence, size, spread, offset):
         and evidence.constant_prediction_loss
         and evidence.losses[0] > _START_OVER_CHANCE * evidence.constant_prediction_loss
     )
+    if size >= VERY_LARGE and evidence.could_be_better:
+        return 0.65
     return 0.6 if size >= RAW and started_badly and evidence.finished else None
