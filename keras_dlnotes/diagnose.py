@@ -5,7 +5,7 @@ import numpy as np
 
 from keras_dlnotes.callbacks.diagnosis import Diagnosis
 from keras_dlnotes.callbacks.replay import replay
-from keras_dlnotes.diagnosis import Finding, findings_of, label_facts
+from keras_dlnotes.diagnosis import Finding, findings_of, flat_inputs, label_facts
 from keras_dlnotes.measures import Skill
 
 _SMALL_BATCH = 32
@@ -72,9 +72,7 @@ def diagnose(model, x, y, verify=False) -> list[Finding]:
     evidence = copy.evidence
     # The run was on one batch: it has to be learned by heart, and the data are the whole sample's.
     evidence.reference = Skill(1.0, 1.0 if evidence.skill and evidence.skill.accuracy else None)
-    evidence.inputs = np.concatenate(
-        [part.reshape(len(part), -1).astype("float64") for part in inputs], axis=1
-    )
+    evidence.inputs = flat_inputs(inputs)
     evidence.labels = label_facts(targets)
     evidence.non_finite_inputs, evidence.non_finite_targets, evidence.missing_classes = everything
     findings = findings_of(evidence)

@@ -62,6 +62,7 @@ class Diagnosis(keras.callbacks.Callback):
 
     Raises:
         ValueError: if `action` is none of the three.
+        OSError: when `fit` starts, if no file can be made in `log_dir`.
 
     Example:
     ```python
@@ -96,6 +97,7 @@ class Diagnosis(keras.callbacks.Callback):
         self.evidence: Any = None
         self._observer: Any = None
         self._subscription: Any = None
+        self._writer: Any = None
 
     def set_model(self, model):
         """Takes the model, and away from it what a `fit` that raised may have left."""
@@ -107,6 +109,8 @@ class Diagnosis(keras.callbacks.Callback):
         self.findings = []
         self.evidence = None
         self._told = set()
+        if self.log_dir is not None:  # a folder that cannot be written to is told before training
+            self._writer = EventFileWriter(self.log_dir)
         self._facts = model_facts(self.model)
         self._observer = TrainStepObserver.on(self.model, idle=self._observer)
         self._record = RunRecord(self.params.get("steps"), self._observer.next_step)
@@ -145,7 +149,7 @@ class Diagnosis(keras.callbacks.Callback):
         self._observer.deliver()
         self._observer.unsubscribe(self._subscription)
         self._judge(finished=True)
-        if self.log_dir is not None:
+        if self._writer is not None:
             self._write()
         if self.findings and self.action == "raise":
             raise DiagnosisError(self.findings)
@@ -182,7 +186,10 @@ class Diagnosis(keras.callbacks.Callback):
         sample = self._record.sample()
         if sample is None:
             return None
-        return probe(self.model, sample[0])
+        try:
+            return probe(self.model, sample[0])
+        except Exception:  # a model that takes its inputs in a way of its own
+            return None
 
     def _verify(self):
         sample = self._record.sample()
@@ -204,10 +211,9 @@ class Diagnosis(keras.callbacks.Callback):
         self._judge(finished=False)
 
     def _write(self):
-        os.makedirs(self.log_dir, exist_ok=True)
         with open(os.path.join(self.log_dir, "diagnosis.json"), "w") as file:
             file.write(self.to_json())
-        writer = EventFileWriter(self.log_dir)
         text = "\n\n".join(str(finding).replace("\n", "\n\n") for finding in self.findings)
-        writer.add_text(self._observer.next_step, "diagnosis", text or "Nothing found.")
-        writer.close()
+        self._writer.add_text(self._observer.next_step, "diagnosis", text or "Nothing found.")
+        self._writer.close()
+        self._writer = None

@@ -1,6 +1,6 @@
 """What is wrong with a run: evidence in plain numbers, rules over it, findings in words."""
 
-from keras_dlnotes.diagnosis.assemble import evidence_of, judge_predictions
+from keras_dlnotes.diagnosis.assemble import evidence_of, flat_inputs, judge_predictions
 from keras_dlnotes.diagnosis.evidence import (
     Evidence,
     LabelFacts,
@@ -27,6 +27,7 @@ __all__ = [
     "UnitFacts",
     "evidence_of",
     "findings_of",
+    "flat_inputs",
     "judge_predictions",
     "label_facts",
     "learning_rate_of",

@@ -14,6 +14,7 @@ _FEWEST_FOR_YARDSTICK = 40
 # So few different examples are simply to be remembered, as XOR's four are.
 _MOST_TO_REMEMBER = 16
 _MOST_COLUMNS = 64
+_MOST_FEATURES = 4096
 _HASHED_WORDS = 1024
 
 
@@ -48,13 +49,12 @@ def evidence_of(model, facts, record, probed, epochs, finished=True):
         non_finite_inputs=record.non_finite_inputs,
         non_finite_targets=record.non_finite_targets,
     )
+    evidence.prediction_shape = facts.output_shape
     sample = record.sample()
     if sample is None:
         return evidence
     inputs, targets = sample
-    evidence.inputs = np.concatenate(
-        [part.reshape(len(part), -1).astype("float64") for part in inputs], axis=1
-    )
+    evidence.inputs = flat_inputs(inputs)
     # A rare label may be missing in the sample and yet have been seen.
     evidence.labels = replace(
         label_facts(record.all_targets()),
@@ -63,7 +63,7 @@ def evidence_of(model, facts, record, probed, epochs, finished=True):
     )
     evidence.batch_classes = _batch_classes(record, evidence.labels)
     if probed is None:
-        last = record.last_batches[-1][1] if record.last_batches else []
+        last = record.last_batches[-1][1]
         evidence.prediction_shape = tuple(last[0].shape[1:]) if len(last) == 1 else ()
         return evidence
     predictions, evidence.units, _, penalty = probed
@@ -72,6 +72,13 @@ def evidence_of(model, facts, record, probed, epochs, finished=True):
     if evidence.epoch_losses and np.isfinite(evidence.epoch_losses[-1]):
         evidence.penalty = penalty / max(abs(evidence.epoch_losses[-1]), 1e-12)
     return evidence
+
+
+def flat_inputs(inputs):
+    """One row an example: all inputs side by side, of very many numbers an even selection."""
+    rows = [part.reshape(len(part), -1) for part in inputs]
+    rows = [part[:, :: 1 + part.shape[1] // _MOST_FEATURES] for part in rows]
+    return np.concatenate([part.astype("float64") for part in rows], axis=1)
 
 
 def judge_predictions(evidence, targets, predictions):

@@ -64,6 +64,7 @@ class ModelFacts:
         output_activation: what the last layer applies: "linear" for nothing, None if unknown.
         output_layer: name of that layer, if it is known.
         outputs: number of outputs.
+        output_shape: shape of one example's output; empty if unknown or if there are several.
         loss: the loss's name as in `keras.losses`, such as "binary_crossentropy"; None if it is
             not Keras's own.
         from_logits: whether the loss expects logits.
@@ -80,6 +81,7 @@ class ModelFacts:
     output_activation: str | None = None
     output_layer: str | None = None
     outputs: int = 1
+    output_shape: tuple = ()
     loss: str | None = None
     from_logits: bool = False
     metrics: list = field(default_factory=list)

@@ -43,6 +43,7 @@ def model_facts(model, output=None):
         output_activation=_output_activation(model, last),
         output_layer=names.get(id(last)),
         outputs=len(getattr(model, "outputs", None) or [None]),
+        output_shape=_output_shape(model),
         loss=loss,
         from_logits=from_logits,
         metrics=_metric_names(model),
@@ -175,6 +176,12 @@ def _output_activation(model, last):
             continue
         return "linear" if kernel_of(operation) is not None and activation else None
     return None
+
+
+def _output_shape(model):
+    outputs = getattr(model, "outputs", None) or []
+    shape = tuple(outputs[0].shape[1:]) if len(outputs) == 1 else ()
+    return () if None in shape else shape
 
 
 def _before(operation):

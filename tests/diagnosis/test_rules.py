@@ -1,6 +1,8 @@
 """Each rule on evidence at which it speaks, and on evidence next to it at which it is silent."""
 
+import re
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -413,3 +415,8 @@ def test_a_run_that_goes_on_is_told_only_what_is_sure():
     assert findings_of(running) == []
     sure = evidence({"output_activation": "softmax"}, finished=False)
     assert [finding.cause for finding in findings_of(sure)] == ["softmax_with_one_unit"]
+
+
+def test_each_cause_is_in_the_users_table():
+    table = (Path(__file__).parents[2] / "docs" / "diagnosis.md").read_text()
+    assert {case[1] for case in CASES} <= set(re.findall(r"`(\w+)`", table))
