@@ -107,8 +107,8 @@ CASES = [
     (
         "unscaled_inputs",
         "unscaled_inputs",
-        evidence(inputs=100 * RANDOM.normal(size=(200, 3)), losses=[50.0, 0.1], **LEARNED),
-        evidence(inputs=10 * RANDOM.normal(size=(200, 3)), **LEARNED),
+        evidence(inputs=100 * RANDOM.normal(size=(200, 3)), skill=Skill(0.69, 0.75)),
+        evidence(inputs=100 * RANDOM.normal(size=(200, 3)), **LEARNED),
     ),
     (
         "unscaled_targets",

@@ -14,6 +14,7 @@ RANGES = {
     "softplus": (0.0, float("inf")),
     "exponential": (0.0, float("inf")),
 }
+FAR = 0.5
 _MARGIN = 0.01  # of the targets' span; below it labels are at the edge up to rounding
 
 
@@ -21,7 +22,9 @@ def output_range(evidence):
     """A squashing output predicts nothing outside its range, so such targets cannot be learned.
 
     Threshold: the range of the activation, and 1 % of the targets' span for rounding. A softmax
-    also adds up to 1 over the units, so for real targets it never fits.
+    also adds up to 1 over the units, so for real targets it never fits. Noise that sticks out a
+    little does no harm: a run that has learned well is left alone, and before the end only targets
+    that lie half their span outside are reported.
 
     Reference: Bishop, "Pattern Recognition and Machine Learning", 2006, section 5.2: the output's
     activation follows from the distribution of the targets.
@@ -35,6 +38,12 @@ def output_range(evidence):
     outside = labels.low < low - margin or labels.high > high + margin
     softmax = facts.output_activation == "softmax" and labels.kind == "real"
     if not regression or not (outside or softmax):
+        return []
+    if evidence.outcome == "learned" and not evidence.could_be_better:
+        return []
+    span = labels.high - labels.low
+    far = labels.low < low - FAR * span or labels.high > high + FAR * span
+    if not evidence.finished and not far:
         return []
     if labels.kind == "integers" and evidence.prediction_shape[-1:] not in ((1,), ()):
         return []

@@ -6,6 +6,7 @@ from keras_dlnotes.diagnosis.finding import Finding
 
 RISE = 1.4
 FEWEST_EPOCHS = 5
+HARMLESS = 0.25
 _GOOD_ENOUGH = 0.95  # validation accuracy at which a rising loss is confidence, not failure
 
 
@@ -14,7 +15,8 @@ def overfitting(evidence):
 
     Thresholds: over at least 5 epochs the validation loss ended 40 % above its least value, which
     lies in the first two thirds of the run, while the training loss ended below half of the
-    validation loss. Single bad epochs are averaged over the last fifth.
+    validation loss. A validation loss still below a quarter of what a constant prediction costs
+    is no failure. Single bad epochs are averaged over the last fifth.
 
     Reference: Prechelt, "Early stopping - but when?", 1998: the generalization loss.
     """
@@ -29,6 +31,9 @@ def overfitting(evidence):
     end, least, when = validation[-tail:].mean(), validation.min(), int(validation.argmin())
     rise = float(end / least) if least > 0 else 1.0
     if rise < RISE or when >= 2 * count / 3 or training[-tail:].mean() > 0.5 * end:
+        return []
+    chance = evidence.constant_prediction_loss
+    if chance is not None and end < HARMLESS * chance:
         return []
     accuracy = [v for k, v in evidence.epoch_metrics.items() if k.startswith("val_") and "acc" in k]
     if accuracy and accuracy[0][-1] >= _GOOD_ENOUGH:

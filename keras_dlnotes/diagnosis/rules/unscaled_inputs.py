@@ -9,7 +9,6 @@ VERY_LARGE = 20.0
 RAW = 50.0
 SMALL = 0.01
 UNCENTERED = 5.0
-_START_OVER_CHANCE = 5.0
 
 
 def unscaled_inputs(evidence):
@@ -17,10 +16,9 @@ def unscaled_inputs(evidence):
 
     Thresholds: a root mean square above 5 is named where the run went wrong, since the loss's
     curvature grows with its square, and a step that suits one direction is then 25 times off;
-    above 50 (raw pixels, ages, prices) also where it went well but started at more than 5 times
-    the loss of a constant prediction, which is time lost on shrinking weights. Below 0.01 the
-    first layer sees nothing but its bias. A model that normalizes first, or looks up tokens, is
-    not meant.
+    above 20 also where the run learned, but less than the data make easy. Below 0.01 the first
+    layer sees nothing but its bias. A model that normalizes first, or looks up tokens, is not
+    meant.
 
     Reference: LeCun, Bottou, Orr and Müller, "Efficient BackProp", 1998, section 4.3.
     """
@@ -82,11 +80,4 @@ def _confidence(evidence, size, spread, offset):
         if spread > 0 and offset / spread >= UNCENTERED and size > 1:
             return 0.6
         return None
-    started_badly = (
-        evidence.losses
-        and evidence.constant_prediction_loss
-        and evidence.losses[0] > _START_OVER_CHANCE * evidence.constant_prediction_loss
-    )
-    if size >= VERY_LARGE and evidence.could_be_better:
-        return 0.65
-    return 0.6 if size >= RAW and started_badly and evidence.finished else None
+    return 0.65 if size >= VERY_LARGE and evidence.could_be_better else None
