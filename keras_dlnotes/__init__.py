@@ -21,8 +21,10 @@ __all__ = ["assert_gradients", "callbacks", "check_gradients", "initializers", "
 import importlib
 
 from keras_dlnotes import callbacks, initializers, optimizers
+from keras_dlnotes.diagnose import diagnose
 
 __all__ = ["callbacks", "initializers", "optimizers", "tuning"]
+__all__ = ["callbacks", "diagnose", "initializers", "optimizers"]
 __version__ = "0.1.0"
 
 

@@ -23,6 +23,7 @@ FLOORS = {
     "augmentation": 3,
     "stopping": 3,
     "gradient_check": 3,
+    "diagnosis": 3,
     "callbacks": 4,
     "tuning": 4,
 }

@@ -1,6 +1,7 @@
 """Callbacks: when something happens during `fit`."""
 
 from keras_dlnotes.callbacks.early_stopping import EarlyStopping
+from keras_dlnotes.callbacks.diagnosis import Diagnosis
 from keras_dlnotes.callbacks.full_batch import FullBatch
 from keras_dlnotes.callbacks.regularization_log import RegularizationLog
 from keras_dlnotes.callbacks.precise_batch_statistics import PreciseBatchStatistics
@@ -11,6 +12,7 @@ from keras_dlnotes.callbacks.training_monitor import TrainingMonitor
 
 __all__ = [
     "EarlyStopping",
+    "Diagnosis",
     "FullBatch",
     "RegularizationLog",
     "PreciseBatchStatistics",

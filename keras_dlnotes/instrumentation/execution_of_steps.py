@@ -5,7 +5,7 @@ import contextlib
 import keras
 from keras import ops
 
-from keras_dlnotes.instrumentation.observed_step import ROW, make_train_function
+from keras_dlnotes.instrumentation.observed_step import EXAMPLES, ROW, make_train_function
 from keras_dlnotes.instrumentation.patch import patched
 
 
@@ -80,6 +80,7 @@ class ExecutionOfSteps:
         return logs
 
     def _record(self, logs):
+        logs.pop(EXAMPLES, None)  # their number is not known in the graph, so no ring holds them
         key = next((name for name in logs if name.startswith(ROW)), None)
         if key is not None:
             row = logs.pop(key)

@@ -6,11 +6,14 @@ import warnings
 
 import keras
 
+from keras_dlnotes.backend import active
 from keras_dlnotes.instrumentation.patch import patched
 from keras_dlnotes.instrumentation.step_tape import StepTape
 
 # Prefix of the log entry in which an observed step hands out its row.
 ROW = "keras_dlnotes_row_"
+# The log entry in which it hands out some examples of its batch and their predictions.
+EXAMPLES = "keras_dlnotes_examples"
 
 
 class ObservedStep:
@@ -25,12 +28,17 @@ class ObservedStep:
         model: a compiled Keras model.
         watched: list of `WatchedLayer`.
         histograms: whether rows carry histograms.
+        examples: how many examples of the batch leave the step as well.
     """
 
-    def __init__(self, model, watched, histograms):
+    def __init__(self, model, watched, histograms, examples=0):
         self.model = model
         self.watched = watched
         self.histograms = histograms
+        # Under several replicas Keras would average the entries of the logs.
+        replicas = getattr(model, "distribute_strategy", None)
+        several = replicas is not None and replicas.num_replicas_in_sync > 1
+        self.examples = 0 if several else examples
         self.layouts = {}
         self._local = threading.local()  # tf.distribute traces one replica a thread
         self._function = None
@@ -55,6 +63,8 @@ class ObservedStep:
     def _replacements(self):
         for watched in self.watched:
             yield watched.layer, "call", self._observed_call(watched)
+        if self.examples:
+            yield self.model, "compute_metrics", self._observed_compute_metrics()
 
     def train_step(self, *arguments):
         """Takes one step and returns logs with the row as one more entry."""
@@ -63,6 +73,7 @@ class ObservedStep:
     @contextlib.contextmanager
     def _recording(self):
         self._local.tape = StepTape(self.histograms)
+        self._local.batch = None
         try:
             yield self._local.tape
         finally:
@@ -83,6 +94,21 @@ class ObservedStep:
 
         return call
 
+    def _observed_compute_metrics(self):
+        # The one place that all backends pass with inputs, targets and predictions, and that on
+        # JAX lies outside the differentiated function, whose tensors could not leave it.
+        original = self.model.compute_metrics
+
+        def compute_metrics(x, y, y_pred, *args, **kwargs):
+            if self._tape is not None:
+                batch = {"x": x, "y": y, "y_pred": y_pred}
+                self._local.batch = {
+                    name: first_examples(part, self.examples) for name, part in batch.items()
+                }
+            return original(x, y, y_pred, *args, **kwargs)
+
+        return compute_metrics
+
     def _with_row(self, logs, tape):
         if not isinstance(logs, dict):
             warnings.warn(
@@ -93,7 +119,10 @@ class ObservedStep:
                 stacklevel=2,
             )
             return logs
-        return {**logs, self._layout_key(tape.columns): tape.row()}
+        entries = {self._layout_key(tape.columns): tape.row()}
+        if self._local.batch is not None:
+            entries[EXAMPLES] = self._local.batch
+        return {**logs, **entries}
 
     def _layout_key(self, columns):
         # Named by its content: TensorFlow traces a function twice, and both traces are one layout.
@@ -104,6 +133,16 @@ class ObservedStep:
         key = f"{ROW}{'with_histograms' if self.histograms else 'plain'}_{len(self.layouts)}"
         self.layouts[key] = columns
         return key
+
+
+def first_examples(structure, count):
+    """The dense tensors of a nested structure, in order, cut to their first `count` examples."""
+    tensors = keras.tree.flatten(structure)
+    return [
+        tensor[:count]
+        for tensor in tensors
+        if tensor is not None and active.sparse_gradients.is_dense(tensor) and len(tensor.shape)
+    ]
 
 
 def make_train_function(model):

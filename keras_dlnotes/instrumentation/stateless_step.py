@@ -28,10 +28,11 @@ class StatelessStep(ObservedStep):
         model: a compiled Keras model.
         watched: list of `WatchedLayer`.
         histograms: whether rows carry histograms.
+        examples: how many examples of the batch leave the step as well.
     """
 
-    def __init__(self, model, watched, histograms):
-        super().__init__(model, watched, histograms)
+    def __init__(self, model, watched, histograms, examples=0):
+        super().__init__(model, watched, histograms, examples)
         # How often each layer is called is known only once the step has been traced.
         width = 2 * len(watched) * (40 if histograms else 8) + 512
         self._carrier = keras.Variable(

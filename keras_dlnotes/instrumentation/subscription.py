@@ -16,6 +16,8 @@ class StepRecord:
         logs: dict of the metrics as Keras reports them after this step (running means of the
             epoch); empty where several steps make one execution.
         wall_time: seconds since 1970 at which the step was taken.
+        examples: None, or a dict with the first examples of the step's batch: `"x"`, `"y"` and
+            `"y_pred"` (the predictions of the training pass), each a list of arrays.
     """
 
     step: int
@@ -23,6 +25,7 @@ class StepRecord:
     values: np.ndarray
     logs: dict
     wall_time: float
+    examples: dict | None = None
 
     def histograms(self):
         """Dict from `Column` to `(low, high, counts)`."""
@@ -48,6 +51,9 @@ class Subscription:
         every: record each step whose number is divisible by it.
         histograms_every: likewise with histograms; None for never.
         layers: names of layers, or layers, whose activations are wanted; None for all.
+        examples: how many examples of the batch each record holds. There are none where several
+            steps make one execution on TensorFlow, nor where a `train_step` of the user's own does
+            without `compute_metrics`.
         interrupted: function without arguments, called when a step raises, after the last record.
     """
 
@@ -56,6 +62,7 @@ class Subscription:
     histograms_every: int | None = None
     layers: object = None
     interrupted: object = None
+    examples: int = 0
     names: frozenset | None = field(default=None, init=False)
 
     def due(self, step):

@@ -11,7 +11,7 @@ from keras import ops
 
 from keras_dlnotes.backend import active
 from keras_dlnotes.instrumentation.execution_of_steps import ExecutionOfSteps
-from keras_dlnotes.instrumentation.observed_step import ROW, ObservedStep
+from keras_dlnotes.instrumentation.observed_step import EXAMPLES, ROW, ObservedStep
 from keras_dlnotes.instrumentation.stateful_step import StatefulStep
 from keras_dlnotes.instrumentation.stateless_step import StatelessStep, single_steps
 from keras_dlnotes.instrumentation.subscription import StepRecord
@@ -160,8 +160,10 @@ class TrainStepObserver:
         """Brings the rows that wait on the device to the subscribers."""
         pending, self._pending = self._pending, []
         records = [
-            StepRecord(step, columns, ops.convert_to_numpy(row), _to_host(logs), wall_time)
-            for step, columns, row, logs, wall_time in pending
+            StepRecord(
+                step, columns, ops.convert_to_numpy(row), _to_host(logs), wall_time, examples
+            )
+            for step, columns, row, logs, wall_time, examples in pending
         ]
         if self._execution is not None:
             now = time.time()
@@ -208,8 +210,9 @@ class TrainStepObserver:
         if key is not None:
             row = logs.pop(key)
             columns = observed.layouts[key]
+            examples = logs.pop(EXAMPLES, None)
             self.recorded_steps += 1
-            self._pending.append((step, columns, row, dict(logs), time.time()))
+            self._pending.append((step, columns, row, dict(logs), time.time(), examples))
 
     def _take_steps_one_by_one(self, state, iterator):
         """JAX's own loop over the steps of one execution, each step free to be observed."""
@@ -260,11 +263,12 @@ class TrainStepObserver:
             if None not in names:
                 watched = [w for w in watched if any(w.name in chosen for chosen in names)]
             kind = StatelessStep if keras.backend.backend() == "jax" else StatefulStep
-            self._variants[histograms] = kind(self.model, watched, histograms)
+            examples = max(s.examples for s in self._subscriptions)
+            self._variants[histograms] = kind(self.model, watched, histograms, examples)
         return self._variants[histograms]
 
     def _forget_what_does_not_fit(self):
-        wanted = [(s.names, s.every, s.histograms_every) for s in self._subscriptions]
+        wanted = [(s.names, s.every, s.histograms_every, s.examples) for s in self._subscriptions]
         if self._built_for == (self._plain, wanted):
             return
         self._built_for = (self._plain, wanted)

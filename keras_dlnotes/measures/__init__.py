@@ -2,6 +2,7 @@
 
 from keras_dlnotes.measures.histogram import BINS, histogram
 from keras_dlnotes.measures.samples import Samples
+from keras_dlnotes.measures.skill import Skill, class_indices, skill
 from keras_dlnotes.measures.statistics import (
     ACTIVATION_STATISTICS,
     GRADIENT_STATISTICS,
@@ -16,7 +17,10 @@ __all__ = [
     "GRADIENT_STATISTICS",
     "SATURATION",
     "Samples",
+    "Skill",
+    "class_indices",
     "histogram",
     "norm",
     "saturated_fraction",
+    "skill",
 ]

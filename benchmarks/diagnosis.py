@@ -1,0 +1,126 @@
+"""How much `Diagnosis` finds in broken programs, and how quiet it is on healthy ones.
+
+    KERAS_BACKEND=tensorflow python -m benchmarks.diagnosis --seeds 3
+
+The programs are in `benchmarks/diagnosis_programs/`: each broken one has a repaired twin, which
+counts as a healthy one, and there are healthy ones that look odd. A program's half is a checksum of
+its name: thresholds were chosen on half 0 alone. Errors of the rules' code were mended on both, so
+a third part was written when all rules were there, and nothing was changed for it.
+
+- recall: broken programs with at least one finding
+- right cause first: of these, those whose first finding names one of the causes listed beside the
+  program
+- false alarms: healthy programs and repaired twins with any finding
+"""
+
+import argparse
+import contextlib
+import io
+import os
+import time
+import warnings
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import keras
+import numpy as np
+
+import keras_dlnotes as kd
+from benchmarks.diagnosis_programs import PROGRAMS
+
+
+def diagnose(program, broken, seed):
+    """Runs a program; returns its causes in order, seconds of the callback's `fit`, evidence."""
+    keras.backend.clear_session()
+    keras.utils.set_random_seed(seed)
+    run = program.run(broken)
+    diagnosis = kd.callbacks.Diagnosis()
+    start = time.perf_counter()
+    with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        with contextlib.suppress(RuntimeError):  # torch refuses some data; so much the better
+            run(diagnosis)
+    seconds = time.perf_counter() - start
+    return [finding.cause for finding in diagnosis.findings], seconds, diagnosis.evidence
+
+
+def cases(seeds, half=None, name=None):
+    """All `(program, broken, seed)`."""
+    chosen = [p for p in PROGRAMS if half is None or p.half == half]
+    chosen = [p for p in chosen if name is None or name in p.name]
+    return [
+        (program, broken, seed)
+        for seed in range(seeds)
+        for program in chosen
+        for broken in program.variants
+    ]
+
+
+def table(results):
+    """Lines of the table from `(program, broken, seed, causes, seconds)`."""
+    lines = [
+        "| programs | broken | recall | right cause first | healthy | false alarms | seconds |"
+    ]
+    lines.append("|---|---|---|---|---|---|---|")
+    halves = {"half 0 (chosen on)": {0}, "half 1 (held out)": {1}, "written later": {2}}
+    for title, numbers in (halves | {"all": {0, 1, 2}}).items():
+        part = [r for r in results if r[0].half in numbers]
+        faulty = [r for r in part if r[1]]
+        healthy = [r for r in part if not r[1]]
+        if not faulty or not healthy:
+            continue
+        found = [r for r in faulty if r[3]]
+        right = [r for r in found if r[3][0] in r[0].causes]
+        alarms = [r for r in healthy if r[3]]
+        seconds = np.mean([r[4] for r in part])
+        lines.append(
+            f"| {title} | {len(faulty)} | {len(found) / len(faulty):.3f} "
+            f"| {len(right) / max(len(found), 1):.3f} | {len(healthy)} "
+            f"| {len(alarms) / len(healthy):.3f} | {seconds:.1f} |"
+        )
+    return lines
+
+
+def misses(results):
+    """What went otherwise than it should, one line each."""
+    for program, broken, seed, causes, _ in results:
+        name = f"{program.name} (half {program.half}, seed {seed})"
+        if broken and not causes:
+            yield f"missed: {name}"
+        elif broken and causes[0] not in program.causes:
+            yield f"other cause: {name}: {causes[0]} instead of {program.causes[0]}"
+        elif not broken and causes:
+            yield f"false alarm: {name}: {', '.join(causes)}"
+
+
+def _diagnose_by_name(name, broken, seed):
+    program = next(p for p in PROGRAMS if p.name == name)
+    causes, seconds, _ = diagnose(program, broken, seed)
+    return causes, seconds
+
+
+def main():
+    """Prints the table, and what went otherwise than it should."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--half", type=int, choices=(0, 1, 2))
+    parser.add_argument("--name", help="only programs with this in their name")
+    parser.add_argument("--processes", type=int, default=2)
+    arguments = parser.parse_args()
+    results = []
+    wanted = cases(arguments.seeds, arguments.half, arguments.name)
+    # One TensorFlow graph after another fills a process's memory, so processes are replaced.
+    with ProcessPoolExecutor(
+        arguments.processes, get_context("spawn"), max_tasks_per_child=40
+    ) as pool:
+        futures = [pool.submit(_diagnose_by_name, p.name, b, s) for p, b, s in wanted]
+        for (program, broken, seed), future in zip(wanted, futures, strict=True):
+            results.append((program, broken, seed, *future.result()))
+    print(f"{keras.backend.backend()}, Keras {keras.__version__}, {arguments.seeds} seed(s)")
+    print("\n".join([*table(results), *misses(results)]))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,135 @@
+"""What a program of the development set is."""
+
+import zlib
+from dataclasses import dataclass, field
+from typing import Any
+
+import keras
+
+layers = keras.layers
+
+
+@dataclass
+class Run:
+    """All that `fit` needs."""
+
+    x: Any
+    y: Any
+    model: keras.Model
+    loss: Any
+    optimizer: Any = "adam"
+    epochs: int = 30
+    batch_size: int = 32
+    metrics: Any = None
+    fit: dict = field(default_factory=dict)
+    callbacks: list = field(default_factory=list)
+
+    def __call__(self, *callbacks):
+        """Compiles and trains."""
+        self.model.compile(optimizer=self.optimizer, loss=self.loss, metrics=self.metrics)
+        return self.model.fit(
+            self.x,
+            self.y,
+            epochs=self.epochs,
+            batch_size=self.batch_size,
+            verbose=0,
+            callbacks=[*self.callbacks, *callbacks],
+            **self.fit,
+        )
+
+
+@dataclass(frozen=True)
+class Program:
+    """One program.
+
+    Args:
+        make: function that returns a `Run`; one with a repaired twin takes whether it is broken.
+        causes: names of causes that are right to be named first; empty for a healthy program.
+        later: whether it was written after the rules.
+    """
+
+    make: Any
+    causes: tuple = ()
+    later: bool = False
+
+    @property
+    def name(self):
+        """The function's name."""
+        return self.make.__name__
+
+    @property
+    def half(self):
+        """0: thresholds may be chosen on it, 1: held out (fixed by the name), 2: written later."""
+        return 2 if self.later else zlib.crc32(self.name.encode()) % 2
+
+    @property
+    def variants(self):
+        """Whether it is broken, for each of its runs."""
+        if not self.causes:
+            return (False,)
+        return (True,) if self.later else (True, False)
+
+    def run(self, broken):
+        """The program or its twin, ready to be trained."""
+        return self.make(broken) if len(self.variants) == 2 else self.make()
+
+
+def table(later=False):
+    """A list and a decorator that appends to it: `@program("cause", ...)` over a function."""
+    programs = []
+
+    def program(*causes):
+        def add(make):
+            programs.append(Program(make, causes, later))
+            return make
+
+        return add
+
+    return programs, program
+
+
+def mlp(
+    inputs,
+    hidden,
+    units,
+    output=None,
+    activation="relu",
+    initializer="glorot_uniform",
+    between=None,
+    first=(),
+):
+    """A multilayer perceptron.
+
+    Args:
+        inputs: shape of an example.
+        hidden: sizes of the hidden layers.
+        units: size of the output.
+        output: its activation.
+        activation: that of the hidden layers.
+        initializer: of all kernels.
+        between: function that makes a layer to follow each hidden one.
+        first: layers that come first.
+    """
+    shape = (inputs,) if isinstance(inputs, int) else inputs
+    stack = [keras.Input(shape), *first]
+    for size in hidden:
+        stack.append(layers.Dense(size, activation=activation, kernel_initializer=initializer))
+        if between is not None:
+            stack.append(between())
+    stack.append(layers.Dense(units, activation=output, kernel_initializer=initializer))
+    return keras.Sequential(stack)
+
+
+def convnet(shape, units, output="softmax", activation="relu", filters=8, first=()):
+    """A convolution, pooling, and a dense layer."""
+    return keras.Sequential(
+        [
+            keras.Input(shape),
+            *first,
+            layers.Conv2D(filters, 3, activation=activation),
+            layers.MaxPooling2D(),
+            layers.Flatten(),
+            layers.Dense(32, activation=activation),
+            layers.Dense(units, activation=output),
+        ]
+    )

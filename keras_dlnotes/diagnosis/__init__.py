@@ -1,0 +1,38 @@
+"""What is wrong with a run: evidence in plain numbers, rules over it, findings in words."""
+
+from keras_dlnotes.diagnosis.assemble import evidence_of, flat_inputs, judge_predictions
+from keras_dlnotes.diagnosis.evidence import (
+    Evidence,
+    LabelFacts,
+    LayerFacts,
+    ModelFacts,
+    UnitFacts,
+)
+from keras_dlnotes.diagnosis.finding import Finding
+from keras_dlnotes.diagnosis.judge import findings_of
+from keras_dlnotes.diagnosis.label_facts import label_facts
+from keras_dlnotes.diagnosis.model_facts import learning_rate_of, model_facts, symmetric_layers
+from keras_dlnotes.diagnosis.probe import probe
+from keras_dlnotes.diagnosis.report import DiagnosisError, report
+from keras_dlnotes.diagnosis.run_record import RunRecord
+
+__all__ = [
+    "DiagnosisError",
+    "Evidence",
+    "Finding",
+    "LabelFacts",
+    "LayerFacts",
+    "ModelFacts",
+    "RunRecord",
+    "UnitFacts",
+    "evidence_of",
+    "findings_of",
+    "flat_inputs",
+    "judge_predictions",
+    "label_facts",
+    "learning_rate_of",
+    "model_facts",
+    "probe",
+    "report",
+    "symmetric_layers",
+]

@@ -1,0 +1,222 @@
+"""Turns what was recorded of a run into the evidence that the rules judge."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from keras_dlnotes.diagnosis.evidence import Evidence
+from keras_dlnotes.diagnosis.label_facts import label_facts
+from keras_dlnotes.diagnosis.model_facts import symmetric_layers
+from keras_dlnotes.measures import skill
+from keras_dlnotes.numerics import leave_one_out_predictions
+
+_FEWEST_FOR_YARDSTICK = 40
+# So few different examples are simply to be remembered, as XOR's four are.
+_MOST_TO_REMEMBER = 16
+_MOST_COLUMNS = 64
+_MOST_FEATURES = 4096
+_HASHED_WORDS = 1024
+
+
+def evidence_of(model, facts, record, probed, epochs, finished=True):
+    """Builds `Evidence`.
+
+    Args:
+        model: the Keras model, in the state that is judged.
+        facts: its `ModelFacts` before training.
+        record: `RunRecord`.
+        probed: what `probe` returned for the record's sample; None if there was none.
+        epochs: epochs that were asked for.
+        finished: whether the run is over.
+    """
+    logs = record.epoch_logs
+    evidence = Evidence(
+        model=facts,
+        loss_steps=record.loss_steps,
+        losses=record.losses,
+        epoch_losses=logs.get("loss", []),
+        validation_losses=logs.get("val_loss", []),
+        epoch_metrics={k: v for k, v in logs.items() if k not in ("loss", "val_loss")},
+        epochs=epochs,
+        steps_per_epoch=record.steps_per_epoch,
+        batch_size=record.batch_size,
+        steps=record.statistic_steps[-1] + 1 - record.first_step if record.statistic_steps else 0,
+        statistics=record.statistics,
+        statistic_steps=record.statistic_steps,
+        learning_rates=record.learning_rates,
+        trained_symmetric=symmetric_layers(model),
+        finished=finished,
+        non_finite_inputs=record.non_finite_inputs,
+        non_finite_targets=record.non_finite_targets,
+    )
+    evidence.prediction_shape = facts.output_shape
+    sample = record.sample()
+    if sample is None:
+        return evidence
+    inputs, targets = sample
+    evidence.inputs = flat_inputs(inputs)
+    # A rare label may be missing in the sample and yet have been seen.
+    evidence.labels = replace(
+        label_facts(record.all_targets()),
+        low=float(record.lowest_target),
+        high=float(record.highest_target),
+    )
+    evidence.batch_classes = _batch_classes(record, evidence.labels)
+    if probed is None:
+        last = record.last_batches[-1][1]
+        evidence.prediction_shape = tuple(last[0].shape[1:]) if len(last) == 1 else ()
+        return evidence
+    predictions, evidence.units, _, penalty = probed
+    judge_predictions(evidence, targets, predictions)
+    _judge_training_pass(evidence, record)
+    if evidence.epoch_losses and np.isfinite(evidence.epoch_losses[-1]):
+        evidence.penalty = penalty / max(abs(evidence.epoch_losses[-1]), 1e-12)
+    return evidence
+
+
+def flat_inputs(inputs):
+    """One row an example: all inputs side by side, of very many numbers an even selection."""
+    rows = [part.reshape(len(part), -1) for part in inputs]
+    rows = [part[:, :: 1 + part.shape[1] // _MOST_FEATURES] for part in rows]
+    return np.concatenate([part.astype("float64") for part in rows], axis=1)
+
+
+def judge_predictions(evidence, targets, predictions):
+    """Fills in what follows from predictions (a list, one an output) for the targets."""
+    if len(predictions) != 1 or evidence.model.outputs != 1:
+        return
+    if evidence.model.loss == "cosine_similarity":
+        return  # it leaves the predictions' size open
+    evidence.prediction_shape = tuple(predictions[0].shape[1:])
+    evidence.predictions = predictions[0].reshape(len(targets), -1)
+    columns = as_columns(evidence, targets, evidence.predictions)
+    if columns is None or columns[0].shape[1] > 8 * _MOST_COLUMNS:
+        return
+    true, guessed, classes = columns
+    evidence.skill = skill(true, guessed, classes)
+    evidence.constant_prediction_loss = _constant_loss(evidence.model.loss or "", true)
+    if evidence.inputs is None or evidence.non_finite_inputs or evidence.non_finite_targets:
+        return
+    features = _word_counts(evidence.inputs) if evidence.model.takes_tokens else evidence.inputs
+    evidence.reference = reference_skill(features, true, classes)
+    if evidence.reference is not None:
+        linear = leave_one_out_predictions(features, true, gaussian=False)
+        evidence.linear_reference = skill(true, linear, classes)
+
+
+def _judge_training_pass(evidence, record):
+    """Takes the predictions of the training pass where they are the better ones.
+
+    After a short run, batch normalization's moving averages are still those of the start, and a
+    model that has learned predicts nonsense outside training. That is no failure to learn.
+    """
+    batches = [(t, p[0]) for t, p in record.last_batches if len(p) == 1]
+    shapes = {(t.shape[1:], p.shape[1:]) for t, p in batches}
+    if evidence.skill is None or len(shapes) != 1:
+        return
+    targets = np.concatenate([t for t, _ in batches])
+    if len(targets) < _FEWEST_FOR_YARDSTICK:
+        return
+    predictions = np.concatenate([p for _, p in batches]).reshape(len(targets), -1)
+    columns = as_columns(evidence, targets, predictions)
+    if columns is not None:
+        evidence.skill = max(evidence.skill, skill(*columns), key=lambda item: item.best)
+
+
+def as_columns(evidence, targets, predictions):
+    """Targets and predictions as two matrices of one shape, and whether they are classes.
+
+    None where the two do not fit together.
+    """
+    labels, facts = evidence.labels, evidence.model
+    loss = facts.loss or ""
+    targets = targets.astype("float64")
+    predictions = predictions.astype("float64")
+    shape = evidence.prediction_shape
+    if facts.from_logits and facts.output_activation in ("linear", None):
+        predictions = _probabilities(predictions, shape, loss)
+    if loss.startswith("sparse") or (
+        labels.kind == "integers" and targets[0].size == 1 and shape and shape[-1] > 1
+    ):
+        classes = shape[-1]
+        whole = targets.reshape(-1).astype(int)
+        if len(whole) * classes != predictions.size or whole.min() < 0 or whole.max() >= classes:
+            return None
+        return np.eye(classes)[whole], predictions.reshape(-1, classes), True
+    if targets.size != predictions.size:
+        return None
+    if labels.kind in ("one_hot", "shares") and len(shape) == 1:
+        return targets.reshape(predictions.shape), predictions, labels.kind == "one_hot"
+    if labels.kind == "one_hot":
+        return targets.reshape(-1, shape[-1]), predictions.reshape(-1, shape[-1]), True
+    if labels.kind == "signed":
+        targets, predictions = (targets + 1) / 2, (predictions + 1) / 2
+    targets = targets.reshape(len(targets), -1)
+    predictions = predictions.reshape(targets.shape)
+    if facts.loss is None:
+        predictions = _calibrated(targets, predictions)
+    return targets, predictions, labels.kind in ("binary", "signed") and targets.shape[1] == 1
+
+
+def _constant_loss(loss, targets):
+    """What the best constant prediction would lose; None where the loss is another one."""
+    mean = np.clip(targets.mean(axis=0), 1e-7, 1 - 1e-7)
+    if loss == "mean_squared_error":
+        return float(targets.var(axis=0).mean())
+    if loss == "mean_absolute_error":
+        return float(np.abs(targets - np.median(targets, axis=0)).mean())
+    if loss == "binary_crossentropy":
+        return float(-np.mean(mean * np.log(mean) + (1 - mean) * np.log(1 - mean)))
+    if loss.endswith("categorical_crossentropy"):
+        return float(-np.sum(mean * np.log(mean)))
+    return None
+
+
+def _calibrated(targets, predictions):
+    """Predictions scaled and shifted to fit: a loss of the user's own may mean other numbers."""
+    deviations = predictions - predictions.mean(axis=0)
+    slopes = np.sum(deviations * (targets - targets.mean(axis=0)), axis=0)
+    slopes = slopes / np.maximum(np.sum(deviations**2, axis=0), 1e-12)
+    return targets.mean(axis=0) + slopes * deviations
+
+
+def _probabilities(logits, shape, loss):
+    if "binary" in loss:
+        return 1.0 / (1.0 + np.exp(-np.clip(logits, -50, 50)))
+    logits = logits.reshape(-1, shape[-1])
+    logits = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return logits / logits.sum(axis=1, keepdims=True)
+
+
+def reference_skill(features, targets, classes):
+    """`Skill` of a textbook method on the same examples; None where it tells nothing."""
+    count = len(features)
+    if len(targets) != count or targets.shape[1] > _MOST_COLUMNS or not np.isfinite(targets).all():
+        return None
+    if count <= _MOST_TO_REMEMBER:
+        contradictory = len(np.unique(features, axis=0)) < count
+        return None if contradictory or count < 3 else skill(targets, targets, classes)
+    if count < _FEWEST_FOR_YARDSTICK:
+        return None
+    return skill(targets, leave_one_out_predictions(features, targets), classes)
+
+
+def _word_counts(tokens):
+    words = tokens.astype(int) % _HASHED_WORDS
+    counts = np.zeros((len(words), _HASHED_WORDS))
+    np.add.at(counts, (np.arange(len(words))[:, None], words), 1.0)
+    return np.log1p(counts[:, counts.any(axis=0)])
+
+
+def _batch_classes(record, labels):
+    """Different classes in a batch over those to be expected in a shuffled one."""
+    if labels.kind not in ("binary", "signed", "one_hot", "integers") or labels.classes < 2:
+        return None
+    sizes = [size for _, size in record.class_ratios]
+    if not sizes or min(sizes) < 8 or len(sizes) < 3:
+        return None
+    all_targets = np.concatenate([t.reshape(len(t), -1) for t in record.targets])
+    classes = all_targets.argmax(1) if all_targets.shape[1] > 1 else all_targets[:, 0]
+    shares = np.unique(classes, return_counts=True)[1] / len(classes)
+    expected = [np.sum(1 - (1 - shares) ** size) for size in sizes]
+    return float(np.mean([seen for seen, _ in record.class_ratios]) / np.mean(expected))

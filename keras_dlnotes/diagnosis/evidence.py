@@ -1,0 +1,276 @@
+"""All that is known of a run, in plain numbers: what the rules judge."""
+
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+
+from keras_dlnotes.measures import Skill
+
+# A run has learned when its skill reaches this share of the yardstick's, and has failed when it
+# stays below the lower one. In between it is poor. Where there was much to learn, a share below
+# the highest one is reason enough to believe what the configuration alone makes likely.
+LEARNED_SHARE = 0.8
+FAILED_SHARE = 0.3
+WELL_LEARNED_SHARE = 0.92
+EASY_REFERENCE = 0.5
+# Skill that needs no yardstick: nine tenths of what there was to explain are explained.
+GOOD_SKILL = 0.9
+# Below this skill the yardstick itself has learned nothing that it could be a measure of.
+LEAST_REFERENCE = 0.15
+
+
+@dataclass(frozen=True)
+class LayerFacts:
+    """What the configuration of a layer says, and its kernel before training.
+
+    Args:
+        name: the layer's name in the statistics' tags.
+        kind: its class's name.
+        activation: name of its activation function; None where it has none.
+        units: size of the last axis of its output; None where unknown.
+        has_kernel: whether it multiplies its input with trainable or frozen weights.
+        trainable: whether it is trained.
+        rate: the rate of a dropout.
+        identical_units: whether all units have the same weights at the start.
+        is_output: whether its output is the model's.
+        weights_path: path of its kernel, as in the tags of gradients and updates.
+        gain: standard deviation of the kernel at the start times the root of its inputs.
+        recurrent: whether it is recurrent.
+        penalized: whether it has a weight penalty.
+    """
+
+    name: str
+    kind: str
+    activation: str | None = None
+    units: int | None = None
+    has_kernel: bool = False
+    trainable: bool = True
+    rate: float = 0.0
+    identical_units: bool = False
+    is_output: bool = False
+    weights_path: str | None = None
+    gain: float | None = None
+    recurrent: bool = False
+    penalized: bool = False
+
+
+@dataclass(frozen=True)
+class ModelFacts:
+    """What the compiled model's configuration says.
+
+    Args:
+        layers: list of `LayerFacts` in the model's order.
+        output_activation: what the last layer applies: "linear" for nothing, None if unknown.
+        output_layer: name of that layer, if it is known.
+        outputs: number of outputs.
+        output_shape: shape of one example's output; empty if unknown or if there are several.
+        loss: the loss's name as in `keras.losses`, such as "binary_crossentropy"; None if it is
+            not Keras's own.
+        from_logits: whether the loss expects logits.
+        metrics: list of the metrics' names.
+        optimizer: class name of the optimizer in lower case.
+        learning_rate: at the start.
+        momentum: the optimizer's, 0 where it has none.
+        trainable_weights: number of trainable numbers.
+        normalizes_inputs: whether a layer before the first kernel scales the inputs.
+        takes_tokens: whether the first layer is an embedding.
+    """
+
+    layers: list
+    output_activation: str | None = None
+    output_layer: str | None = None
+    outputs: int = 1
+    output_shape: tuple = ()
+    loss: str | None = None
+    from_logits: bool = False
+    metrics: list = field(default_factory=list)
+    optimizer: str = ""
+    learning_rate: float | None = None
+    momentum: float = 0.0
+    trainable_weights: int = 1
+    normalizes_inputs: bool = False
+    takes_tokens: bool = False
+
+    @property
+    def hidden(self):
+        """The layers with a kernel before the output."""
+        return [layer for layer in self.layers if layer.has_kernel and not layer.is_output]
+
+
+@dataclass(frozen=True)
+class LabelFacts:
+    """What the targets look like.
+
+    Args:
+        kind: "binary" (0 and 1), "signed" (-1 and 1), "one_hot", "multi_hot", "shares" (rows that
+            add up to 1), "integers" (few different whole numbers), "real" or "constant".
+        classes: number of different classes seen.
+        low: the smallest number.
+        high: the largest number.
+        shape: shape of one example's target.
+        mean: mean of all numbers.
+        deviation: standard deviation of all numbers.
+        whole: whether all are whole numbers.
+    """
+
+    kind: str
+    classes: int
+    low: float
+    high: float
+    shape: tuple
+    mean: float
+    deviation: float
+    whole: bool = False
+
+
+@dataclass(frozen=True)
+class UnitFacts:
+    """How the units of one layer answer to the sample of inputs after training.
+
+    Args:
+        dead: share of units that are 0 for every example.
+        saturated: share of outputs where the activation function is flat; None if it never is.
+        constant: share of units with the same output for every example.
+        deviation: standard deviation of all outputs.
+        non_finite: whether an output is not finite.
+    """
+
+    dead: float
+    saturated: float | None
+    constant: float
+    deviation: float
+    non_finite: bool = False
+
+
+@dataclass
+class Evidence:
+    """All that is known of a run.
+
+    Args:
+        model: `ModelFacts`.
+        inputs: matrix of the sampled examples' inputs, one row an example, flattened; None if
+            there are none, or if they are no numbers.
+        labels: `LabelFacts`, or None.
+        prediction_shape: shape of one example's prediction.
+        predictions: matrix of the predictions for the sample, flattened.
+        skill: `Skill` of these predictions.
+        reference: `Skill` of the yardstick, see `kernel_ridge`; None if it cannot be had.
+        linear_reference: likewise of ridge regression, which is the best a linear model can do.
+        loss_steps: train steps at which `losses` end.
+        losses: training loss between recorded steps.
+        epoch_losses: the epochs' training loss as `fit` reports it.
+        validation_losses: likewise for validation data.
+        epoch_metrics: dict from a metric's name, `val_` ones as well, to its values by epoch.
+        epochs: epochs that were asked for.
+        steps_per_epoch: number of steps of an epoch.
+        batch_size: number of examples of a batch.
+        steps: number of steps that were taken.
+        statistics: dict from a tag of the monitor to its values at `statistic_steps`.
+        statistic_steps: the recorded steps.
+        units: dict from a layer's name to `UnitFacts`, after training.
+        learning_rates: by epoch.
+        penalty: share of the final loss that is penalties on weights.
+        batch_classes: mean number of different classes in a batch over that in a shuffled one.
+        trained_symmetric: names of layers whose units are still identical after training.
+        constant_prediction_loss: the loss of the best constant prediction; None if unknown.
+        finished: whether the run is over.
+        non_finite_inputs: numbers among the inputs that were seen and are not finite.
+        non_finite_targets: likewise among the targets.
+        missing_classes: classes without an example; known only where all labels were seen.
+    """
+
+    model: ModelFacts
+    inputs: np.ndarray | None = None
+    labels: LabelFacts | None = None
+    prediction_shape: tuple = ()
+    predictions: np.ndarray | None = None
+    skill: Skill | None = None
+    reference: Skill | None = None
+    linear_reference: Skill | None = None
+    loss_steps: list = field(default_factory=list)
+    losses: list = field(default_factory=list)
+    epoch_losses: list = field(default_factory=list)
+    validation_losses: list = field(default_factory=list)
+    epoch_metrics: dict = field(default_factory=dict)
+    epochs: int = 0
+    steps_per_epoch: int | None = None
+    batch_size: int | None = None
+    steps: int = 0
+    statistics: dict = field(default_factory=dict)
+    statistic_steps: list = field(default_factory=list)
+    units: dict = field(default_factory=dict)
+    learning_rates: list = field(default_factory=list)
+    penalty: float | None = None
+    batch_classes: float | None = None
+    trained_symmetric: tuple = ()
+    constant_prediction_loss: float | None = None
+    finished: bool = True
+    non_finite_inputs: int = 0
+    non_finite_targets: int = 0
+    missing_classes: int = 0
+
+    @cached_property
+    def share(self):
+        """The skill as a share of the yardstick's; None if there is none."""
+        if self.skill is None or self.reference is None:
+            return None
+        shares = [
+            value / reference
+            for value, reference in (
+                (self.skill.variance, self.reference.variance),
+                (self.skill.accuracy, self.reference.accuracy),
+            )
+            if value is not None and reference is not None and reference >= LEAST_REFERENCE
+        ]
+        return max(shares, default=None)
+
+    @cached_property
+    def outcome(self):
+        """One of "learned", "poor", "failed", "flat" (no skill, no yardstick) and "unknown"."""
+        if self.losses and not np.isfinite(self.losses[-1]):
+            return "failed"
+        if self.skill is None:
+            return "unknown"
+        if self.skill.best >= GOOD_SKILL:
+            return "learned"
+        if self.share is None:
+            # Without a yardstick only a skill that is hardly one at all tells something.
+            return "unknown" if self.skill.best > 0.02 else "flat"
+        if self.share < FAILED_SHARE:
+            return "failed"
+        return "poor" if self.share < LEARNED_SHARE else "learned"
+
+    @property
+    def went_wrong(self):
+        """Whether the run has learned clearly less than there was to learn."""
+        over = self.finished or not np.isfinite(self.losses[-1:]).all()
+        return over and self.outcome in ("failed", "poor", "flat")
+
+    @property
+    def could_be_better(self):
+        """Whether the run went wrong, or learned, but less than the data make easy."""
+        if self.went_wrong:
+            return True
+        good = self.skill is not None and self.skill.best >= GOOD_SKILL
+        if not self.finished or self.share is None or good:
+            return False
+        return self.share < WELL_LEARNED_SHARE and self.reference.best >= EASY_REFERENCE
+
+    @cached_property
+    def still_falling(self):
+        """Share of the whole fall of the loss that happened in the last quarter of the run."""
+        losses = np.asarray(self.losses or self.epoch_losses, dtype="float64")
+        if len(losses) < 4 or not np.isfinite(losses).all():
+            return 0.0
+        parts = [part.mean() for part in np.array_split(losses, min(len(losses), 8))]
+        fall = parts[0] - parts[-1]
+        quarter = max(len(parts) // 4, 1)
+        return float((parts[-1 - quarter] - parts[-1]) / fall) if fall > 0 else 0.0
+
+    def median_of(self, tag, last=0.5):
+        """Median of a statistic over the last part of the recorded steps; None if unknown."""
+        values = np.asarray(self.statistics.get(tag, ()), dtype="float64")
+        values = values[int(len(values) * (1 - last)) :]
+        values = values[np.isfinite(values)]
+        return float(np.median(values)) if values.size else None

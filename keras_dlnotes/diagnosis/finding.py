@@ -1,0 +1,62 @@
+"""What a diagnosis says."""
+
+from dataclasses import asdict, dataclass, field
+
+
+@dataclass
+class Finding:
+    """One thing that is wrong with a run, why, and what to do.
+
+    Args:
+        cause: the cause's name, one of those in the table of `keras_dlnotes.diagnosis.rules`.
+        symptom: a sentence that says what was seen.
+        explanation: a sentence that says why it happens.
+        remedy: a sentence that says what to do.
+        confidence: between 0 and 1.
+        evidence: dict from the name of a figure to its value; names that end in `threshold` are
+            what it was compared with.
+        layer: name of the layer it is about, if it is about one.
+        step: train step at which it was seen, if it was seen at one.
+        part: the part of this package, or of Keras, that applies the remedy.
+        fix: what `verify` changes on a copy: a dict with `learning_rate`, `optimizer`,
+            `standardize`, `standardize_targets`, `initializer`, `activation`, `hidden_activation`,
+            `loss`, `epochs` or `without_penalties`; empty where nothing can be changed without the
+            user.
+        explains: causes that are mere consequences of this one.
+        verified: after `verify`, a dict with the measured gain.
+    """
+
+    cause: str
+    symptom: str
+    explanation: str
+    remedy: str
+    confidence: float
+    evidence: dict = field(default_factory=dict)
+    layer: str | None = None
+    step: int | None = None
+    part: str | None = None
+    fix: dict = field(default_factory=dict)
+    explains: tuple = ()
+    verified: dict | None = None
+
+    def to_dict(self):
+        """What can be written as JSON."""
+        return asdict(self)
+
+    def __str__(self):
+        place = f" in layer {self.layer!r}" if self.layer else ""
+        figures = ", ".join(f"{name} = {_short(value)}" for name, value in self.evidence.items())
+        lines = [
+            f"{self.cause} ({self.confidence:.0%} sure){place}: {self.symptom}",
+            f"  why: {self.explanation}",
+            f"  do: {self.remedy}" + (f" [{self.part}]" if self.part else ""),
+        ]
+        if figures:
+            lines.insert(1, f"  evidence: {figures}")
+        if self.verified:
+            lines.append(f"  tried on a copy: {self.verified['sentence']}")
+        return "\n".join(lines)
+
+
+def _short(value):
+    return f"{value:.3g}" if isinstance(value, float) else str(value)

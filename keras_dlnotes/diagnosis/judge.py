@@ -1,0 +1,44 @@
+"""Asks all rules and ranks what they find."""
+
+from keras_dlnotes.diagnosis.rules import RULES
+
+# Rules for a run that is not over: what they report does not depend on how it ends.
+SURE_AT_ONCE = 0.9
+LEAST_CONFIDENCE = 0.55
+STANDS_ALONE = 0.8
+_EVERYTHING = "*"
+
+
+def findings_of(evidence):
+    """All findings, root causes before symptoms and the surest first.
+
+    A finding that another explains is put behind all that are not explained. Beside one whose
+    `explains` holds "*", only findings that stand on their own are kept: with a loss that does not
+    fit, no statement about learning rates or epochs means anything yet.
+
+    Args:
+        evidence: `Evidence`.
+
+    Returns:
+        List of `Finding`.
+    """
+    found = [finding for rules in RULES.values() for rule in rules for finding in rule(evidence)]
+    found = [finding for finding in found if finding.confidence >= LEAST_CONFIDENCE]
+    if not evidence.finished:
+        found = [finding for finding in found if finding.confidence >= SURE_AT_ONCE]
+    found = [
+        finding
+        for finding in found
+        if finding.confidence >= STANDS_ALONE
+        or not any(
+            _EVERYTHING in other.explains and other.confidence > finding.confidence
+            for other in found
+        )
+    ]
+    explained = {
+        id(finding)
+        for finding in found
+        for other in found
+        if other is not finding and finding.cause in other.explains
+    }
+    return sorted(found, key=lambda finding: (id(finding) in explained, -finding.confidence))

@@ -1,0 +1,248 @@
+"""Reads what a compiled model's configuration says."""
+
+import keras
+import numpy as np
+
+from keras_dlnotes.diagnosis.evidence import LayerFacts, ModelFacts
+from keras_dlnotes.instrumentation import find_watched_layers
+
+_NORMALIZING = (
+    "BatchNormalization",
+    "GroupNormalization",
+    "LayerNormalization",
+    "Normalization",
+    "RMSNormalization",
+    "Rescaling",
+    "UnitNormalization",
+)
+# They change the shape of an output, or drop some of it, but not what kind of number it is.
+_PASSING_ON = ("Reshape", "Flatten", "Dropout", "Permute", "ActivityRegularization", "Squeeze")
+_MOST_LOOKED_AT = 4096  # numbers of a kernel that are brought to the host
+
+
+def model_facts(model, output=None):
+    """Inspects a compiled and built model.
+
+    Args:
+        model: the model.
+        output: the layer whose output is the model's, where the model itself cannot tell.
+
+    Returns:
+        `ModelFacts`.
+    """
+    watched = find_watched_layers(model)
+    last = _output_layer(model, output, watched)
+    names = {id(w.layer): w.name for w in watched}
+    layers = [_layer_facts(w, w.layer is last) for w in watched]
+    _mark_output_kernel(layers, last, names)
+    loss, from_logits = _loss_of(model)
+    optimizer = model.optimizer
+    optimizer = getattr(optimizer, "inner_optimizer", optimizer)
+    return ModelFacts(
+        layers=layers,
+        output_activation=_output_activation(model, last),
+        output_layer=names.get(id(last)),
+        outputs=len(getattr(model, "outputs", None) or [None]),
+        output_shape=_output_shape(model),
+        loss=loss,
+        from_logits=from_logits,
+        metrics=_metric_names(model),
+        optimizer=type(optimizer).__name__.lower(),
+        learning_rate=learning_rate_of(model),
+        momentum=_number(getattr(optimizer, "momentum", 0.0)),
+        trainable_weights=sum(int(np.prod(w.shape)) for w in model.trainable_weights),
+        normalizes_inputs=_normalizes_inputs(watched),
+        takes_tokens=any(w.layer.__class__.__name__ == "Embedding" for w in watched[:3]),
+    )
+
+
+def learning_rate_of(model):
+    """The optimizer's learning rate now; None without an optimizer."""
+    if model.optimizer is None:
+        return None
+    return float(keras.ops.convert_to_numpy(model.optimizer.learning_rate))
+
+
+def symmetric_layers(model):
+    """Names of the layers all of whose units have the same weights."""
+    return tuple(
+        w.name
+        for w in find_watched_layers(model)
+        if (kernel := kernel_of(w.layer)) is not None and _identical_units(kernel)
+    )
+
+
+def kernel_of(layer):
+    """The weight with which a layer multiplies its input, or None."""
+    own = getattr(layer, "cell", layer)
+    own = getattr(own, "layer", own) if isinstance(own, keras.layers.Wrapper) else own
+    for name in ("kernel", "_kernel", "pointwise_kernel"):
+        weight = vars(own).get(name) if name == "_kernel" else getattr(own, name, None)
+        if weight is not None and hasattr(weight, "shape") and len(weight.shape) >= 2:
+            return weight
+    return None
+
+
+def _layer_facts(watched, is_output):
+    layer = watched.layer
+    kernel = kernel_of(layer)
+    inner = getattr(layer, "layer", layer) if isinstance(layer, keras.layers.Wrapper) else layer
+    values = None if kernel is None else _part_of(kernel)
+    return LayerFacts(
+        name=watched.name,
+        kind=type(inner).__name__,
+        activation=_activation_of(inner),
+        units=None if kernel is None else int(kernel.shape[-1]),
+        has_kernel=kernel is not None,
+        trainable=layer.trainable and bool(layer.trainable_weights),
+        rate=_number(getattr(layer, "rate", 0.0)),
+        identical_units=kernel is not None and _identical_units(kernel),
+        is_output=is_output,
+        weights_path=None if kernel is None else kernel.path,
+        gain=None if values is None else float(values.std() * np.prod(kernel.shape[:-1]) ** 0.5),
+        recurrent=hasattr(inner, "cell") or hasattr(inner, "recurrent_activation"),
+        penalized=getattr(inner, "kernel_regularizer", None) is not None,
+    )
+
+
+def _mark_output_kernel(layers, last, names):
+    """The last kernel counts as the output's, also where an activation layer follows it."""
+    if any(layer.is_output and layer.has_kernel for layer in layers):
+        return
+    kernels = [i for i, layer in enumerate(layers) if layer.has_kernel]
+    if kernels:
+        facts = vars(layers[kernels[-1]]) | {"is_output": True}
+        layers[kernels[-1]] = LayerFacts(**facts)
+
+
+def _part_of(kernel):
+    """A bounded part of a kernel on the host: all inputs of few units."""
+    value = kernel.value
+    inputs = int(np.prod(kernel.shape[:-1]))
+    units = max(2, min(int(kernel.shape[-1]), _MOST_LOOKED_AT // max(inputs, 1)))
+    return keras.ops.convert_to_numpy(value[..., :units]).astype("float32")
+
+
+def _identical_units(kernel):
+    values = _part_of(kernel)
+    if values.shape[-1] < 2:
+        return False
+    return bool(np.all(values == values[..., :1]))
+
+
+def _activation_of(layer):
+    kind = type(layer).__name__
+    if kind in ("ReLU", "LeakyReLU", "ELU", "PReLU", "Softmax"):
+        return {"ReLU": "relu", "Softmax": "softmax"}.get(kind, kind.lower())
+    function = getattr(layer, "activation", None)
+    if function is None:
+        return None
+    return getattr(function, "__name__", type(function).__name__.lower())
+
+
+def _output_layer(model, output, watched):
+    if output is not None:
+        return output
+    if isinstance(model, keras.Sequential):
+        return model.layers[-1] if model.layers else None
+    outputs = getattr(model, "outputs", None) or []
+    history = getattr(outputs[0], "_keras_history", None) if outputs else None
+    if history is not None:
+        operation = history.operation
+        if isinstance(operation, keras.Model):
+            return _output_layer(operation, None, watched)
+        return operation
+    return watched[-1].layer if watched else None
+
+
+def _output_activation(model, last):
+    """The activation of the last operation that makes new numbers; None if it is unknown."""
+    operation = last
+    for _ in range(20):
+        if isinstance(operation, keras.Sequential | keras.Model):
+            operation = _output_layer(operation, None, [])
+        if operation is None:
+            return None
+        if isinstance(operation, keras.layers.TimeDistributed):
+            operation = operation.layer
+        activation = _activation_of(operation)
+        kind = type(operation).__name__
+        if activation is not None and (activation != "linear" or kind == "Dense"):
+            return activation
+        if kind in ("Sigmoid", "Softmax", "Tanh", "Relu"):
+            return kind.lower()  # an operation of keras.ops
+        if kind in ("Activation",) or kind in _PASSING_ON:
+            operation = _before(operation)
+            continue
+        return "linear" if kernel_of(operation) is not None and activation else None
+    return None
+
+
+def _output_shape(model):
+    outputs = getattr(model, "outputs", None) or []
+    shape = tuple(outputs[0].shape[1:]) if len(outputs) == 1 else ()
+    return () if None in shape else shape
+
+
+def _before(operation):
+    nodes = getattr(operation, "_inbound_nodes", [])
+    if not nodes or not nodes[0].input_tensors:
+        return None
+    history = getattr(nodes[-1].input_tensors[0], "_keras_history", None)
+    return history.operation if history is not None else None
+
+
+def _loss_of(model):
+    """The loss's name as a function of `keras.losses`, and whether it expects logits."""
+    loss = getattr(model, "loss", None)
+    if isinstance(loss, list | tuple) and len(loss) == 1:
+        loss = loss[0]
+    if isinstance(loss, dict) and len(loss) == 1:
+        loss = next(iter(loss.values()))
+    if loss is None or isinstance(loss, list | tuple | dict):
+        return None, False
+    if isinstance(loss, str):
+        try:
+            loss = keras.losses.get(loss)
+        except ValueError:
+            return None, False
+    from_logits = getattr(loss, "from_logits", None)
+    if from_logits is None:
+        from_logits = getattr(loss, "_fn_kwargs", {}).get("from_logits", False)
+    function = getattr(loss, "fn", loss)
+    name = getattr(function, "__name__", type(loss).__name__)
+    known = hasattr(keras.losses, name) and "keras" in (getattr(function, "__module__", "") or "")
+    return (name if known else None), bool(from_logits)
+
+
+def _metric_names(model):
+    compiled = getattr(model, "_compile_metrics", None)
+    items = keras.tree.flatten(
+        [
+            getattr(compiled, "_user_metrics", None),
+            getattr(compiled, "_user_weighted_metrics", None),
+        ]
+    )
+    names = []
+    for item in items:
+        if item is None:
+            continue
+        name = getattr(item, "__name__", None) or getattr(item, "name", None) or str(item)
+        names.append(name)
+    return [{"acc": "accuracy"}.get(name, name) for name in names]
+
+
+def _normalizes_inputs(watched):
+    for w in watched:
+        if type(w.layer).__name__ in (*_NORMALIZING, "Embedding"):
+            return True
+        if kernel_of(w.layer) is not None:
+            return False
+    return False
+
+
+def _number(value):
+    try:
+        return float(keras.ops.convert_to_numpy(value))
+    except (TypeError, ValueError):
+        return 0.0

@@ -1,0 +1,89 @@
+"""Asks a model, outside training, how its layers answer to a sample."""
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_dlnotes.diagnosis.evidence import UnitFacts
+from keras_dlnotes.instrumentation import find_watched_layers
+from keras_dlnotes.instrumentation.patch import patched
+from keras_dlnotes.measures import SATURATION
+
+_CHUNK = 128
+_MOST_NUMBERS = 1 << 22  # of one layer's output that are brought to the host
+
+
+def probe(model, inputs):
+    """Runs the model in inference mode on a sample.
+
+    Args:
+        model: a built model.
+        inputs: list of arrays, one an input of the model.
+
+    Returns:
+        Predictions (list of arrays, one an output), dict from a layer's name to `UnitFacts`, the
+        layer whose output is the model's (None if none is), and the sum of all penalties.
+    """
+    watched = find_watched_layers(model)
+    kept: dict[str, list] = {w.name: [] for w in watched}
+    recurrent = {}
+
+    def keep(w):
+        original = w.layer.call
+
+        def call(*args, **kwargs):
+            outputs = original(*args, **kwargs)
+            tensors = keras.tree.flatten(outputs)
+            if tensors and hasattr(tensors[0], "shape"):
+                kept[w.name].append(tensors[0])
+            recurrent[w.name] = outputs
+            return outputs
+
+        return call
+
+    collected, units, last, penalty = [], {}, None, 0.0
+    for start in range(0, len(inputs[0]), _CHUNK):
+        chunk = [part[start : start + _CHUNK] for part in inputs]
+        with patched([(w.layer, "call", keep(w)) for w in watched] if start == 0 else []):
+            outputs = model(_as_taken(model, chunk), training=False)
+        tensors = keras.tree.flatten(outputs)
+        collected.append([ops.convert_to_numpy(t) for t in tensors])
+        if start == 0:
+            last = next((w.layer for w in watched if recurrent.get(w.name) is outputs), None)
+            penalty = sum(float(ops.convert_to_numpy(ops.sum(loss))) for loss in model.losses)
+            units = {w.name: facts for w in watched if (facts := _unit_facts(w, kept[w.name]))}
+    predictions = [np.concatenate(parts) for parts in zip(*collected, strict=True)]
+    return predictions, units, last, penalty
+
+
+def _as_taken(model, chunk):
+    """The inputs in the structure that the model takes."""
+    structure = getattr(model, "_inputs_struct", None)
+    if structure is not None and keras.tree.is_nested(structure):
+        return keras.tree.pack_sequence_as(structure, chunk)
+    return chunk[0] if len(chunk) == 1 else chunk
+
+
+def _unit_facts(watched, outputs):
+    if not outputs or "float" not in keras.backend.standardize_dtype(outputs[0].dtype):
+        return None
+    size = int(np.prod(outputs[0].shape))
+    if size == 0 or len(outputs[0].shape) < 2:
+        return None
+    rows = max(1, min(outputs[0].shape[0], _MOST_NUMBERS * outputs[0].shape[0] // size))
+    values = ops.convert_to_numpy(outputs[0][:rows]).astype("float32")
+    values = values.reshape(-1, values.shape[-1])
+    finite = np.isfinite(values).all()
+    saturated = None
+    function = getattr(getattr(watched.layer, "activation", None), "__name__", "")
+    if function in SATURATION and watched.saturation is not None:
+        center, radius = SATURATION[function]
+        saturated = float(np.mean(np.abs(values - center) > radius))
+    spans = np.ptp(values, axis=0) if finite else np.ones(values.shape[-1])
+    return UnitFacts(
+        dead=float(np.mean(np.all(values == 0, axis=0))),
+        saturated=saturated,
+        constant=float(np.mean(spans <= 1e-6 * (1e-6 + np.abs(values).max(axis=0)))),
+        deviation=float(values.std()) if finite else float("nan"),
+        non_finite=not finite,
+    )

@@ -1,0 +1,105 @@
+"""The rules: each a pure function from `Evidence` to a list of findings, one a file.
+
+The table is their order of asking; what they find is ranked by confidence, root causes first.
+"""
+
+from keras_dlnotes.diagnosis.rules.constant_data import constant_data
+from keras_dlnotes.diagnosis.rules.dead_units import dead_units
+from keras_dlnotes.diagnosis.rules.gradient_flow import gradient_flow
+from keras_dlnotes.diagnosis.rules.heavy_regularization import heavy_regularization
+from keras_dlnotes.diagnosis.rules.hidden_activation import hidden_activation
+from keras_dlnotes.diagnosis.rules.initial_loss import initial_loss
+from keras_dlnotes.diagnosis.rules.initial_scale import initial_scale
+from keras_dlnotes.diagnosis.rules.label_encoding import label_encoding
+from keras_dlnotes.diagnosis.rules.learning_rate import learning_rate
+from keras_dlnotes.diagnosis.rules.loss_and_output import loss_and_output
+from keras_dlnotes.diagnosis.rules.missing_class import missing_class
+from keras_dlnotes.diagnosis.rules.non_finite_data import non_finite_data
+from keras_dlnotes.diagnosis.rules.non_finite_loss import non_finite_loss
+from keras_dlnotes.diagnosis.rules.output_range import output_range
+from keras_dlnotes.diagnosis.rules.overfitting import overfitting
+from keras_dlnotes.diagnosis.rules.regression_accuracy import regression_accuracy
+from keras_dlnotes.diagnosis.rules.saturated_units import saturated_units
+from keras_dlnotes.diagnosis.rules.single_unit_softmax import single_unit_softmax
+from keras_dlnotes.diagnosis.rules.small_batches import small_batches
+from keras_dlnotes.diagnosis.rules.symmetric_weights import symmetric_weights
+from keras_dlnotes.diagnosis.rules.target_shape import target_shape
+from keras_dlnotes.diagnosis.rules.training_length import training_length
+from keras_dlnotes.diagnosis.rules.trivial_predictor import trivial_predictor
+from keras_dlnotes.diagnosis.rules.underfitting import underfitting
+from keras_dlnotes.diagnosis.rules.unrelated_labels import unrelated_labels
+from keras_dlnotes.diagnosis.rules.unscaled_inputs import unscaled_inputs
+from keras_dlnotes.diagnosis.rules.unscaled_targets import unscaled_targets
+from keras_dlnotes.diagnosis.rules.unshuffled_data import unshuffled_data
+from keras_dlnotes.diagnosis.rules.untrained_layers import untrained_layers
+
+RULES = {
+    "data": (
+        non_finite_data,
+        constant_data,
+        unscaled_inputs,
+        unscaled_targets,
+        unshuffled_data,
+        unrelated_labels,
+        missing_class,
+    ),
+    "output and loss": (
+        single_unit_softmax,
+        loss_and_output,
+        output_range,
+        label_encoding,
+        target_shape,
+        regression_accuracy,
+    ),
+    "initialization": (symmetric_weights, initial_scale, initial_loss),
+    "layers": (
+        untrained_layers,
+        hidden_activation,
+        dead_units,
+        saturated_units,
+        gradient_flow,
+    ),
+    "training": (
+        non_finite_loss,
+        learning_rate,
+        training_length,
+        small_batches,
+        heavy_regularization,
+        overfitting,
+        trivial_predictor,
+        underfitting,
+    ),
+}
+
+__all__ = [
+    "RULES",
+    "constant_data",
+    "dead_units",
+    "gradient_flow",
+    "heavy_regularization",
+    "hidden_activation",
+    "initial_loss",
+    "initial_scale",
+    "label_encoding",
+    "learning_rate",
+    "loss_and_output",
+    "missing_class",
+    "non_finite_data",
+    "non_finite_loss",
+    "output_range",
+    "overfitting",
+    "regression_accuracy",
+    "saturated_units",
+    "single_unit_softmax",
+    "small_batches",
+    "symmetric_weights",
+    "target_shape",
+    "training_length",
+    "trivial_predictor",
+    "underfitting",
+    "unrelated_labels",
+    "unscaled_inputs",
+    "unscaled_targets",
+    "unshuffled_data",
+    "untrained_layers",
+]

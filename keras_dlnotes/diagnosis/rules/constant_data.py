@@ -1,0 +1,41 @@
+"""Inputs or targets that are the same for every example."""
+
+import numpy as np
+
+from keras_dlnotes.diagnosis.finding import Finding
+
+_FEWEST = 8  # examples; fewer may well be alike by chance
+
+
+def constant_data(evidence):
+    """Where nothing varies there is nothing to learn from, or nothing to learn.
+
+    Threshold: all of at least 8 different steps' examples alike; single constant features (an
+    image's border) are harmless and not reported.
+
+    Reference: Shannon, 1948: a constant carries no information.
+    """
+    labels = evidence.labels
+    if labels is None or evidence.inputs is None or evidence.model.loss is None:
+        return []  # a loss of the user's own may have no use for targets
+    found = []
+    several_steps = evidence.steps * (evidence.batch_size or 1) >= _FEWEST
+    if labels.low == labels.high and several_steps and len(evidence.inputs) >= _FEWEST:
+        found.append(_finding("targets", labels.low))
+    inputs = evidence.inputs
+    if len(inputs) > 1 and several_steps and np.all(inputs == inputs[:1]):
+        found.append(_finding("inputs", float(inputs.flat[0])))
+    return found
+
+
+def _finding(what, value):
+    return Finding(
+        cause=f"constant_{what}",
+        symptom=f"All {what} that were seen are the same.",
+        explanation="A model can learn nothing from them but a constant.",
+        remedy=f"Look at how the {what} are loaded, encoded and normalized (whole numbers divided "
+        "by a whole number, a wrong column, a lost class).",
+        confidence=0.93,
+        evidence={"value": value},
+        explains=("stuck_at_trivial_predictor", "unscaled_inputs", "*"),
+    )

@@ -1,0 +1,47 @@
+"""ReLU units that are silent for every example."""
+
+from keras_dlnotes.diagnosis.finding import Finding
+
+MOST = 0.9
+_CAN_DIE = ("relu", "relu6")
+
+
+def dead_units(evidence):
+    """A ReLU unit that is 0 for every example has no gradient and never comes back.
+
+    Threshold: 90 % of a hidden layer's units are silent for the whole sample after training and
+    the run went wrong, or all of them are. Sparse layers in which half the units are silent are
+    common in networks that learn well.
+
+    Reference: Lu, Shin, Su and Karniadakis, "Dying ReLU and initialization", 2020.
+    """
+    found = []
+    for layer in evidence.model.layers:
+        facts = evidence.units.get(layer.name)
+        if facts is None or facts.non_finite or layer.activation not in _CAN_DIE:
+            continue
+        if facts.dead == 1.0 or (facts.dead >= MOST and evidence.went_wrong):
+            found.append((facts.dead, layer))
+    if not found or evidence.outcome == "learned":
+        return []
+    dead, layer = found[0]
+    return [
+        Finding(
+            cause="dead_units",
+            symptom=f"{dead:.0%} of the units are 0 for every example.",
+            explanation="Their inputs are always negative, there the slope is 0, and so is their "
+            "gradient."
+            + (" It is the output layer: nothing is learned at all." if layer.is_output else ""),
+            remedy="Leave the output without ReLU."
+            if layer.is_output
+            else "Lower the learning rate, initialize by He, scale the inputs, or use leaky ReLU.",
+            confidence=0.85 if dead == 1.0 else 0.7,
+            evidence={"silent units": dead, "threshold": MOST},
+            layer=layer.name,
+            part='keras.layers.Dense(units, activation="leaky_relu"), kd.initializers.He',
+            fix={"activation": "linear"}
+            if layer.is_output
+            else {"hidden_activation": "leaky_relu", "initializer": "he"},
+            explains=("stuck_at_trivial_predictor", "untrained_layers", "underfitting"),
+        )
+    ]

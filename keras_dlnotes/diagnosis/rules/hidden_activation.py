@@ -1,0 +1,75 @@
+"""Activations that do not belong into hidden layers, or are missing there."""
+
+from keras_dlnotes.diagnosis.evidence import LEARNED_SHARE
+from keras_dlnotes.diagnosis.finding import Finding
+
+_SQUASHING = ("sigmoid", "hard_sigmoid")
+_NOT_NONLINEAR = (None, "linear")
+_NONLINEAR_KINDS = ("MaxPooling", "GlobalMaxPooling", "LSTM", "GRU", "RNN", "Attention", "PReLU")
+
+
+def hidden_activation(evidence):
+    """What a hidden layer applies decides what can be represented and what gradient gets through.
+
+    Threshold: named only where the run went wrong. Layers without any nonlinearity are together
+    one linear map. A softmax lets its units add up to 1, so that they compete. A sigmoid's slope
+    is at most 1/4 and its outputs are all positive.
+
+    Reference: Goodfellow, Bengio and Courville, "Deep Learning", 2016, sections 6.1 and 6.3;
+    LeCun, Bottou, Orr and Müller, 1998, section 4.4.
+    """
+    hidden = evidence.model.hidden
+    if not hidden or not evidence.went_wrong:
+        return []
+    plain = [layer for layer in hidden if not layer.recurrent]
+    inner = [layer for layer in evidence.model.layers if not layer.is_output]
+    inner = [layer for layer in inner if layer.name != evidence.model.output_layer]
+    softmax = [layer for layer in inner if layer.activation == "softmax"]
+    if softmax:
+        return [_finding(softmax, "softmax", 0.8)]
+    nonlinear = any(
+        layer.activation not in _NOT_NONLINEAR or layer.kind.startswith(_NONLINEAR_KINDS)
+        for layer in inner
+    )
+    if not nonlinear and linear_falls_short(evidence):
+        return [_finding(hidden, None, 0.92)]
+    squashing = [layer for layer in plain if layer.activation in _SQUASHING]
+    if squashing:
+        return [_finding(squashing, "sigmoid", 0.62 + 0.06 * min(len(squashing) - 1, 3))]
+    return []
+
+
+def linear_falls_short(evidence):
+    """Whether the yardstick without its nonlinear part would not have learned either."""
+    linear, full = evidence.linear_reference, evidence.reference
+    return linear is not None and full is not None and linear.best < LEARNED_SHARE * full.best
+
+
+def _finding(layers, activation, confidence):
+    reasons = {
+        "softmax": "A softmax makes the units of a layer compete: they add up to 1, and gradients "
+        "all but vanish.",
+        None: "Linear layers after one another are together one linear map, however many.",
+        "sigmoid": "A sigmoid's slope is at most 1/4 and its outputs are never negative, so each "
+        "such layer weakens the gradient and slows learning.",
+    }
+    return Finding(
+        cause="no_hidden_nonlinearity" if activation is None else f"{activation}_in_hidden_layers",
+        symptom="No hidden layer has an activation."
+        if activation is None
+        else f"{len(layers)} hidden layer(s) with activation {activation!r}.",
+        explanation=reasons[activation],
+        remedy='Use activation="relu" in hidden layers, with He initialization.',
+        confidence=confidence,
+        evidence={"layers": ", ".join(layer.name for layer in layers[:5])},
+        layer=layers[0].name,
+        part='activation="relu", kd.initializers.He',
+        fix={"hidden_activation": "relu"},
+        explains=(
+            "stuck_at_trivial_predictor",
+            "underfitting",
+            "vanishing_gradients",
+            "saturated_units",
+            "too_few_epochs",
+        ),
+    )

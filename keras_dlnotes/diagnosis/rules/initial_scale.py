@@ -1,0 +1,61 @@
+"""Weights that start too large or too small."""
+
+from keras_dlnotes.diagnosis.finding import Finding
+
+LARGE = 4.0
+SMALL = 0.2
+
+
+def initial_scale(evidence):
+    r"""A unit keeps the scale of its inputs if \(\sigma_w \sqrt{n_{prev}}\) is about 1 (He: 1.41).
+
+    Thresholds: named where the run went wrong and the geometric mean over the hidden layers is
+    above 4 or below 0.2. Over two layers this is a factor of 16 or 25; all of Keras's own
+    initializers lie between 0.7 and 2 (Glorot's at a layer that widens or narrows fourfold).
+
+    Reference: Glorot and Bengio, 2010, section 4.2; He et al., 2015, section 2.2.
+    """
+    gains = [
+        (layer.gain, layer)
+        for layer in evidence.model.hidden
+        if layer.gain is not None and not layer.recurrent and not layer.identical_units
+    ]
+    if not gains or not evidence.went_wrong:
+        return []
+    mean = 1.0
+    for gain, _ in gains:
+        mean *= max(gain, 1e-12) ** (1 / len(gains))
+    if SMALL < mean < LARGE:
+        return []
+    worst = max(gains, key=lambda pair: pair[0] if mean >= LARGE else -pair[0])
+    size = "large" if mean >= LARGE else "small"
+    return [
+        Finding(
+            cause="initial_weights_too_" + size,
+            symptom=f"The initial weights change the scale of what passes through a layer by "
+            f"{mean:.3g}.",
+            explanation="Activations and gradients "
+            + ("grow" if size == "large" else "shrink")
+            + " by about this factor with each layer.",
+            remedy="Initialize by the number of inputs: He for ReLU, Xavier for tanh.",
+            confidence=0.82,
+            evidence={
+                "mean gain of a hidden layer": mean,
+                "lower threshold": SMALL,
+                "upper threshold": LARGE,
+            },
+            layer=worst[1].name,
+            part="kd.initializers.initialize(model, kd.initializers.He())",
+            fix={"initializer": "he"},
+            explains=(
+                "stuck_at_trivial_predictor",
+                "vanishing_gradients",
+                "exploding_gradients",
+                "saturated_units",
+                "non_finite_loss",
+                "dead_units",
+                "underfitting",
+                "too_few_epochs",
+            ),
+        )
+    ]

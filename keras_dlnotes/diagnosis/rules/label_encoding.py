@@ -1,0 +1,58 @@
+"""Labels that the loss reads as something else."""
+
+from keras_dlnotes.diagnosis.finding import Finding
+
+
+def label_encoding(evidence):
+    """A cross-entropy wants labels in its own encoding; nothing checks that they are.
+
+    Threshold: none. The binary cross-entropy takes numbers between 0 and 1, the categorical one
+    rows that add up to 1, the sparse one whole numbers below the number of units. Outside these
+    the loss has no minimum, or counts another class.
+
+    Reference: Goodfellow, Bengio and Courville, "Deep Learning", 2016, section 3.9.
+    """
+    facts, labels = evidence.model, evidence.labels
+    if labels is None or facts.loss is None:
+        return []
+    units = evidence.prediction_shape[-1] if evidence.prediction_shape else None
+    problem, remedy = None, ""
+    if facts.loss.startswith("binary"):
+        if labels.low < 0 or labels.high > 1:
+            problem = "The binary cross-entropy takes labels between 0 and 1."
+            remedy = "Encode the two classes as 0 and 1."
+            if labels.kind in ("integers", "real") and labels.classes > 2:
+                remedy = "Use one softmax unit a class and sparse_categorical_crossentropy, or "
+                remedy += "a regression loss if the targets are amounts."
+    elif facts.loss.startswith("categorical") and labels.kind not in ("one_hot", "shares"):
+        if units != 1 and labels.kind != "multi_hot":
+            problem = "The categorical cross-entropy takes one column a class, 0 or 1."
+            remedy = "Use keras.utils.to_categorical, or sparse_categorical_crossentropy."
+    elif facts.loss.startswith("sparse") and units is not None:
+        if labels.high >= units or labels.low < 0:
+            problem = f"Class numbers have to lie between 0 and {units - 1}, the last unit's."
+            remedy = "Count classes from 0, and give the output one unit a class."
+        elif not labels.whole:
+            problem = "The sparse cross-entropy takes class numbers; these are amounts."
+            remedy = "Use a linear output with a regression loss."
+    if problem is None:
+        return []
+    return [
+        Finding(
+            cause="labels_do_not_fit_loss",
+            symptom=f"Labels ({labels.kind}) between {labels.low:.3g} and {labels.high:.3g} with "
+            f"loss {facts.loss!r}.",
+            explanation=problem,
+            remedy=remedy,
+            confidence=0.95,
+            evidence={
+                "lowest label": labels.low,
+                "highest label": labels.high,
+                "different labels": labels.classes,
+                "output units": units,
+            },
+            layer=facts.output_layer,
+            part="keras.utils.to_categorical",
+            explains=("non_finite_loss", "stuck_at_trivial_predictor", "*"),
+        )
+    ]

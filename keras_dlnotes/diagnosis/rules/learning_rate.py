@@ -1,0 +1,132 @@
+"""Learning rates far too high or far too low."""
+
+import numpy as np
+
+from keras_dlnotes.diagnosis.finding import Finding
+
+# (lowest, highest, what to try) of the rates that people succeed with, by optimizer.
+USUAL = {
+    "sgd": (1e-3, 0.3, 0.05),
+    "gradientdescent": (1e-3, 0.3, 0.05),
+    "momentum": (1e-4, 0.1, 0.01),
+    "nesterovmomentum": (1e-4, 0.1, 0.01),
+    "adam": (1e-4, 1e-2, 1e-3),
+    "adamw": (1e-4, 1e-2, 1e-3),
+    "nadam": (1e-4, 1e-2, 1e-3),
+    "adamax": (2e-4, 2e-2, 2e-3),
+    "rmsprop": (1e-4, 1e-2, 1e-3),
+    "adagrad": (5e-3, 0.5, 0.05),
+    "adadelta": (0.05, 10.0, 1.0),
+    "ftrl": (5e-3, 0.5, 0.05),
+    "lion": (1e-5, 1e-3, 1e-4),
+}
+LARGE_UPDATES = 0.03
+LITTLE_MOVED = 0.1
+GROWN = 1.5
+FAR = 2.9
+
+
+def learning_rate(evidence):
+    """The rate decides whether steps overshoot the valley or never get through it.
+
+    Thresholds: named only where the run went wrong, or could have gone better and the rate is three
+    times outside the usual range. Too high: above the range in which the
+    optimizer usually works, or updates of more than 3 % of the weights (a healthy step moves them
+    by about 0.1 %), or a loss that ended half again above its start. Too low: below that range, or
+    all updates together, had they all pointed one way, would have moved the weights by less than
+    10 %.
+
+    Reference: Bengio, "Practical recommendations for gradient-based training of deep
+    architectures", 2012, section 3.1.1; Smith, 2017; Karpathy, CS231n notes, for 0.001.
+    """
+    facts = evidence.model
+    rate = facts.learning_rate
+    if not evidence.could_be_better or rate is None:
+        return []
+    optimizer = facts.optimizer
+    if optimizer == "sgd" and facts.momentum:
+        optimizer = "momentum"
+    low, high, usual = USUAL.get(optimizer, (0.0, np.inf, rate))
+    ratios = _update_ratios(evidence)
+    late = float(np.median(ratios)) if ratios else None
+    losses = np.asarray(evidence.losses or evidence.epoch_losses, dtype="float64")
+    broke = len(losses) > 0 and not np.isfinite(losses).all()
+    grown = len(losses) >= 4 and not broke and losses[-3:].mean() > GROWN * losses[0]
+    figures = {"learning rate": rate, "lower threshold": low, "upper threshold": high}
+    if late is not None:
+        figures["update-to-weight ratio"] = late
+    if not evidence.went_wrong:
+        # It has learned: only a rate that is far off is worth a word.
+        if rate / high >= FAR:
+            return [_finding("high", 0.62, figures, usual)]
+        return [_finding("low", 0.62, figures, usual)] if rate <= low / FAR else []
+    too_high = _too_high(rate / high, late, grown or broke)
+    if too_high is not None:
+        new = usual if rate > usual else rate / 100
+        return [_finding("high", too_high, figures, new)]
+    moved = None if late is None else late * evidence.steps
+    too_low = _too_low(rate, low, moved, evidence)
+    if too_low is not None:
+        if moved is not None:
+            figures["moved in all"] = moved
+        return [_finding("low", too_low, figures, usual if rate < usual else 10 * rate)]
+    return []
+
+
+def _too_high(excess, ratio, worse):
+    if excess >= FAR:
+        return 0.9
+    if excess > 1.0:
+        return 0.76 if worse or (ratio or 0.0) > LARGE_UPDATES else 0.61
+    if worse:
+        return 0.66
+    if ratio is not None and ratio > LARGE_UPDATES and excess > 0.3:
+        return 0.64
+    return None
+
+
+def _too_low(rate, low, moved, evidence):
+    still = moved is not None and moved < LITTLE_MOVED
+    if rate <= low / FAR:
+        return 0.9
+    if rate < low:
+        return 0.8 if still or evidence.still_falling > 0.1 else 0.6
+    if still and evidence.steps >= 500:
+        return 0.7
+    return None
+
+
+def _update_ratios(evidence):
+    """Median over the late steps for each kernel."""
+    tags = [f"updates/{layer.weights_path}/ratio" for layer in evidence.model.layers]
+    medians = [evidence.median_of(tag) for tag in tags]
+    return [m for m in medians if m is not None]
+
+
+def _finding(what, confidence, figures, new):
+    high = what == "high"
+    return Finding(
+        cause=f"learning_rate_too_{what}",
+        symptom="The steps are too large: the loss does not settle."
+        if high
+        else "The weights hardly moved: the loss had no chance to fall.",
+        explanation="A step that is longer than the valley is wide climbs the other side, and may "
+        "kill ReLU units for good."
+        if high
+        else "Each step changes the weights by so little that the run ends before it got anywhere.",
+        remedy=f"Try a learning rate of {new:g}.",
+        confidence=confidence,
+        evidence=figures,
+        part="kd.optimizers.Adam(learning_rate=...)",
+        fix={"learning_rate": new},
+        explains=(
+            "stuck_at_trivial_predictor",
+            "dead_units",
+            "saturated_units",
+            "exploding_gradients",
+            "non_finite_loss",
+            "underfitting",
+        )
+        if high
+        else ("stuck_at_trivial_predictor", "too_few_epochs", "underfitting"),
+    )

@@ -1,0 +1,27 @@
+"""A class without a single example."""
+
+from keras_dlnotes.diagnosis.finding import Finding
+
+
+def missing_class(evidence):
+    """What never occurs is never learned; often a class was lost on the way.
+
+    Threshold: one class between the others, or one column of one-hot labels, without an example.
+    Told only where all of the labels were seen (`diagnose`), as a sample may miss a rare class.
+
+    Reference: He and Garcia, "Learning from imbalanced data", 2009.
+    """
+    if not evidence.missing_classes:
+        return []
+    return [
+        Finding(
+            cause="missing_class",
+            symptom=f"{evidence.missing_classes} class(es) have no example.",
+            explanation="They were lost when the data were loaded, filtered or split, or the "
+            "labels' encoding skips numbers.",
+            remedy="Look at numpy.unique(y, return_counts=True), and split with stratify=y.",
+            confidence=0.86,
+            evidence={"classes without an example": evidence.missing_classes, "threshold": 1},
+            part="sklearn.model_selection.train_test_split(stratify=y)",
+        )
+    ]

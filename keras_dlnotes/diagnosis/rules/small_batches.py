@@ -1,0 +1,40 @@
+"""Batches so small that the gradient is mostly noise."""
+
+import numpy as np
+
+from keras_dlnotes.diagnosis.finding import Finding
+
+SMALL = 4
+ROUGH = 0.25
+
+
+def small_batches(evidence):
+    """The gradient's noise grows as one over the root of the batch size.
+
+    Thresholds: named where the run went wrong with batches of at most 4 out of 100 examples or
+    more, and the loss between recorded steps still jumps by a quarter of its mean at the end.
+
+    Reference: Masters and Luschi, "Revisiting small batch training", 2018; Smith et al., 2018.
+    """
+    if not evidence.went_wrong or (evidence.batch_size or SMALL + 1) > SMALL:
+        return []
+    losses = np.asarray(evidence.losses[len(evidence.losses) // 2 :], dtype="float64")
+    if len(evidence.inputs if evidence.inputs is not None else ()) < 100 or len(losses) < 8:
+        return []
+    if not np.isfinite(losses).all() or losses.mean() == 0:
+        return []
+    roughness = float(np.abs(np.diff(losses)).mean() / abs(losses.mean()))
+    if roughness < ROUGH:
+        return []
+    return [
+        Finding(
+            cause="batch_size_too_small",
+            symptom=f"With batches of {evidence.batch_size} the loss jumps by {roughness:.0%}.",
+            explanation="A gradient of so few examples points mostly anywhere.",
+            remedy="Use batch_size=32 or more, or a lower learning rate.",
+            confidence=0.61,
+            evidence={"batch size": evidence.batch_size, "jumps": roughness, "threshold": ROUGH},
+            part="model.fit(batch_size=32)",
+            explains=("stuck_at_trivial_predictor", "underfitting"),
+        )
+    ]

@@ -1,0 +1,48 @@
+"""Labels that do not depend on the inputs."""
+
+from keras_dlnotes.diagnosis.finding import Finding
+
+NOTHING = 0.05
+FEWEST = 100
+
+
+def unrelated_labels(evidence):
+    """Shuffled labels, or columns of different rows: nothing learned carries over to new data.
+
+    Thresholds: among at least 100 examples a textbook method explains less than 5 % of what there
+    is to explain when each example is predicted from the others (chance alone gives about
+    1/sqrt(n)), the network as little, and validation, if there is any, never got 5 % better than
+    at its start.
+
+    Reference: Zhang, Bengio, Hardt, Recht and Vinyals, "Understanding deep learning requires
+    rethinking generalization", 2017: networks memorize shuffled labels.
+    """
+    if evidence.reference is None or evidence.skill is None or evidence.labels is None:
+        return []
+    count = len(evidence.inputs)
+    if count < FEWEST or evidence.reference.variance > NOTHING or evidence.model.takes_tokens:
+        return []
+    validation = evidence.validation_losses
+    learned = evidence.skill.variance > 3 * NOTHING
+    useless = len(validation) >= 3 and min(validation[1:]) > 0.95 * validation[0]
+    if learned and not (useless and validation[-1] > 1.2 * validation[0]):
+        return []
+    if validation and not useless:
+        return []
+    return [
+        Finding(
+            cause="labels_unrelated_to_inputs",
+            symptom="Neither the network nor kernel ridge regression predicts the labels better "
+            "than a constant does.",
+            explanation="The labels seem not to depend on the inputs: shuffled separately, joined "
+            "on a wrong column, or random.",
+            remedy="Check that row i of the inputs belongs to row i of the labels.",
+            confidence=0.65,
+            evidence={
+                "skill of the network": evidence.skill.variance,
+                "skill of kernel ridge regression": evidence.reference.variance,
+                "threshold": NOTHING,
+            },
+            explains=("stuck_at_trivial_predictor", "overfitting", "underfitting"),
+        )
+    ]

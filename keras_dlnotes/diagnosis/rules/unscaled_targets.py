@@ -1,0 +1,50 @@
+"""Regression targets far from the size of a fresh network's outputs."""
+
+from keras_dlnotes.diagnosis.finding import Finding
+from keras_dlnotes.diagnosis.rules.loss_and_output import REGRESSION_LOSSES
+
+LARGE = 20.0
+VERY_LARGE = 500.0
+
+
+def unscaled_targets(evidence):
+    """A fresh network predicts numbers of about unit size and has a long way to large targets.
+
+    Thresholds: named only where the run went wrong. With Adam a weight moves about one learning
+    rate a step, so that a bias needs 20,000 steps of 0.001 to reach 20; with plain descent the
+    gradient grows with the targets and the same rate diverges.
+
+    Reference: LeCun, Bottou, Orr and Müller, "Efficient BackProp", 1998, section 4.5.
+    """
+    facts, labels = evidence.model, evidence.labels
+    if labels is None or facts.loss not in REGRESSION_LOSSES or not evidence.went_wrong:
+        return []
+    size = max(abs(labels.mean), labels.deviation)
+    if labels.kind not in ("real", "integers") or size < LARGE:
+        return []
+    return [
+        Finding(
+            cause="unscaled_targets",
+            symptom=f"The targets are about {size:.3g} in size.",
+            explanation="A fresh network's outputs are about 1 in size; large targets make large "
+            "losses and gradients, or a very long way.",
+            remedy="Standardize the targets, and scale predictions back.",
+            confidence=0.82 if size >= VERY_LARGE else 0.7,
+            evidence={
+                "mean target": labels.mean,
+                "deviation of targets": labels.deviation,
+                "threshold": LARGE,
+            },
+            part="sklearn.preprocessing.StandardScaler",
+            fix={"standardize_targets": True},
+            explains=(
+                "stuck_at_trivial_predictor",
+                "underfitting",
+                "too_few_epochs",
+                "learning_rate_too_low",
+                "exploding_gradients",
+                "non_finite_loss",
+                "dead_units",
+            ),
+        )
+    ]

@@ -1,0 +1,203 @@
+import json
+
+import keras
+import numpy as np
+import pytest
+
+import keras_dlnotes as kd
+from keras_dlnotes.callbacks import Diagnosis, TrainingMonitor
+from keras_dlnotes.diagnosis import DiagnosisError
+from keras_dlnotes.summaries import MemoryWriter
+from tests.summaries.test_event_file_writer import read_back
+
+# Keras says so itself, of the fault that most of these tests are about.
+pytestmark = pytest.mark.filterwarnings("ignore:.*softmax over axis")
+BACKEND = keras.backend.backend()
+RANDOM = np.random.default_rng(0)
+X = RANDOM.normal(size=(128, 4)).astype("float32")
+Y = (X[:, 0] + X[:, 1] > 0).astype("int32")
+
+
+def network(output="sigmoid", units=1, rate=0.02, loss="binary_crossentropy", **options):
+    keras.utils.set_random_seed(3)
+    hidden = keras.layers.Dense(8, activation="tanh", name="hidden")
+    output = keras.layers.Dense(units, activation=output, name="output")
+    model = keras.Sequential([keras.Input((4,)), hidden, output])
+    model.compile(keras.optimizers.Adam(rate), loss, **options)
+    return model
+
+
+def causes(diagnosis):
+    return [finding.cause for finding in diagnosis.findings]
+
+
+def fit(model, diagnosis, x=X, y=Y, **options):
+    options = {"batch_size": 32, "epochs": 8, "verbose": 0} | options
+    return model.fit(x, y, callbacks=[diagnosis], **options)
+
+
+def test_is_silent_on_a_run_that_learns_and_leaves_it_alone(capsys):
+    plain, watched = network(), network()
+    history = plain.fit(X, Y, batch_size=32, epochs=8, verbose=0, shuffle=False).history
+    diagnosis = Diagnosis()
+    seen = fit(watched, diagnosis, shuffle=False).history
+    assert diagnosis.findings == []
+    assert capsys.readouterr().out == ""
+    assert diagnosis.evidence.outcome == "learned"
+    assert diagnosis.evidence.steps == 32
+    np.testing.assert_allclose(seen["loss"], history["loss"], rtol=1e-5)
+    for a, b in zip(plain.get_weights(), watched.get_weights(), strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-6)
+    assert not any({"call", "train_step", "compute_metrics"} & set(vars(i)) for i in [watched])
+
+
+def test_finds_what_is_wrong_and_says_it_once_and_everywhere(tmp_path, capsys):
+    diagnosis = Diagnosis(log_dir=tmp_path)
+    fit(network("softmax"), diagnosis)
+    finding = diagnosis.findings[0]
+    assert finding.cause == "softmax_with_one_unit"
+    assert finding.layer == "output"
+    assert finding.confidence > 0.9
+    printed = capsys.readouterr().out
+    assert printed.count("softmax_with_one_unit") == 1
+    assert finding.remedy in printed
+    assert json.loads(diagnosis.to_json())[0]["cause"] == finding.cause
+    assert json.loads((tmp_path / "diagnosis.json").read_text()) == json.loads(diagnosis.to_json())
+    assert "diagnosis/text_summary" in read_back(tmp_path).Tags()["tensors"] or any(
+        "diagnosis" in tag for tag in read_back(tmp_path).Tags()["tensors"]
+    )
+
+
+def test_stop_and_raise_end_a_hopeless_run_early():
+    stopping = Diagnosis(action="stop", verbose=False)
+    assert len(fit(network("softmax"), stopping).history["loss"]) == 1
+    raising = Diagnosis(action="raise", verbose=False)
+    with pytest.raises(DiagnosisError, match="softmax_with_one_unit") as caught:
+        fit(network("softmax"), raising)
+    assert caught.value.findings[0].cause == "softmax_with_one_unit"
+    with pytest.raises(ValueError, match="action"):
+        Diagnosis(action="ignore")
+
+
+def test_training_that_failed_is_compared_with_what_could_be_learned():
+    diagnosis = Diagnosis(verbose=False)
+    fit(network(rate=1e-7), diagnosis)
+    assert causes(diagnosis)[0] == "learning_rate_too_low"
+    assert diagnosis.evidence.outcome == "failed"
+    assert diagnosis.evidence.reference.best > 0.8
+
+
+def test_measures_a_step_once_together_with_the_monitor():
+    writer = MemoryWriter()
+    model, diagnosis = network(), Diagnosis(verbose=False)
+    monitor = TrainingMonitor(writer=writer, every=4)
+    model.fit(X, Y, batch_size=32, epochs=4, verbose=0, callbacks=[monitor, diagnosis])
+    assert monitor._observer is diagnosis._observer
+    assert [step for step, _ in writer.scalars["activations/hidden/mean"]] == [0, 4, 8, 12]
+    assert len(diagnosis.evidence.statistic_steps) == 16
+    assert diagnosis.evidence.labels.kind == "binary"
+
+
+def test_second_fit_and_other_kinds_of_data():
+    model, diagnosis = network("softmax"), Diagnosis(verbose=False)
+    fit(model, diagnosis, epochs=1)
+    fit(model, diagnosis, epochs=1)
+    assert causes(diagnosis)[0] == "softmax_with_one_unit"
+    batches = keras.utils.PyDataset
+
+    class Batches(batches):
+        def __len__(self):
+            return 4
+
+        def __getitem__(self, index):
+            return X[32 * index : 32 * index + 32], Y[32 * index : 32 * index + 32]
+
+    model.fit(Batches(), epochs=1, verbose=0, callbacks=[diagnosis])
+    assert causes(diagnosis)[0] == "softmax_with_one_unit"
+
+
+class Subclassed(keras.Model):
+    def __init__(self):
+        super().__init__()
+        self.hidden = keras.layers.Dense(8, activation="tanh")
+        self.out = keras.layers.Dense(1)
+
+    def call(self, x):
+        return self.out(self.hidden(x))
+
+
+def test_a_model_of_the_users_own_class():
+    model, diagnosis = Subclassed(), Diagnosis(verbose=False, verify=True)
+    model.compile("adam", "binary_crossentropy", run_eagerly=True)
+    fit(model, diagnosis, epochs=1)
+    assert causes(diagnosis)[0] == "missing_output_activation"
+    assert diagnosis.findings[0].verified is None or diagnosis.findings[0].verified["after"] > 0
+
+
+def test_a_fit_that_raises_leaves_nothing_behind():
+    class Broken(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            raise KeyboardInterrupt
+
+    model = network()
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(X, Y, verbose=0, callbacks=[Diagnosis(verbose=False), Broken()])
+    diagnosis = Diagnosis(verbose=False)
+    fit(model, diagnosis, epochs=1)
+    assert diagnosis.evidence.steps == 4
+    assert "compute_metrics" not in vars(model)
+
+
+def test_several_outputs_sample_weights_and_no_targets_do_no_harm():
+    inputs = keras.Input((4,))
+    outputs = [keras.layers.Dense(1)(inputs), keras.layers.Dense(1)(inputs)]
+    model = keras.Model(inputs, outputs)
+    model.compile("sgd", ["mse", "mse"])
+    diagnosis = Diagnosis(verbose=False)
+    model.fit(X, [Y, Y], epochs=1, verbose=0, callbacks=[diagnosis])
+    assert diagnosis.findings == []
+
+
+@pytest.mark.skipif(BACKEND == "torch", reason="Keras has none on torch")
+def test_steps_per_execution():
+    model, diagnosis = network("softmax", steps_per_execution=2), Diagnosis(verbose=False)
+    fit(model, diagnosis, epochs=2)
+    # On TensorFlow no examples leave such an execution, so nothing is known of the labels.
+    assert causes(diagnosis)[0] == "softmax_with_one_unit"
+    assert (diagnosis.evidence.labels is None) == (BACKEND == "tensorflow")
+
+
+def test_verify_measures_the_gain_on_a_copy():
+    model, diagnosis = network(rate=1e-6), Diagnosis(verbose=False, verify=True)
+    fit(model, diagnosis, epochs=10)
+    before = model.get_weights()
+    finding = diagnosis.findings[0]
+    assert finding.cause == "learning_rate_too_low"
+    assert finding.fix["learning_rate"] == 1e-3
+    assert finding.verified["steps"] == 40
+    assert finding.verified["after"] > finding.verified["before"]
+    assert float(model.optimizer.learning_rate) == pytest.approx(1e-6)
+    for a, b in zip(model.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(a, b)
+    assert "tried on a copy" in str(finding)
+
+
+def test_diagnose_before_training():
+    assert kd.diagnose(network(), X, Y) == []
+    model = network("sigmoid", 3, loss="categorical_crossentropy")
+    weights = model.get_weights()
+    y = keras.utils.to_categorical(np.arange(128) % 3)
+    findings = kd.diagnose(model, X, y)
+    assert findings[0].cause == "loss_does_not_fit_output"
+    for a, b in zip(model.get_weights(), weights, strict=True):
+        np.testing.assert_array_equal(a, b)
+    lost = np.concatenate([y, np.zeros((128, 1))], axis=1)
+    wide = network("softmax", 4, loss="categorical_crossentropy")
+    assert "missing_class" in [finding.cause for finding in kd.diagnose(wide, X, lost)]
+
+
+def test_diagnose_asks_for_what_it_needs():
+    with pytest.raises(ValueError, match="compile"):
+        kd.diagnose(keras.Sequential([keras.layers.Dense(1)]), X, Y)
+    with pytest.raises(ValueError, match="lengths"):
+        kd.diagnose(network(), X, Y[:5])

@@ -1,0 +1,422 @@
+"""Each rule on evidence at which it speaks, and on evidence next to it at which it is silent."""
+
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from keras_dlnotes.diagnosis import (
+    Evidence,
+    LabelFacts,
+    LayerFacts,
+    ModelFacts,
+    UnitFacts,
+    findings_of,
+    label_facts,
+)
+from keras_dlnotes.diagnosis.rules import RULES
+from keras_dlnotes.measures import Skill
+
+ALL_RULES = [rule for rules in RULES.values() for rule in rules]
+RANDOM = np.random.default_rng(0)
+HIDDEN = LayerFacts("hidden", "Dense", "relu", 8, True, weights_path="hidden/kernel", gain=1.4)
+OUTPUT = LayerFacts(
+    "output", "Dense", "sigmoid", 1, True, is_output=True, weights_path="output/kernel", gain=1.0
+)
+MODEL = ModelFacts(
+    [HIDDEN, OUTPUT],
+    "sigmoid",
+    "output",
+    loss="binary_crossentropy",
+    optimizer="adam",
+    learning_rate=1e-3,
+)
+BINARY = LabelFacts("binary", 2, 0.0, 1.0, (1,), 0.5, 0.5, True)
+REAL = LabelFacts("real", 200, -2.0, 2.0, (1,), 0.0, 1.0, False)
+ONE_HOT = LabelFacts("one_hot", 3, 0.0, 1.0, (3,), 0.33, 0.47, True)
+GRADIENTS = {
+    f"gradients/{layer.weights_path}/{statistic}": [0.1] * 20
+    for layer in (HIDDEN, OUTPUT)
+    for statistic in ("norm", "standard_deviation")
+}
+UPDATES = {f"updates/{layer.weights_path}/ratio": [1e-3] * 20 for layer in (HIDDEN, OUTPUT)}
+
+
+def evidence(model=None, **changes):
+    """A run that has failed for no reason that any rule knows of."""
+    values = {
+        "inputs": RANDOM.normal(size=(200, 3)),
+        "labels": BINARY,
+        "prediction_shape": (1,),
+        "skill": Skill(0.01, 0.0),
+        "reference": Skill(0.8, 0.9),
+        "linear_reference": Skill(0.8, 0.9),
+        "loss_steps": list(range(0, 1000, 50)),
+        "losses": [0.69, 0.6, 0.55] + [0.5] * 17,
+        "epoch_losses": [0.69, 0.6, 0.55] + [0.5] * 17,
+        "constant_prediction_loss": 0.69,
+        "epochs": 20,
+        "steps_per_epoch": 50,
+        "batch_size": 32,
+        "steps": 1000,
+        "statistics": GRADIENTS | UPDATES,
+        "statistic_steps": list(range(0, 1000, 50)),
+    }
+    return Evidence(model=replace(MODEL, **(model or {})), **(values | changes))
+
+
+def layers(**changes):
+    return {"layers": [replace(HIDDEN, **changes), OUTPUT]}
+
+
+def statistic(tag, value):
+    return {"statistics": GRADIENTS | UPDATES | {tag: [value] * 20}}
+
+
+LEARNED = {"skill": Skill(0.8, 0.9)}
+POOR = {"skill": Skill(0.4, 0.5)}
+MSE = {"loss": "mean_squared_error", "output_activation": "linear"}
+OVERFITTED = [1.0, 0.8, 0.6, 0.7, 0.8, 0.9, 1.0, 1.1, 1.2, 1.3]
+FALLING = list(np.linspace(0.69, 0.3, 20))
+ROUGH = [0.5 + 0.3 * (-1) ** i for i in range(20)]
+BAD_HALF_NAN = [0.7, 0.9, float("nan")]
+
+# rule, cause, evidence at which it is named, evidence at which the rule is silent
+CASES = [
+    ("non_finite_data", "non_finite_data", evidence(non_finite_inputs=1), evidence()),
+    (
+        "constant_data",
+        "constant_inputs",
+        evidence(inputs=np.full((20, 3), 7.0)),
+        evidence(inputs=np.c_[np.full((20, 2), 7.0), np.arange(20)]),
+    ),
+    (
+        "constant_data",
+        "constant_targets",
+        evidence(labels=label_facts(np.zeros(20))),
+        evidence({"loss": None}, labels=label_facts(np.zeros(20))),
+    ),
+    (
+        "unscaled_inputs",
+        "unscaled_inputs",
+        evidence(inputs=100 * RANDOM.normal(size=(200, 3))),
+        evidence({"normalizes_inputs": True}, inputs=100 * RANDOM.normal(size=(200, 3))),
+    ),
+    (
+        "unscaled_inputs",
+        "unscaled_inputs",
+        evidence(inputs=100 * RANDOM.normal(size=(200, 3)), skill=Skill(0.69, 0.75)),
+        evidence(inputs=100 * RANDOM.normal(size=(200, 3)), **LEARNED),
+    ),
+    (
+        "unscaled_targets",
+        "unscaled_targets",
+        evidence(MSE, labels=replace(REAL, mean=2e5, deviation=1e5)),
+        evidence(MSE, labels=replace(REAL, mean=2e5, deviation=1e5), **LEARNED),
+    ),
+    (
+        "unshuffled_data",
+        "unshuffled_data",
+        evidence(batch_classes=0.3),
+        evidence(batch_classes=0.95),
+    ),
+    (
+        "unrelated_labels",
+        "labels_unrelated_to_inputs",
+        evidence(reference=Skill(0.01, 0.03)),
+        evidence(reference=Skill(0.3, 0.4)),
+    ),
+    (
+        "unrelated_labels",
+        "labels_unrelated_to_inputs",
+        evidence(
+            reference=Skill(0.01, 0.03), validation_losses=[0.7, 0.8, 0.9, 1.1], skill=Skill(0.9)
+        ),
+        evidence(reference=Skill(0.01, 0.03), skill=Skill(0.9)),
+    ),
+    ("missing_class", "missing_class", evidence(missing_classes=1), evidence()),
+    (
+        "single_unit_softmax",
+        "softmax_with_one_unit",
+        evidence({"output_activation": "softmax"}),
+        evidence({"output_activation": "softmax"}, prediction_shape=(2,)),
+    ),
+    (
+        "loss_and_output",
+        "missing_output_activation",
+        evidence({"output_activation": "linear"}, **LEARNED),
+        evidence({"output_activation": "linear", "from_logits": True}),
+    ),
+    (
+        "loss_and_output",
+        "loss_does_not_fit_output",
+        evidence({"loss": "categorical_crossentropy"}, labels=ONE_HOT, prediction_shape=(3,)),
+        evidence(
+            {"loss": "categorical_crossentropy", "output_activation": "softmax"},
+            labels=ONE_HOT,
+            prediction_shape=(3,),
+        ),
+    ),
+    (
+        "loss_and_output",
+        "loss_does_not_fit_output",
+        evidence({"output_activation": "softmax"}, labels=ONE_HOT, prediction_shape=(3,)),
+        evidence(
+            {"output_activation": "softmax"},
+            labels=replace(ONE_HOT, shape=(2,)),
+            prediction_shape=(2,),
+        ),
+    ),
+    ("loss_and_output", "from_logits_mismatch", evidence({"from_logits": True}), evidence()),
+    (
+        "loss_and_output",
+        "regression_loss_for_classes",
+        evidence({"loss": "mean_squared_error"}),
+        evidence({"loss": "mean_squared_error"}, **LEARNED),
+    ),
+    (
+        "output_range",
+        "output_cannot_reach_targets",
+        evidence({"loss": "mean_squared_error"}, labels=REAL),
+        evidence({"loss": "mean_squared_error"}, labels=replace(REAL, low=0.0, high=1.0)),
+    ),
+    (
+        "label_encoding",
+        "labels_do_not_fit_loss",
+        evidence(labels=replace(BINARY, kind="signed", low=-1.0)),
+        evidence(),
+    ),
+    (
+        "label_encoding",
+        "labels_do_not_fit_loss",
+        evidence(
+            {"loss": "sparse_categorical_crossentropy"},
+            labels=label_facts(np.arange(30) % 3 + 1),
+            prediction_shape=(3,),
+        ),
+        evidence(
+            {"loss": "sparse_categorical_crossentropy"},
+            labels=label_facts(np.arange(30) % 3),
+            prediction_shape=(3,),
+        ),
+    ),
+    (
+        "target_shape",
+        "target_shape_mismatch",
+        evidence(prediction_shape=(20, 1)),
+        evidence(prediction_shape=()),
+    ),
+    (
+        "regression_accuracy",
+        "accuracy_on_regression",
+        evidence(MSE | {"metrics": ["accuracy"]}, labels=REAL, **LEARNED),
+        evidence(MSE | {"metrics": ["mae"]}, labels=REAL),
+    ),
+    (
+        "symmetric_weights",
+        "symmetric_weights",
+        evidence(layers(identical_units=True), trained_symmetric=("hidden",), **LEARNED),
+        evidence(layers(identical_units=True), **LEARNED),
+    ),
+    (
+        "initial_scale",
+        "initial_weights_too_large",
+        evidence(layers(gain=9.0)),
+        evidence(layers(gain=9.0), **LEARNED),
+    ),
+    ("initial_scale", "initial_weights_too_small", evidence(layers(gain=0.01)), evidence()),
+    (
+        "initial_loss",
+        "initial_loss_far_from_chance",
+        evidence(losses=[40.0, 1.0]),
+        evidence(losses=[0.8, 0.7]),
+    ),
+    (
+        "untrained_layers",
+        "untrained_layers",
+        evidence({"trainable_weights": 0}),
+        evidence(layers(trainable=False), **LEARNED),
+    ),
+    (
+        "untrained_layers",
+        "untrained_layers",
+        evidence(**statistic("gradients/hidden/kernel/norm", 0.0)),
+        evidence(),
+    ),
+    (
+        "hidden_activation",
+        "sigmoid_in_hidden_layers",
+        evidence(layers(activation="sigmoid")),
+        evidence(layers(activation="sigmoid"), **LEARNED),
+    ),
+    (
+        "hidden_activation",
+        "softmax_in_hidden_layers",
+        evidence(layers(activation="softmax")),
+        evidence(),
+    ),
+    (
+        "hidden_activation",
+        "no_hidden_nonlinearity",
+        evidence(layers(activation="linear"), linear_reference=Skill(0.0, 0.0)),
+        evidence(layers(activation="linear")),
+    ),
+    (
+        "dead_units",
+        "dead_units",
+        evidence(units={"hidden": UnitFacts(1.0, None, 1.0, 0.0)}),
+        evidence(units={"hidden": UnitFacts(0.5, None, 0.5, 1.0)}),
+    ),
+    (
+        "saturated_units",
+        "saturated_units",
+        evidence(layers(activation="tanh"), units={"hidden": UnitFacts(0.0, 0.95, 0.0, 1.0)}),
+        evidence(layers(activation="tanh"), units={"hidden": UnitFacts(0.0, 0.3, 0.0, 1.0)}),
+    ),
+    (
+        "gradient_flow",
+        "vanishing_gradients",
+        evidence(**statistic("gradients/hidden/kernel/standard_deviation", 1e-6)),
+        evidence(),
+    ),
+    (
+        "gradient_flow",
+        "exploding_gradients",
+        evidence(**statistic("gradients/hidden/kernel/norm", 1e5)),
+        evidence(**statistic("gradients/hidden/kernel/norm", 1e5), **LEARNED),
+    ),
+    (
+        "non_finite_loss",
+        "non_finite_loss",
+        evidence(losses=BAD_HALF_NAN, loss_steps=[0, 1, 2]),
+        evidence(),
+    ),
+    (
+        "learning_rate",
+        "learning_rate_too_high",
+        evidence({"learning_rate": 1.0}),
+        evidence({"learning_rate": 1.0}, **LEARNED),
+    ),
+    (
+        "learning_rate",
+        "learning_rate_too_low",
+        evidence({"learning_rate": 1e-6}),
+        evidence({"learning_rate": 1e-6}, **LEARNED),
+    ),
+    (
+        "training_length",
+        "too_few_epochs",
+        evidence(losses=FALLING),
+        evidence(),
+    ),
+    (
+        "training_length",
+        "batch_size_too_large",
+        evidence(losses=FALLING, steps=25, epochs=25, steps_per_epoch=1, batch_size=600),
+        evidence(losses=FALLING, **LEARNED),
+    ),
+    (
+        "small_batches",
+        "batch_size_too_small",
+        evidence(losses=ROUGH, batch_size=1),
+        evidence(losses=ROUGH),
+    ),
+    (
+        "heavy_regularization",
+        "regularization_too_strong",
+        evidence(penalty=0.9),
+        evidence(penalty=0.9, **LEARNED),
+    ),
+    (
+        "heavy_regularization",
+        "regularization_too_strong",
+        evidence(layers(kind="Dropout", rate=0.95)),
+        evidence(layers(kind="Dropout", rate=0.5)),
+    ),
+    (
+        "overfitting",
+        "overfitting",
+        evidence(
+            validation_losses=OVERFITTED, epoch_losses=list(np.linspace(1, 0.01, 10)), **LEARNED
+        ),
+        evidence(
+            validation_losses=sorted(OVERFITTED, reverse=True),
+            epoch_losses=list(np.linspace(1, 0.01, 10)),
+        ),
+    ),
+    (
+        "trivial_predictor",
+        "stuck_at_trivial_predictor",
+        evidence(),
+        evidence(**LEARNED),
+    ),
+    ("underfitting", "underfitting", evidence(**POOR), evidence(**LEARNED)),
+    (
+        "underfitting",
+        "model_too_small",
+        evidence({"layers": [OUTPUT]}, linear_reference=Skill(0.0, 0.0), **POOR),
+        evidence({"layers": [OUTPUT]}, linear_reference=Skill(0.0, 0.0), **LEARNED),
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("rule", "cause", "speaks", "silent"), CASES, ids=[f"{c[0]}-{c[1]}" for c in CASES]
+)
+def test_rule_speaks_and_is_silent(rule, cause, speaks, silent):
+    function = next(r for r in ALL_RULES if r.__name__ == rule)
+    found = function(speaks)
+    assert [finding.cause for finding in found] == [cause]
+    assert 0.5 < found[0].confidence < 1
+    assert found[0].symptom
+    assert found[0].remedy
+    assert found[0].evidence
+    assert cause not in [finding.cause for finding in function(silent)]
+
+
+def test_each_rule_is_in_the_table_above():
+    assert {case[0] for case in CASES} == {rule.__name__ for rule in ALL_RULES}
+
+
+@pytest.mark.parametrize("rule", ALL_RULES, ids=lambda rule: rule.__name__)
+def test_rule_is_pure_documented_and_silent_without_evidence(rule):
+    assert "Threshold" in rule.__doc__
+    assert "Reference" in rule.__doc__
+    bare = Evidence(model=ModelFacts(layers=[]))
+    assert rule(bare) == []
+    first, second = rule(evidence()), rule(evidence())
+    assert first == second
+
+
+def test_root_causes_come_before_their_symptoms():
+    found = findings_of(
+        evidence(
+            inputs=100 * np.random.default_rng(1).normal(size=(200, 3)),
+            units={"hidden": UnitFacts(1.0, None, 1.0, 0.0)},
+        )
+    )
+    causes = [finding.cause for finding in found]
+    assert causes[0] == "unscaled_inputs"
+    assert "dead_units" in causes[1:]
+    confidences = {finding.cause: finding.confidence for finding in found}
+    assert confidences["stuck_at_trivial_predictor"] < confidences["unscaled_inputs"]
+
+
+def test_beside_a_wrong_loss_only_what_stands_alone_is_told():
+    wrong = {"output_activation": "softmax", "learning_rate": 0.02}
+    causes = [finding.cause for finding in findings_of(evidence(wrong))]
+    assert causes == ["softmax_with_one_unit"]
+
+
+def test_a_run_that_goes_on_is_told_only_what_is_sure():
+    running = evidence({"learning_rate": 1.0}, finished=False)
+    assert findings_of(running) == []
+    sure = evidence({"output_activation": "softmax"}, finished=False)
+    assert [finding.cause for finding in findings_of(sure)] == ["softmax_with_one_unit"]
+
+
+def test_each_cause_is_in_the_users_table():
+    table = (Path(__file__).parents[2] / "docs" / "diagnosis.md").read_text()
+    assert {case[1] for case in CASES} <= set(re.findall(r"`(\w+)`", table))
