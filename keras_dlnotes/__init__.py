@@ -8,23 +8,33 @@
 `ARCHITECTURE.md` in the repository names the floors and where each part lives.
 """
 
-from keras_dlnotes import callbacks, initializers, layers, optimizers, regularizers, stopping
-
-__all__ = ["callbacks", "initializers", "layers", "optimizers", "regularizers", "stopping"]
-from keras_dlnotes import augmentation, callbacks, initializers, layers, optimizers
-
-__all__ = ["augmentation", "callbacks", "initializers", "layers", "optimizers"]
-from keras_dlnotes import callbacks, initializers, optimizers
-from keras_dlnotes.gradient_check import assert_gradients, check_gradients
-
-__all__ = ["assert_gradients", "callbacks", "check_gradients", "initializers", "optimizers"]
 import importlib
 
-from keras_dlnotes import callbacks, initializers, optimizers
-from keras_dlnotes.diagnose import diagnose
+from keras_dlnotes import (
+    augmentation,
+    callbacks,
+    initializers,
+    layers,
+    optimizers,
+    regularizers,
+    stopping,
+)
+from keras_dlnotes.diagnosis import diagnose
+from keras_dlnotes.gradient_check import assert_gradients, check_gradients
 
-__all__ = ["callbacks", "initializers", "optimizers", "tuning"]
-__all__ = ["callbacks", "diagnose", "initializers", "optimizers"]
+__all__ = [
+    "assert_gradients",
+    "augmentation",
+    "callbacks",
+    "check_gradients",
+    "diagnose",
+    "initializers",
+    "layers",
+    "optimizers",
+    "regularizers",
+    "stopping",
+    "tuning",
+]
 __version__ = "0.1.0"
 
 

@@ -33,8 +33,6 @@ THIRD_PARTY = {
     1: {"keras", "numpy"},
     2: {"keras", "numpy", "tensorboard", "google_crc32c"},
     3: {"keras", "numpy", "scipy", "cv2"},
-    4: {"keras", "numpy", "optuna", "matplotlib", "rich", "tqdm"},
-    3: {"keras", "numpy", "scipy"},
     4: {"keras", "numpy", "optuna", "filelock", "sqlalchemy", "matplotlib", "rich", "tqdm"},
 }
 MODULES = sorted(PACKAGE.rglob("*.py"))
