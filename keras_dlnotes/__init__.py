@@ -19,7 +19,7 @@ from keras_dlnotes import (
     regularizers,
     stopping,
 )
-from keras_dlnotes.diagnosis import diagnose
+from keras_dlnotes.diagnose import diagnose
 from keras_dlnotes.gradient_check import assert_gradients, check_gradients
 
 __all__ = [
