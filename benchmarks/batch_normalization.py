@@ -134,7 +134,7 @@ def main():
     starts = {seed: starting_weights(seed) for seed in range(arguments.seeds)}
     print(f"{keras.backend.backend()}, digits, batches of {BATCH}, medians of {len(starts)} seeds")
     print(
-        "| |inference - training loss| / training loss | "
+        "| gap between inference and training loss, relative | "
         + " | ".join(f"{c} steps" for c in CHECKPOINTS)
         + " |"
     )
