@@ -153,8 +153,8 @@ def test_value_and_gradient_agree_for_a_line_search(float64):
         1, use_bias=False, kernel_regularizer=kd.regularizers.L2(strength), dtype="float64"
     )
     model = keras.Sequential([keras.Input((4,), dtype="float64"), layer])
-    # Keras computes float64 matrix products in float32 on torch.
-    tolerance = 1e-4 if BACKEND == "torch" else 1e-9
+    # Keras computes float64 matrix products in float32 on torch, means of losses on JAX.
+    tolerance = 1e-9 if BACKEND == "tensorflow" else 1e-4
     optimizer = kd.optimizers.LBFGS(gradient_tolerance=tolerance)
     model.compile(optimizer, "mse", jit_compile=JIT)
     callbacks = [kd.callbacks.FullBatch(), kd.callbacks.StopWhenConverged(verbose=0)]
@@ -164,7 +164,7 @@ def test_value_and_gradient_agree_for_a_line_search(float64):
     assert optimizer.status == "converged"
     assert np.allclose(ops.convert_to_numpy(layer.kernel), closed, atol=10 * tolerance)
     best = np.mean((x @ closed - y) ** 2) + strength * np.sum(closed**2) / 2
-    assert np.isclose(optimizer.progress["loss"], best, rtol=1e-6)
+    assert np.isclose(optimizer.progress["loss"], best, rtol=1e-5)
 
 
 def test_ridge_by_descent_is_the_closed_form():
