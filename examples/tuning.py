@@ -137,9 +137,9 @@ def main():
         f"Bayesian optimization chooses by a model of the loss: its first ten trials are the "
         f"random search's (best {start:.3f}), with the next {TRIALS - 10} it came to "
         f"{best['Bayesian']:.3f}, random search to {best['random']:.3f}; half of these were better "
-        f"than {late['Bayesian']:.2g}, of the random search's than {late['random']:.2g}. To within 10 % of the "
-        f"best of all it needed {needed['Bayesian']} trials, random search {needed['random']}, "
-        f"grid search {needed['grid']}. Best learning rate {values['learning_rate']:.3g}."
+        f"than {late['Bayesian']:.2g}, of the random search's than {late['random']:.2g}. To within "
+        f"10 % of the best of all it needed {needed['Bayesian']} trials, random search "
+        f"{needed['random']}, grid search {needed['grid']}. Best learning rate {values['learning_rate']:.3g}."
     )
     picture(tables)
     print(f"The picture is in {PICTURE}.")
