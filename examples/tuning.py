@@ -139,7 +139,8 @@ def main():
         f"{best['Bayesian']:.3f}, random search to {best['random']:.3f}; half of these were better "
         f"than {late['Bayesian']:.2g}, of the random search's than {late['random']:.2g}. To within "
         f"10 % of the best of all it needed {needed['Bayesian']} trials, random search "
-        f"{needed['random']}, grid search {needed['grid']}. Best learning rate {values['learning_rate']:.3g}."
+        f"{needed['random']}, grid search {needed['grid']}. "
+        f"Best learning rate {values['learning_rate']:.3g}."
     )
     picture(tables)
     print(f"The picture is in {PICTURE}.")
