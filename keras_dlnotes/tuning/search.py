@@ -48,6 +48,13 @@ class Search(abc.ABC):
             times as long; or a pruner of Optuna's.
         storage: None for a journal in `directory/name`, or the URL of a database.
         verbose: 1 prints a line for each trial, 0 does not.
+
+    Example, a search of one's own:
+    ```python
+    class QuasiRandomSearch(kd.tuning.Search):
+        def _make_sampler(self, seed):
+            return optuna.samplers.QMCSampler(seed=seed)
+    ```
     """
 
     # Whether the next trial can be chosen only when all running ones have all of their values.
