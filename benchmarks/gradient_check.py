@@ -181,9 +181,8 @@ def benchmark(build, rounds, coordinates):
     counts = {}
     if with_torch:
         whole["torch gradcheck, fast mode"] = lambda: torch_gradcheck(model, x, y, fast=True)
-        name = "torch gradcheck, slow mode"
-        counts[name] = min(coordinates, first.value.numel())
-        single[name] = lambda: torch_gradcheck(model, x, y, False, counts[name])
+        count = counts["torch gradcheck, slow mode"] = min(coordinates, first.value.numel())
+        single["torch gradcheck, slow mode"] = lambda: torch_gradcheck(model, x, y, False, count)
     counts["plain loop"] = coordinates
     single["plain loop"] = lambda: plain_loop(model, x, y, coordinates)
 

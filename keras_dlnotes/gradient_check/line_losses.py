@@ -66,7 +66,7 @@ class LineLosses:
         self._most_rows = int(np.clip(_MOST_NUMBERS // numbers, 1, _MOST_ROWS))
         self._ways = list(backend.WAYS)
         self._gradient_way = None
-        self._run: Any = None
+        self._runs: dict[bool, Any] = {}
         self.evaluations = 0
 
     def point(self, tensors):
@@ -104,34 +104,36 @@ class LineLosses:
             np.asarray(high, "int32"),
             np.asarray(steps, self._dtype),
         )
+        # Lines that move whole targets, as all do unless a fault is found, have a cheaper program.
+        whole = bool(np.isin(rows[0], self.offsets).all() and np.isin(rows[1], self.offsets).all())
         results = []
         for start in range(0, len(rows[0]), self._most_rows):
             part = tuple(r[start : start + self._most_rows] for r in rows)
             count = len(part[0])
             if backend.COMPILES_BY_ROW_COUNT:
                 part = tuple(np.pad(r, (0, self._most_rows - count), mode="edge") for r in part)
-            results.append(self._evaluate(constants, part)[:count])
+            results.append(self._evaluate(whole, constants, part)[:count])
             self.evaluations += count
             self._progress(count)
         return np.concatenate(results)
 
-    def _evaluate(self, constants, rows):
+    def _evaluate(self, whole, constants, rows):
         while True:
             try:
-                if self._run is None:
-                    self._run = backend.over_rows(self._one, self._ways[0])
-                return self._run(constants, rows)
+                if whole not in self._runs:
+                    function = self._moved_whole if whole else self._moved_in_part
+                    self._runs[whole] = backend.over_rows(function, self._ways[0])
+                return self._runs[whole](constants, rows)
             except Exception:
-                if len(self._ways) == 1:
+                if not self.use_next_way():
                     raise
-                self.use_next_way()
 
     def use_next_way(self):
         """Gives up the present way to evaluate rows; False where there is no other."""
         if len(self._ways) == 1:
             return False
         self._ways.pop(0)
-        self._run = None
+        self._runs.clear()
         return True
 
     @property
@@ -139,16 +141,30 @@ class LineLosses:
         """How rows are evaluated: "vectorized", "loop" or "eager"."""
         return self._ways[0]
 
-    def _one(self, constants, row):
+    def _moved_in_part(self, constants, row):
+        """The loss where some coordinates are moved, perhaps of several targets."""
         low, high, step = row
-        count = len(self.targets)
+        values, directions = constants[: len(self.targets)], constants[len(self.targets) :]
         return self._function(
             [
                 backend.moved(value, direction, int(offset), low, high, step)
                 for value, direction, offset in zip(
-                    constants[:count], constants[count:], self.offsets[:-1], strict=True
+                    values, directions, self.offsets[:-1], strict=True
                 )
             ]
+        )
+
+    def _moved_whole(self, constants, row):
+        """The loss where each target is moved as a whole or not at all."""
+        low, high, step = row
+        values, directions = constants[: len(self.targets)], constants[len(self.targets) :]
+        ends = zip(self.offsets[:-1].tolist(), self.offsets[1:].tolist(), strict=True)
+        steps = [
+            active.arrays.where((low <= start) & (end <= high), step, step * 0.0)
+            for start, end in ends
+        ]
+        return self._function(
+            [v + t * d for v, t, d in zip(values, steps, directions, strict=True)]
         )
 
     def on_device(self, array):
@@ -174,6 +190,10 @@ class LineLosses:
     def along_axes(self):
         """The direction whose parts of one coordinate are the axes, scaled like the others."""
         return [np.full(t.value.shape, s) for t, s in zip(self.targets, self.scales, strict=True)]
+
+    def assume_no_noise(self, point):
+        """The least noise there can be; enough if all lines agree at once."""
+        self.noise = self.precision * abs(point.loss) + np.finfo(self._dtype).tiny
 
     def measure_noise(self, point):
         """Finds out how noisy the loss is; decides thereby whether it really is float64's."""
@@ -204,7 +224,7 @@ class LineLosses:
         floor = self.precision * abs(point.loss)
         return max(*levels, floor, np.finfo(self._dtype).tiny)
 
-    def judge(self, point, directions, low, high, scale=None):
+    def judge(self, point, directions, low, high, scale=None, sweep=True):
         """Compares the gradient with differences of the loss along lines.
 
         First by two losses a line: where they agree, no error estimate is needed. On the other
@@ -217,6 +237,7 @@ class LineLosses:
             high: end of the moved coordinates, [lines].
             scale: size of the whole gradient's derivatives, see `verdicts`; None for that of the
                 largest line.
+            sweep: whether the second step is taken.
 
         Returns:
             The gradient's derivatives, the numeric `Derivatives`, and the verdicts, each [lines].
@@ -233,7 +254,7 @@ class LineLosses:
             scale = self.scale_of(point, analytic, numeric.value)
         result = verdicts(analytic, *numeric, self.precision, scale)
         (left,) = np.nonzero(result != PASSED)
-        if left.size:
+        if left.size and sweep:
             swept = self._sweep(point, directions, low[left], high[left])
             numeric = Derivatives(*map(np.copy, numeric))
             for old, new in zip(numeric, swept, strict=True):

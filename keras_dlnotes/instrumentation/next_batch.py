@@ -27,5 +27,6 @@ class NextBatch:
     def _run(self, *arguments):
         self.remove()
         batch, arguments = active.fit_batches.peek(self._model, arguments)
-        self._function(batch)
+        with active.fit_batches.readable_variables(self._model, arguments):
+            self._function(batch)
         return self._plain(*arguments)

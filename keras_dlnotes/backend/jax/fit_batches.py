@@ -1,13 +1,11 @@
 """What a train function of Keras is called with."""
 
+import contextlib
 import itertools
 
 
 def peek(model, arguments):
     """The batch that the next train step will get, and arguments that still hold it.
-
-    In `fit` the variables' values live in the state that goes from step to step; here the variables
-    get them back, so that they can be read.
 
     Args:
         model: a compiled model inside `fit`.
@@ -17,14 +15,28 @@ def peek(model, arguments):
         The batch, as `(x, y, sample_weight)` or shorter, and the arguments to go on with.
     """
     state, iterator = arguments
+    batch = next(iterator)
+    return batch, (state, itertools.chain([batch], iterator))
+
+
+@contextlib.contextmanager
+def readable_variables(model, arguments):
+    """Scope inside a train function's call in which the variables have their values.
+
+    In `fit` these live in the state that goes from step to step, and Keras empties the variables.
+    An exception ends the training: then the variables keep them.
+    """
     kinds = (
         model.trainable_variables,
         model.non_trainable_variables,
         model.optimizer.variables,
         model.metrics_variables,
     )
-    for variables, values in zip(kinds, state, strict=False):
+    emptied = []
+    for variables, values in zip(kinds, arguments[0], strict=False):
         for variable, value in zip(variables, values, strict=True):
-            variable.assign(value)
-    batch = next(iterator)
-    return batch, (state, itertools.chain([batch], iterator))
+            emptied.append((variable, variable._value))
+            variable._value = value
+    yield
+    for variable, value in emptied:
+        variable._value = value

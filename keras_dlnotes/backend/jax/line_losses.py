@@ -105,11 +105,6 @@ def moved(value, direction, offset, low, high, step):
     return value + jnp.where(inside, step * direction, 0.0)
 
 
-def moved_coordinate(value, index, step):
-    """The array with `step` added to one coordinate."""
-    return value.reshape(-1).at[index].add(step).reshape(value.shape)
-
-
 def constant(array):
     """A NumPy array on the device."""
     return jnp.asarray(array)

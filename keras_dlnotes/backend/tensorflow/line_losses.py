@@ -127,12 +127,6 @@ def moved(value, direction, offset, low, high, step):
     return value + step * inside * direction
 
 
-def moved_coordinate(value, index, step):
-    """The array with `step` added to one coordinate."""
-    unit = tf.one_hot(index, value.shape.num_elements(), on_value=step, off_value=step * 0.0)
-    return value + tf.reshape(unit, value.shape)
-
-
 def constant(array):
     """A NumPy array on the device."""
     return tf.convert_to_tensor(array)

@@ -1,5 +1,7 @@
 """What a train function of Keras is called with."""
 
+import contextlib
+
 
 def peek(model, arguments):
     """The batch that the next train step will get, and arguments that still hold it.
@@ -13,3 +15,8 @@ def peek(model, arguments):
     """
     (batches,) = arguments
     return batches[0], arguments
+
+
+def readable_variables(model, arguments):
+    """Scope inside a train function's call in which the variables have their values: always."""
+    return contextlib.nullcontext()

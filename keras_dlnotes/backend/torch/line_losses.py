@@ -111,15 +111,11 @@ def moved(value, direction, offset, low, high, step):
 
     Numbers are counted through all arrays; this one's first has the number `offset`.
     """
-    places = offset + torch.arange(value.numel(), device=value.device).reshape(value.shape)
+    places = offset + torch.arange(value.numel(), dtype=torch.int32, device=value.device).reshape(
+        value.shape
+    )
     inside = (places >= low) & (places < high)
     return value + torch.where(inside, step * direction, 0.0)
-
-
-def moved_coordinate(value, index, step):
-    """The array with `step` added to one coordinate."""
-    places = torch.arange(value.numel(), device=value.device).reshape(value.shape)
-    return value + torch.where(places == index, step, 0.0)
 
 
 def constant(array):
