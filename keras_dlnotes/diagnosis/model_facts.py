@@ -1,5 +1,7 @@
 """Reads what a compiled model's configuration says."""
 
+from dataclasses import replace
+
 import keras
 import numpy as np
 
@@ -20,18 +22,17 @@ _PASSING_ON = ("Reshape", "Flatten", "Dropout", "Permute", "ActivityRegularizati
 _MOST_LOOKED_AT = 4096  # numbers of a kernel that are brought to the host
 
 
-def model_facts(model, output=None):
+def model_facts(model):
     """Inspects a compiled and built model.
 
     Args:
         model: the model.
-        output: the layer whose output is the model's, where the model itself cannot tell.
 
     Returns:
         `ModelFacts`.
     """
     watched = find_watched_layers(model)
-    last = _output_layer(model, output, watched)
+    last = _output_layer(model)
     names = {id(w.layer): w.name for w in watched}
     layers = [_layer_facts(w, w.layer is last) for w in watched]
     _mark_output_kernel(layers, last, names)
@@ -140,9 +141,7 @@ def _activation_of(layer):
     return getattr(function, "__name__", type(function).__name__.lower())
 
 
-def _output_layer(model, output, watched):
-    if output is not None:
-        return output
+def _output_layer(model):
     if isinstance(model, keras.Sequential):
         return model.layers[-1] if model.layers else None
     outputs = getattr(model, "outputs", None) or []
@@ -150,9 +149,18 @@ def _output_layer(model, output, watched):
     if history is not None:
         operation = history.operation
         if isinstance(operation, keras.Model):
-            return _output_layer(operation, None, watched)
+            return _output_layer(operation)
         return operation
-    return watched[-1].layer if watched else None
+    return None  # a class of the user's own: it shows only when it is called
+
+
+def with_output_layer(facts, model, layer):
+    """The facts of a model of the user's own class, of which a call showed the output's layer."""
+    if facts.output_layer is not None or layer is None:
+        return facts
+    names = {id(w.layer): w.name for w in find_watched_layers(model)}
+    activation = _output_activation(model, layer)
+    return replace(facts, output_layer=names.get(id(layer)), output_activation=activation)
 
 
 def _output_activation(model, last):
@@ -160,7 +168,7 @@ def _output_activation(model, last):
     operation = last
     for _ in range(20):
         if isinstance(operation, keras.Sequential | keras.Model):
-            operation = _output_layer(operation, None, [])
+            operation = _output_layer(operation)
         if operation is None:
             return None
         if isinstance(operation, keras.layers.TimeDistributed):
