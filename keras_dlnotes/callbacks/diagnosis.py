@@ -183,6 +183,7 @@ class Diagnosis(keras.callbacks.Callback):
         self._look_at_model()
         if self._facts is None:
             return  # the first step raised before there was a model
+        self._record.steps = self._observer.next_step - self._record.first_step
         probed = self._probe() if finished else None
         epochs = self.params.get("epochs") or 1
         self.evidence = evidence_of(self.model, self._facts, self._record, probed, epochs, finished)
