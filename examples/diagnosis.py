@@ -25,11 +25,11 @@ import keras_dlnotes as kd
 
 FOLDER = Path("logs/diagnosis")
 EPOCHS = 15
-# What differs from a sound network: raw pixels of another camera, a rate for another optimizer,
-# weights without any difference between units.
+# What differs from a sound network: the raw numbers of another camera, a learning rate two hundred
+# times too high, weights without any difference between units.
 BROKEN = {
     "raw pixel values": {"contrast": 250.0},
-    "learning rate 0.5": {"learning_rate": 0.5},
+    "learning rate 20": {"learning_rate": 20.0},
     "weights of zeros": {"initializer": "zeros"},
 }
 
@@ -40,7 +40,7 @@ def data(contrast):
     return train_test_split(contrast * x / 16, y, test_size=0.3, random_state=0, stratify=y)
 
 
-def train(contrast=1.0, learning_rate=2e-3, initializer="glorot_uniform", standardize=False):
+def train(contrast=1.0, learning_rate=0.1, initializer="glorot_uniform", standardize=False):
     """Trains one network; returns its accuracies on the test part by epoch, and the diagnosis."""
     keras.utils.set_random_seed(0)
     x, x_test, y, y_test = data(contrast)
@@ -48,11 +48,11 @@ def train(contrast=1.0, learning_rate=2e-3, initializer="glorot_uniform", standa
         mean, deviation = x.mean(), x.std()
         x, x_test = (x - mean) / deviation, (x_test - mean) / deviation
     layers = [
-        keras.layers.Dense(48, activation="tanh", kernel_initializer=initializer) for _ in range(3)
+        keras.layers.Dense(48, activation="relu", kernel_initializer=initializer) for _ in range(3)
     ]
     model = keras.Sequential([keras.Input((64,)), *layers, keras.layers.Dense(10, "softmax")])
     model.compile(
-        kd.optimizers.Adam(learning_rate=learning_rate, bias_correction=True),
+        kd.optimizers.GradientDescent(learning_rate=learning_rate),
         "sparse_categorical_crossentropy",
         metrics=["accuracy"],
     )

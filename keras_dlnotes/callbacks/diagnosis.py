@@ -111,7 +111,8 @@ class Diagnosis(keras.callbacks.Callback):
         self._told = set()
         if self.log_dir is not None:  # a folder that cannot be written to is told before training
             self._writer = EventFileWriter(self.log_dir)
-        self._facts = model_facts(self.model)
+        self._facts: Any = None
+        self._look_at_model()
         self._observer = TrainStepObserver.on(self.model, idle=self._observer)
         self._record = RunRecord(self.params.get("steps"), self._observer.next_step)
         self._next_check = 1
@@ -125,6 +126,7 @@ class Diagnosis(keras.callbacks.Callback):
 
     def on_train_batch_begin(self, batch, logs=None):
         """Lets the next step be observed, and now and then fetches what was recorded."""
+        self._look_at_model()
         if self._observer.waiting >= _ROWS_PER_DELIVERY:
             self._observer.deliver()
         self._observer.arm()
@@ -158,6 +160,11 @@ class Diagnosis(keras.callbacks.Callback):
         """The findings as a JSON text."""
         return json.dumps([finding.to_dict() for finding in self.findings], indent=2, default=str)
 
+    def _look_at_model(self):
+        """Reads the configuration, as soon as there are weights: TensorFlow's first step builds."""
+        if self._facts is None and self.model.built:
+            self._facts = model_facts(self.model)
+
     def _period(self):
         steps, epochs = self.params.get("steps"), self.params.get("epochs") or 1
         if steps is None:
@@ -173,6 +180,10 @@ class Diagnosis(keras.callbacks.Callback):
             )
 
     def _look_for_causes(self, finished):
+        self._look_at_model()
+        if self._facts is None:
+            return  # the first step raised before there was a model
+        self._record.steps = self._observer.next_step - self._record.first_step
         probed = self._probe() if finished else None
         epochs = self.params.get("epochs") or 1
         self.evidence = evidence_of(self.model, self._facts, self._record, probed, epochs, finished)

@@ -11,7 +11,12 @@ from keras_dlnotes.diagnosis.evidence import (
 from keras_dlnotes.diagnosis.finding import Finding
 from keras_dlnotes.diagnosis.judge import findings_of
 from keras_dlnotes.diagnosis.label_facts import label_facts
-from keras_dlnotes.diagnosis.model_facts import learning_rate_of, model_facts, symmetric_layers
+from keras_dlnotes.diagnosis.model_facts import (
+    learning_rate_of,
+    model_facts,
+    symmetric_layers,
+    with_output_layer,
+)
 from keras_dlnotes.diagnosis.probe import probe
 from keras_dlnotes.diagnosis.report import DiagnosisError, report
 from keras_dlnotes.diagnosis.run_record import RunRecord
@@ -35,4 +40,5 @@ __all__ = [
     "probe",
     "report",
     "symmetric_layers",
+    "with_output_layer",
 ]

@@ -6,7 +6,7 @@ import numpy as np
 
 from keras_dlnotes.diagnosis.evidence import Evidence
 from keras_dlnotes.diagnosis.label_facts import label_facts
-from keras_dlnotes.diagnosis.model_facts import symmetric_layers
+from keras_dlnotes.diagnosis.model_facts import symmetric_layers, with_output_layer
 from keras_dlnotes.measures import skill
 from keras_dlnotes.numerics import leave_one_out_predictions
 
@@ -40,7 +40,7 @@ def evidence_of(model, facts, record, probed, epochs, finished=True):
         epochs=epochs,
         steps_per_epoch=record.steps_per_epoch,
         batch_size=record.batch_size,
-        steps=record.statistic_steps[-1] + 1 - record.first_step if record.statistic_steps else 0,
+        steps=record.steps,
         statistics=record.statistics,
         statistic_steps=record.statistic_steps,
         learning_rates=record.learning_rates,
@@ -66,7 +66,8 @@ def evidence_of(model, facts, record, probed, epochs, finished=True):
         last = record.last_batches[-1][1]
         evidence.prediction_shape = tuple(last[0].shape[1:]) if len(last) == 1 else ()
         return evidence
-    predictions, evidence.units, _, penalty = probed
+    predictions, evidence.units, output_layer, penalty = probed
+    evidence.model = with_output_layer(facts, model, output_layer)
     judge_predictions(evidence, targets, predictions)
     _judge_training_pass(evidence, record)
     if evidence.epoch_losses and np.isfinite(evidence.epoch_losses[-1]):

@@ -75,6 +75,8 @@ class ModelFacts:
         trainable_weights: number of trainable numbers.
         normalizes_inputs: whether a layer before the first kernel scales the inputs.
         takes_tokens: whether the first layer is an embedding.
+        only_layers: whether layers are all there is between inputs and outputs, so that no
+            activation hides in a function.
     """
 
     layers: list
@@ -91,6 +93,7 @@ class ModelFacts:
     trainable_weights: int = 1
     normalizes_inputs: bool = False
     takes_tokens: bool = False
+    only_layers: bool = True
 
     @property
     def hidden(self):
@@ -253,7 +256,7 @@ class Evidence:
         if self.went_wrong:
             return True
         good = self.skill is not None and self.skill.best >= GOOD_SKILL
-        if not self.finished or self.share is None or good:
+        if not self.finished or self.share is None or good or self.reference is None:
             return False
         return self.share < WELL_LEARNED_SHARE and self.reference.best >= EASY_REFERENCE
 

@@ -1,5 +1,7 @@
 """Reads what a compiled model's configuration says."""
 
+from dataclasses import replace
+
 import keras
 import numpy as np
 
@@ -17,30 +19,30 @@ _NORMALIZING = (
 )
 # They change the shape of an output, or drop some of it, but not what kind of number it is.
 _PASSING_ON = ("Reshape", "Flatten", "Dropout", "Permute", "ActivityRegularization", "Squeeze")
+OWN_FUNCTION = "own function"
 _MOST_LOOKED_AT = 4096  # numbers of a kernel that are brought to the host
 
 
-def model_facts(model, output=None):
+def model_facts(model):
     """Inspects a compiled and built model.
 
     Args:
         model: the model.
-        output: the layer whose output is the model's, where the model itself cannot tell.
 
     Returns:
         `ModelFacts`.
     """
     watched = find_watched_layers(model)
-    last = _output_layer(model, output, watched)
+    last = _output_layer(model)
     names = {id(w.layer): w.name for w in watched}
     layers = [_layer_facts(w, w.layer is last) for w in watched]
-    _mark_output_kernel(layers, last, names)
+    _mark_output_kernel(layers)
     loss, from_logits = _loss_of(model)
     optimizer = model.optimizer
     optimizer = getattr(optimizer, "inner_optimizer", optimizer)
     return ModelFacts(
         layers=layers,
-        output_activation=_output_activation(model, last),
+        output_activation=_output_activation(last),
         output_layer=names.get(id(last)),
         outputs=len(getattr(model, "outputs", None) or [None]),
         output_shape=_output_shape(model),
@@ -52,6 +54,7 @@ def model_facts(model, output=None):
         momentum=_number(getattr(optimizer, "momentum", 0.0)),
         trainable_weights=sum(int(np.prod(w.shape)) for w in model.trainable_weights),
         normalizes_inputs=_normalizes_inputs(watched),
+        only_layers=_only_layers(model),
         takes_tokens=any(w.layer.__class__.__name__ == "Embedding" for w in watched[:3]),
     )
 
@@ -76,8 +79,8 @@ def kernel_of(layer):
     """The weight with which a layer multiplies its input, or None."""
     own = getattr(layer, "cell", layer)
     own = getattr(own, "layer", own) if isinstance(own, keras.layers.Wrapper) else own
-    for name in ("kernel", "_kernel", "pointwise_kernel"):
-        weight = vars(own).get(name) if name == "_kernel" else getattr(own, name, None)
+    for name in ("kernel", "pointwise_kernel"):
+        weight = getattr(own, name, None)
         if weight is not None and hasattr(weight, "shape") and len(weight.shape) >= 2:
             return weight
     return None
@@ -105,14 +108,13 @@ def _layer_facts(watched, is_output):
     )
 
 
-def _mark_output_kernel(layers, last, names):
+def _mark_output_kernel(layers):
     """The last kernel counts as the output's, also where an activation layer follows it."""
     if any(layer.is_output and layer.has_kernel for layer in layers):
         return
     kernels = [i for i, layer in enumerate(layers) if layer.has_kernel]
     if kernels:
-        facts = vars(layers[kernels[-1]]) | {"is_output": True}
-        layers[kernels[-1]] = LayerFacts(**facts)
+        layers[kernels[-1]] = replace(layers[kernels[-1]], is_output=True)
 
 
 def _part_of(kernel):
@@ -137,12 +139,11 @@ def _activation_of(layer):
     function = getattr(layer, "activation", None)
     if function is None:
         return None
-    return getattr(function, "__name__", type(function).__name__.lower())
+    name = getattr(function, "__name__", type(function).__name__.lower())
+    return name if hasattr(keras.activations, name) else OWN_FUNCTION
 
 
-def _output_layer(model, output, watched):
-    if output is not None:
-        return output
+def _output_layer(model):
     if isinstance(model, keras.Sequential):
         return model.layers[-1] if model.layers else None
     outputs = getattr(model, "outputs", None) or []
@@ -150,28 +151,39 @@ def _output_layer(model, output, watched):
     if history is not None:
         operation = history.operation
         if isinstance(operation, keras.Model):
-            return _output_layer(operation, None, watched)
+            return _output_layer(operation)
         return operation
-    return watched[-1].layer if watched else None
+    return None  # a class of the user's own: it shows only when it is called
 
 
-def _output_activation(model, last):
+def with_output_layer(facts, model, layer):
+    """The facts of a model of the user's own class, of which a call showed the output's layer."""
+    if facts.output_layer is not None or layer is None:
+        return facts
+    names = {id(w.layer): w.name for w in find_watched_layers(model)}
+    activation = _output_activation(layer)
+    return replace(facts, output_layer=names.get(id(layer)), output_activation=activation)
+
+
+def _output_activation(last):
     """The activation of the last operation that makes new numbers; None if it is unknown."""
     operation = last
     for _ in range(20):
         if isinstance(operation, keras.Sequential | keras.Model):
-            operation = _output_layer(operation, None, [])
+            operation = _output_layer(operation)
         if operation is None:
             return None
         if isinstance(operation, keras.layers.TimeDistributed):
             operation = operation.layer
         activation = _activation_of(operation)
         kind = type(operation).__name__
+        if activation == OWN_FUNCTION:
+            return None
         if activation is not None and (activation != "linear" or kind == "Dense"):
             return activation
         if kind in ("Sigmoid", "Softmax", "Tanh", "Relu"):
             return kind.lower()  # an operation of keras.ops
-        if kind in ("Activation",) or kind in _PASSING_ON:
+        if kind == "Activation" or kind in _PASSING_ON:
             operation = _before(operation)
             continue
         return "linear" if kernel_of(operation) is not None and activation else None
@@ -182,6 +194,16 @@ def _output_shape(model):
     outputs = getattr(model, "outputs", None) or []
     shape = tuple(outputs[0].shape[1:]) if len(outputs) == 1 else ()
     return () if None in shape else shape
+
+
+def _only_layers(model):
+    if isinstance(model, keras.Sequential):
+        return all(not isinstance(layer, keras.layers.Lambda) for layer in model.layers)
+    operations = getattr(model, "operations", None)  # those of a functional model
+    return operations is not None and all(
+        isinstance(item, keras.Layer) and not isinstance(item, keras.layers.Lambda)
+        for item in operations
+    )
 
 
 def _before(operation):

@@ -26,7 +26,7 @@ def probe(model, inputs):
     """
     watched = find_watched_layers(model)
     kept: dict[str, list] = {w.name: [] for w in watched}
-    recurrent = {}
+    called = []  # (layer, what it returned), in order
 
     def keep(w):
         original = w.layer.call
@@ -36,7 +36,7 @@ def probe(model, inputs):
             tensors = keras.tree.flatten(outputs)
             if tensors and hasattr(tensors[0], "shape"):
                 kept[w.name].append(tensors[0])
-            recurrent[w.name] = outputs
+            called.append((w.layer, outputs))
             return outputs
 
         return call
@@ -49,11 +49,25 @@ def probe(model, inputs):
         tensors = keras.tree.flatten(outputs)
         collected.append([ops.convert_to_numpy(t) for t in tensors])
         if start == 0:
-            last = next((w.layer for w in watched if recurrent.get(w.name) is outputs), None)
+            last = _maker_of(outputs, called)
             penalty = sum(float(ops.convert_to_numpy(ops.sum(loss))) for loss in model.losses)
             units = {w.name: facts for w in watched if (facts := _unit_facts(w, kept[w.name]))}
     predictions = [np.concatenate(parts) for parts in zip(*collected, strict=True)]
     return predictions, units, last, penalty
+
+
+def _maker_of(outputs, called):
+    """The layer that was called last of those which returned the model's output, or None."""
+    if keras.tree.is_nested(outputs):
+        return None
+    for layer, returned in reversed(called):
+        if returned is outputs:
+            return layer
+        if not keras.tree.is_nested(returned) and returned.shape == outputs.shape:
+            same = ops.convert_to_numpy(returned) == ops.convert_to_numpy(outputs)
+            if same.all():
+                return layer
+    return None
 
 
 def _as_taken(model, chunk):

@@ -19,6 +19,7 @@ class RunRecord:
     def __init__(self, steps_per_epoch=None, first_step=0):
         self.steps_per_epoch = steps_per_epoch
         self.first_step = first_step
+        self.steps = 0  # that were taken, as the callback counts them
         self.statistics = {}
         self.statistic_steps = []
         self.loss_steps = []

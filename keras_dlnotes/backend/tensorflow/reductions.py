@@ -10,10 +10,11 @@ STACKED_SIZE = 1024
 def belongs_to_step(tensor, reference):
     """Whether a tensor caught in a layer can be read where the train step ends.
 
-    A tensor made inside a `tf.while_loop` (a cell inside an RNN) lives in the loop's own graph.
+    A tensor made inside a `tf.while_loop` (a cell inside an RNN) lives in the loop's own graph, and
+    one made while the step's first call builds the model in a graph that is thrown away.
     """
-    if tf.executing_eagerly() or not hasattr(tensor, "graph"):
-        return True
+    if not hasattr(tensor, "graph"):
+        return True  # eager
     return tensor.graph is tf.compat.v1.get_default_graph()
 
 

@@ -31,7 +31,7 @@ def hidden_activation(evidence):
         layer.activation not in _NOT_NONLINEAR or layer.kind.startswith(_NONLINEAR_KINDS)
         for layer in inner
     )
-    if not nonlinear and linear_falls_short(evidence):
+    if not nonlinear and evidence.model.only_layers and linear_falls_short(evidence):
         return [_finding(hidden, None, 0.92)]
     squashing = [layer for layer in plain if layer.activation in _SQUASHING]
     if squashing:

@@ -1,0 +1,73 @@
+import keras
+import pytest
+
+from keras_dlnotes.diagnosis import model_facts
+
+layers = keras.layers
+
+
+def facts(*stack, loss="mse", **options):
+    model = keras.Sequential([keras.Input((4,)), *stack])
+    model.compile("sgd", loss, **options)
+    return model_facts(model)
+
+
+OUTPUTS = {
+    "linear": [layers.Dense(2)],
+    "softmax": [layers.Dense(2), layers.Activation("softmax")],
+    "sigmoid": [layers.Dense(2, "sigmoid"), layers.Reshape((2, 1))],
+    "relu": [layers.Dense(2), layers.ReLU()],
+    None: [layers.Dense(2, activation=lambda x: 2 * x)],
+}
+
+
+@pytest.mark.parametrize("activation", OUTPUTS)
+def test_output_activation(activation):
+    found = facts(*OUTPUTS[activation])
+    assert found.output_activation == activation
+    assert [layer.is_output for layer in found.layers if layer.has_kernel] == [True]
+
+
+def test_functional_model_and_operations():
+    inputs = keras.Input((4,))
+    hidden = layers.Dense(3, "tanh")(inputs)
+    model = keras.Model(inputs, keras.ops.softmax(layers.Dense(2)(hidden)))
+    model.compile(keras.optimizers.SGD(0.2, momentum=0.9), "categorical_crossentropy")
+    found = model_facts(model)
+    assert found.output_activation == "softmax"
+    assert not found.only_layers
+    assert (found.optimizer, found.momentum) == ("sgd", 0.9)
+    assert found.learning_rate == pytest.approx(0.2)
+    assert [layer.units for layer in found.hidden] == [3]
+
+
+LOSSES = {
+    "mse": ("mean_squared_error", False),
+    keras.losses.MeanSquaredError: ("mean_squared_error", False),
+    keras.losses.binary_crossentropy: ("binary_crossentropy", False),
+    keras.losses.SparseCategoricalCrossentropy: ("sparse_categorical_crossentropy", True),
+}
+
+
+@pytest.mark.parametrize("loss", LOSSES, ids=str)
+def test_loss_as_name_function_and_object(loss):
+    name, logits = LOSSES[loss]
+    if isinstance(loss, type):
+        loss = loss(from_logits=True) if logits else loss()
+    found = facts(layers.Dense(2), loss=loss)
+    assert (found.loss, found.from_logits) == (name, logits)
+
+
+def test_a_loss_of_ones_own_is_unknown():
+    assert facts(layers.Dense(2), loss=lambda y, p: keras.ops.mean((y - p) ** 2)).loss is None
+
+
+def test_metrics_initial_weights_and_normalization():
+    stack = [layers.BatchNormalization(), layers.Dense(64, kernel_initializer="ones")]
+    found = facts(*stack, layers.Dense(1), metrics=["acc", keras.metrics.R2Score()])
+    assert found.metrics == ["accuracy", "r2_score"]
+    assert found.normalizes_inputs
+    assert found.hidden[0].identical_units
+    assert not facts(layers.Dense(3), layers.Dense(1)).hidden[0].identical_units
+    gain = facts(layers.Dense(64, kernel_initializer="he_normal"), layers.Dense(1)).hidden[0].gain
+    assert 1.0 < gain < 1.8
