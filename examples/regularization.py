@@ -16,7 +16,6 @@ import keras
 import numpy as np
 from keras import ops
 from matplotlib.figure import Figure
-from scipy import ndimage
 from sklearn.datasets import load_digits
 
 import keras_dlnotes as kd
@@ -24,7 +23,8 @@ import keras_dlnotes as kd
 TRAINING, VALIDATION = 150, 300  # the rest of the 1797 is for the test
 SEEDS = 3
 EPOCHS = 120
-COPIES = 8
+BATCH_SIZE = 50
+COPIES = 8  # of each digit, the digit itself among them
 OUTLIERS = 0.15  # share of the training labels that are drawn anew
 NEAR_ZERO = 1e-3
 COLORS = {
@@ -62,7 +62,8 @@ def load_data(seed):
     x, y = load_digits(return_X_y=True)
     rng = np.random.default_rng(seed)
     order = rng.permutation(len(x))
-    x, y = (x[order] / 16.0).astype("float32"), y[order].astype("int32")
+    x = (x[order] / 16.0).astype("float32").reshape(-1, 8, 8, 1)
+    y = y[order].astype("int32")
     outliers = np.flatnonzero(rng.random(TRAINING) < OUTLIERS)
     y[outliers] = rng.integers(0, 10, len(outliers))
     ends = [TRAINING, TRAINING + VALIDATION]
@@ -70,20 +71,14 @@ def load_data(seed):
 
 
 def expand(x, y, copies, seed):
-    """The digits, and copies of them turned by up to 8° and moved by up to half a pixel."""
-    rng = np.random.default_rng(seed)
-    parts = [x]
-    for _ in range(copies - 1):
-        images = [
-            ndimage.shift(
-                ndimage.rotate(image, rng.uniform(-8, 8), reshape=False, order=1),
-                rng.uniform(-0.5, 0.5, size=2),
-                order=1,
-            )
-            for image in x.reshape(-1, 8, 8)
-        ]
-        parts.append(np.stack(images).reshape(-1, 64).astype("float32"))
-    return np.concatenate(parts), np.tile(y, copies)
+    """The digits and copies of them, turned by up to 8° and moved by up to half a pixel."""
+    transforms = [
+        kd.augmentation.rotate(8 / 360, fill_mode="constant"),
+        keras.layers.RandomTranslation(1 / 16, 1 / 16, fill_mode="constant"),
+    ]
+    return kd.augmentation.expand(
+        (x, y), transforms, copies=copies - 1, batch_size=BATCH_SIZE, seed=seed
+    )
 
 
 def network(regularizer, dropout):
@@ -98,7 +93,7 @@ def network(regularizer, dropout):
         )
         layers.append(kd.layers.DropoutPenalty(dense, 0.5, 1e-3) if dropout else dense)
     output = keras.layers.Dense(10, kernel_regularizer=regularizer)
-    return keras.Sequential([keras.Input((64,)), *layers, output])
+    return keras.Sequential([keras.Input((8, 8, 1)), keras.layers.Flatten(), *layers, output])
 
 
 def train(arm, data, seed, epochs):
@@ -117,13 +112,14 @@ def train(arm, data, seed, epochs):
     if arm == "early stopping":
         criterion = kd.stopping.UpStrips(1, strip=5)
         callbacks = [kd.callbacks.EarlyStopping(criterion=criterion, restore_best_weights=True)]
-    seen_x, seen_y = expand(x, y, COPIES, seed) if arm == "augmentation" else (x, y)
     # As many steps for all: with eight times the examples an eighth of the epochs.
-    rounds = len(seen_x) // len(x)
+    rounds = COPIES if arm == "augmentation" else 1
+    if arm == "augmentation":
+        examples = {"x": expand(x, y, COPIES, seed)}
+    else:
+        examples = {"x": x, "y": y, "batch_size": BATCH_SIZE}
     history = model.fit(
-        seen_x,
-        seen_y,
-        batch_size=50,
+        **examples,
         epochs=epochs // rounds,
         verbose=0,
         validation_data=validation,
@@ -132,7 +128,7 @@ def train(arm, data, seed, epochs):
     ).history
     kernels = [v for v in model.trainable_variables if v.path.endswith("kernel")]
     kernels = [ops.convert_to_numpy(kernel) for kernel in kernels]
-    hidden = ops.convert_to_numpy(model.layers[0](test[0]))
+    hidden = ops.convert_to_numpy(model.layers[1](model.layers[0](test[0])))
     test_loss, accuracy = model.evaluate(*test, batch_size=2000, verbose=0)
     return Run(
         np.repeat(history["val_loss"], rounds),
@@ -142,7 +138,7 @@ def train(arm, data, seed, epochs):
         np.concatenate([kernel.ravel() for kernel in kernels]),
         int(np.sum(np.max(np.abs(kernels[0]), axis=1) > 10 * NEAR_ZERO)),
         correlation_of(hidden),
-        len(seen_x),
+        rounds * len(x),
         model,
     )
 
