@@ -5,6 +5,7 @@ import threading
 import warnings
 
 import keras
+import numpy as np
 
 from keras_dlnotes.backend import active
 from keras_dlnotes.instrumentation.patch import patched
@@ -137,11 +138,12 @@ class ObservedStep:
 
 def first_examples(structure, count):
     """The dense tensors of a nested structure, in order, cut to their first `count` examples."""
-    tensors = keras.tree.flatten(structure)
     return [
         tensor[:count]
-        for tensor in tensors
-        if tensor is not None and active.sparse_gradients.is_dense(tensor) and len(tensor.shape)
+        for tensor in keras.tree.flatten(structure)
+        # An eager step on JAX is given NumPy's arrays.
+        if isinstance(tensor, np.ndarray) or active.sparse_gradients.is_dense(tensor)
+        if len(tensor.shape)
     ]
 
 
