@@ -37,6 +37,9 @@ def readable_variables(model, arguments):
         for variable, value in zip(variables, values, strict=True):
             emptied.append((variable, variable._value))
             variable._value = value
+    # Whoever asks Keras meanwhile for the values (a callback's `jax_state_sync`) has them already.
+    was_synced, model._jax_state_synced = model._jax_state_synced, True
     yield
+    model._jax_state_synced = was_synced
     for variable, value in emptied:
         variable._value = value
