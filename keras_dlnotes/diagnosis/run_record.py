@@ -76,8 +76,10 @@ class RunRecord:
         self._running = (count, mean)
 
     def _add_examples(self, examples):
-        inputs = [np.asarray(_to_host(t)) for t in examples["x"]]
-        targets = [np.asarray(_to_host(t)) for t in examples["y"]]
+        inputs, targets, predictions = (
+            [_to_host(examples[key]) for key in sorted(examples) if key.startswith(name)]
+            for name in ("inputs", "targets", "predictions")
+        )
         if targets:
             self.batch_size = max(self.batch_size or 0, len(targets[0]))
         if len(targets) != 1 or not all(_is_numeric(a) for a in inputs + targets):
@@ -87,7 +89,6 @@ class RunRecord:
         finite = targets[0][np.isfinite(targets[0])].astype("float64")
         self.lowest_target = min(self.lowest_target, finite.min(initial=np.inf))
         self.highest_target = max(self.highest_target, finite.max(initial=-np.inf))
-        predictions = [_to_host(t) for t in examples["y_pred"]]
         self.last_batches = [*self.last_batches[1 - _LAST_BATCHES :], (targets[0], predictions)]
         self._count_classes(targets[0])
         self._seen += 1

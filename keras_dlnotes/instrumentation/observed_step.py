@@ -102,9 +102,12 @@ class ObservedStep:
 
         def compute_metrics(x, y, y_pred, *args, **kwargs):
             if self._tape is not None:
-                batch = {"x": x, "y": y, "y_pred": y_pred}
+                parts = {"inputs": x, "targets": y, "predictions": y_pred}
+                # One flat dict: TensorFlow would take a list of tensors for one tensor.
                 self._local.batch = {
-                    name: first_examples(part, self.examples) for name, part in batch.items()
+                    f"{name}_{number:03d}": tensor
+                    for name, part in parts.items()
+                    for number, tensor in enumerate(first_examples(part, self.examples))
                 }
             return original(x, y, y_pred, *args, **kwargs)
 

@@ -16,8 +16,9 @@ class StepRecord:
         logs: dict of the metrics as Keras reports them after this step (running means of the
             epoch); empty where several steps make one execution.
         wall_time: seconds since 1970 at which the step was taken.
-        examples: None, or a dict with the first examples of the step's batch: `"x"`, `"y"` and
-            `"y_pred"` (the predictions of the training pass), each a list of arrays.
+        examples: None, or a dict with the first examples of the step's batch: `"inputs_000"`,
+            `"inputs_001"`, ..., `"targets_000"`, ..., and the predictions of the training pass,
+            `"predictions_000"`, ...
     """
 
     step: int

@@ -163,7 +163,7 @@ def test_several_outputs_sample_weights_and_no_targets_do_no_harm():
     model = keras.Model(inputs, outputs)
     model.compile("sgd", ["mse", "mse"])
     diagnosis = Diagnosis(verbose=False)
-    model.fit(X, [Y, Y], epochs=1, verbose=0, callbacks=[diagnosis])
+    model.fit(X, [Y, Y / 2.0], epochs=1, verbose=0, callbacks=[diagnosis])
     assert diagnosis.findings == []
 
 

@@ -11,11 +11,8 @@ COLUMNS = (Column("activations", "hidden", "mean"), Column("updates", "hidden/ke
 def record(step, loss=1.0, x=None, y=None):
     examples = None
     if x is not None:
-        examples = {
-            "x": [np.asarray(x, "float32")],
-            "y": [np.asarray(y)],
-            "y_pred": [np.zeros((len(x), 1))],
-        }
+        x = np.asarray(x, "float32")
+        examples = {"inputs_000": x, "targets_000": np.asarray(y), "predictions_000": x[:, :1]}
     return StepRecord(step, COLUMNS, np.array([step, 0.5]), {"loss": loss}, 0.0, examples)
 
 
