@@ -49,7 +49,7 @@ LOSSES = {
 }
 
 
-@pytest.mark.parametrize("loss", LOSSES, ids=str)
+@pytest.mark.parametrize("loss", LOSSES, ids=lambda loss: getattr(loss, "__name__", loss))
 def test_loss_as_name_function_and_object(loss):
     name, logits = LOSSES[loss]
     if isinstance(loss, type):
