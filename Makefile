@@ -6,7 +6,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 # TensorFlow's CPU build is a third of the size; it exists for Linux on x86-64 only.
 TENSORFLOW ?= $(if $(filter Linux-x86_64,$(shell uname -s)-$(shell uname -m)),tensorflow-cpu,tensorflow)
-PYTEST := $(BIN)/python -m pytest -n 2
+PYTEST := $(BIN)/python -m pytest -n 2 --dist worksteal
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 # Two test processes share the cores; OpenMP's spinning threads would fight over them.
 test: export OMP_NUM_THREADS ?= 1
