@@ -43,7 +43,7 @@ def cnn():
     """Two convolutions on 12x12 images and a dense layer."""
     inner = [
         layers.Conv2D(8, 3, activation="tanh"),
-        layers.AveragePooling2D(),
+        layers.AveragePooling2D(2),
         layers.Conv2D(16, 3, activation="tanh"),
         layers.Flatten(),
         layers.Dense(10),
