@@ -19,6 +19,13 @@ def sum_of_magnitudes(weights):
     return ops.sum(ops.absolute(weights))
 
 
+def scaled(strength, term, weights):
+    """λ Ω(w); λ → `strength`, a Python number, Ω → `term`, one of the functions above."""
+    if strength == 0.0:  # not 0 * inf
+        return ops.zeros((), weights.dtype)
+    return strength * term(weights)
+
+
 def squares_into_units(kernel, layout="dense"):
     """‖wᵢ‖² for each unit i: the sum of the squared weights that lead into it.
 

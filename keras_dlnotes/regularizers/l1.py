@@ -42,9 +42,7 @@ class L1(TrainingPenalty):
 
     def penalty(self, weights):
         """λ Σ |wᵢ|, in training or not."""
-        if self.strength == 0.0:  # not 0 * inf
-            return keras.ops.zeros((), weights.dtype)
-        return self.strength * penalties.sum_of_magnitudes(weights)
+        return penalties.scaled(self.strength, penalties.sum_of_magnitudes, weights)
 
     def get_config(self):
         """The constructor's arguments."""

@@ -43,12 +43,8 @@ class L1L2(TrainingPenalty):
 
     def penalty(self, weights):
         """λ₁ Σ |wᵢ| + λ₂ ½ Σ wᵢ², in training or not."""
-        total = keras.ops.zeros((), weights.dtype)
-        if self.l1 != 0.0:  # not 0 * inf
-            total = total + self.l1 * penalties.sum_of_magnitudes(weights)
-        if self.l2 != 0.0:
-            total = total + self.l2 * penalties.half_sum_of_squares(weights)
-        return total
+        magnitudes = penalties.scaled(self.l1, penalties.sum_of_magnitudes, weights)
+        return magnitudes + penalties.scaled(self.l2, penalties.half_sum_of_squares, weights)
 
     def get_config(self):
         """The constructor's arguments."""

@@ -41,9 +41,7 @@ class L2(TrainingPenalty):
 
     def penalty(self, weights):
         """λ ½ Σ wᵢ², in training or not."""
-        if self.strength == 0.0:  # not 0 * inf
-            return keras.ops.zeros((), weights.dtype)
-        return self.strength * penalties.half_sum_of_squares(weights)
+        return penalties.scaled(self.strength, penalties.half_sum_of_squares, weights)
 
     def get_config(self):
         """The constructor's arguments."""

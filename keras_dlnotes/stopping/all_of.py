@@ -2,11 +2,11 @@
 
 import keras
 
-from keras_dlnotes.stopping.criterion import Criterion
+from keras_dlnotes.stopping.combination import Combination
 
 
 @keras.saving.register_keras_serializable(package="keras_dlnotes")
-class AllOf(Criterion):
+class AllOf(Combination):
     """Stops when all of them do, at the same check; `a & b` makes it.
 
     Args:
@@ -21,38 +21,7 @@ class AllOf(Criterion):
     ```
     """
 
-    def __init__(self, criteria):
-        self.criteria = list(criteria)
-        if not self.criteria or not all(isinstance(c, Criterion) for c in self.criteria):
-            raise ValueError(
-                "Expected `criteria` to be a list of at least one criterion of kd.stopping. "
-                f"Received: criteria={criteria!r}."
-            )
-
-    def update(self, state, check):
-        """The states of all criteria after one more check."""
-        states = state or [None] * len(self.criteria)
-        return [c.update(s, check) for c, s in zip(self.criteria, states, strict=True)]
-
     def reason(self, state):
         """Why to stop, in words, or None to go on."""
         reasons = [c.reason(s) for c, s in zip(self.criteria, state, strict=True)]
         return None if None in reasons else "; ".join(reasons)
-
-    def measures(self, state):
-        """The measures of all criteria."""
-        pairs = zip(self.criteria, state, strict=True)
-        return {name: number for c, s in pairs for name, number in c.measures(s).items()}
-
-    def monitors(self):
-        """The quantities that any of the criteria looks at."""
-        return [pair for c in self.criteria for pair in c.monitors()]
-
-    def get_config(self):
-        """The constructor's arguments."""
-        return {"criteria": [keras.saving.serialize_keras_object(c) for c in self.criteria]}
-
-    @classmethod
-    def from_config(cls, config):
-        """Makes the criterion with those that it combines."""
-        return cls([keras.saving.deserialize_keras_object(c) for c in config["criteria"]])
