@@ -58,4 +58,6 @@ def write(vector, variables, dtype):
     parts = split(vector, variables)
     for variable, part in zip(variables, parts, strict=True):
         variable.assign(xp.copied(part))
+    if all(variable.dtype == dtype for variable in variables):
+        return vector
     return join(parts, dtype)

@@ -125,9 +125,19 @@ def assign_row(variable, index, value):
 def flatten(tensors, dtype):
     """One vector of all tensors' numbers, in order; sparse gradients made dense."""
     dense = [t.todense() if hasattr(t, "todense") else t for t in tensors]
-    # Copied even if there is only one: two variables must never share a buffer, because a compiled
-    # step is given each variable's buffer to overwrite.
-    return jnp.array(jnp.concatenate([jnp.reshape(t, (-1,)).astype(dtype) for t in dense]))
+    pieces = [jnp.reshape(t, (-1,)).astype(dtype) for t in dense]
+    if not any(isinstance(piece, jax.core.Tracer) for piece in pieces):
+        # Copied even if there is only one: two variables must never share a buffer, because a
+        # compiled step is given each variable's buffer to overwrite.
+        return jnp.array(jnp.concatenate(pieces))
+    # Written piece by piece: XLA on a CPU would compute a concatenation number by number, asking of
+    # each which piece it lies in, and anew in every loop that uses it.
+    vector = jnp.zeros(sum(piece.size for piece in pieces), dtype)
+    offset = 0
+    for piece in pieces:
+        vector = jax.lax.dynamic_update_slice(vector, piece, (offset,))
+        offset += piece.size
+    return vector
 
 
 def copied(array):

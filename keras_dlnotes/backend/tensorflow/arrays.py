@@ -135,9 +135,20 @@ def assign_row(variable, index, value):
 
 def flatten(tensors, dtype):
     """One vector of all tensors' numbers, in order; sparse gradients made dense."""
-    return tf.concat(
-        [tf.cast(tf.reshape(tf.convert_to_tensor(t), (-1,)), dtype) for t in tensors], 0
-    )
+    pieces = [tf.cast(tf.reshape(tf.convert_to_tensor(t), (-1,)), dtype) for t in tensors]
+    if tf.executing_eagerly() or any(piece.shape[0] is None for piece in pieces):
+        return tf.concat(pieces, 0)
+    # Written piece by piece: XLA on a CPU would compute a concatenation number by number, asking of
+    # each which piece it lies in, and anew in every loop that uses it.
+    vector = tf.zeros((sum(piece.shape[0] for piece in pieces),), dtype)
+    offset = 0
+    for piece in pieces:
+        end = offset + piece.shape[0]
+        vector = tf.raw_ops.TensorStridedSliceUpdate(
+            input=vector, begin=[offset], end=[end], strides=[1], value=piece
+        )
+        offset = end
+    return vector
 
 
 def copied(array):
