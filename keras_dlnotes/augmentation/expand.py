@@ -98,17 +98,13 @@ def _expanded_dataset(dataset, pipeline, copies, keep_original, seed, shuffle):
 
     variants = copies + keep_original
 
-    def all_variants(images, draw):
-        """[n, ...] → [variants, n, ...]; each example shows each variant once."""
-        original = (turns(len(images), variants, [seed, draw]) == 0) & keep_original
-        return np.stack(
-            [
-                augmented(pipeline, images, chosen, np.random.default_rng([seed, draw, turn]))
-                for turn, chosen in enumerate(original)
-            ]
-        )
+    def variant(images, draw, turn):
+        """What a batch shows at one of its turns; each example shows each variant once."""
+        original = turns(len(images), variants, [seed, draw])[turn] == 0
+        generator = np.random.default_rng([seed, draw, turn])
+        return augmented(pipeline, images, original & keep_original, generator)
 
-    return datasets.expanded(dataset, all_variants, variants, seed, shuffle)
+    return datasets.expanded(dataset, variant, variants, seed, shuffle)
 
 
 def _as_arrays(data):
