@@ -35,7 +35,7 @@ def expanded(dataset, variant, variants, seed, shuffle):
             "Expected a tf.data.Dataset of pictures [height, width, channels] of known size, or "
             f"batches of them, alone or first in a tuple. Received: {dataset.element_spec}."
         )
-    cardinality = dataset.cardinality()
+    elements = dataset.cardinality()
     by_example = rank == 3
     if by_example:
         dataset = dataset.batch(_BATCH_OF_EXAMPLES)
@@ -60,6 +60,7 @@ def expanded(dataset, variant, variants, seed, shuffle):
             dataset = dataset.shuffle(_BATCHES_SHUFFLED * variants * _BATCH_OF_EXAMPLES, seed)
     if single:
         dataset = dataset.map(lambda images: images)
-    if cardinality >= 0:
-        cardinality *= variants
-    return dataset.apply(tf.data.experimental.assert_cardinality(cardinality)).prefetch(2)
+    if elements != tf.data.UNKNOWN_CARDINALITY:
+        elements *= variants if elements >= 0 else 1  # negative: it never ends
+        dataset = dataset.apply(tf.data.experimental.assert_cardinality(elements))
+    return dataset.prefetch(2)
