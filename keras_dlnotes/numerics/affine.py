@@ -158,6 +158,8 @@ def _framed(images, fill_mode, fill_value):
     framed = np.empty((count, height + 2, width + 2, channels), images.dtype)
     framed[:, 1:-1, 1:-1] = images
     if fill_mode == "constant":
+        if not np.issubdtype(images.dtype, np.floating):
+            fill_value = round(fill_value)
         framed[:, [0, -1]] = fill_value
         framed[:, :, [0, -1]] = fill_value
         return framed
