@@ -24,6 +24,7 @@ TRAINING, VALIDATION = 150, 300  # the rest of the 1797 is for the test
 SEEDS = 3
 EPOCHS = 120
 BATCH_SIZE = 50
+LOOK_EVERY = 5  # epochs, at the validation loss, where nothing depends on it
 COPIES = 8  # of each digit, the digit itself among them
 OUTLIERS = 0.15  # share of the training labels that are drawn anew
 NEAR_ZERO = 1e-3
@@ -106,6 +107,7 @@ def train(arm, data, seed, epochs):
         keras.optimizers.Adam(2e-3),
         keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         metrics=["accuracy"],
+        steps_per_execution=TRAINING // BATCH_SIZE,  # an epoch at a time: the same steps, sooner
         jit_compile=keras.backend.backend() == "jax",
     )
     callbacks = []
@@ -114,6 +116,7 @@ def train(arm, data, seed, epochs):
         callbacks = [kd.callbacks.EarlyStopping(criterion=criterion, restore_best_weights=True)]
     # As many steps for all: with eight times the examples an eighth of the epochs.
     rounds = COPIES if arm == "augmentation" else 1
+    look_every = 1 if callbacks or rounds > 1 else LOOK_EVERY
     if arm == "augmentation":
         examples = {"x": expand(x, y, COPIES, seed)}
     else:
@@ -123,6 +126,7 @@ def train(arm, data, seed, epochs):
         epochs=epochs // rounds,
         verbose=0,
         validation_data=validation,
+        validation_freq=look_every,
         validation_batch_size=VALIDATION,
         callbacks=callbacks,
     ).history
@@ -131,7 +135,7 @@ def train(arm, data, seed, epochs):
     hidden = ops.convert_to_numpy(model.layers[1](model.layers[0](test[0])))
     test_loss, accuracy = model.evaluate(*test, batch_size=2000, verbose=0)
     return Run(
-        np.repeat(history["val_loss"], rounds),
+        np.repeat(history["val_loss"], rounds * look_every),  # one for each pass
         model.evaluate(x, y, batch_size=2000, verbose=0)[0],
         test_loss,
         accuracy,

@@ -98,29 +98,28 @@ def _expanded_dataset(dataset, pipeline, copies, keep_original, seed, shuffle):
 
     variants = copies + keep_original
 
-    def all_variants(images, draw):
-        """[n, ...] → [variants, n, ...]; each example shows each variant once."""
-        original = (turns(len(images), variants, [seed, draw]) == 0) & keep_original
-        return np.stack(
-            [
-                augmented(pipeline, images, chosen, np.random.default_rng([seed, draw, turn]))
-                for turn, chosen in enumerate(original)
-            ]
-        )
+    def variant(images, draw, turn):
+        """What a batch shows at one of its turns; each example shows each variant once."""
+        original = turns(len(images), variants, [seed, draw])[turn] == 0
+        generator = np.random.default_rng([seed, draw, turn])
+        return augmented(pipeline, images, original & keep_original, generator)
 
-    return datasets.expanded(dataset, all_variants, variants, seed, shuffle)
+    return datasets.expanded(dataset, variant, variants, seed, shuffle)
 
 
 def _as_arrays(data):
     parts = data if isinstance(data, tuple) else (data,)
-    if not 1 <= len(parts) <= 3 or not hasattr(parts[0], "shape"):
+    given = tuple(part for part in parts if part is not None)
+    leaves = keras.tree.flatten(given)
+    no_pictures = not parts or not hasattr(parts[0], "shape")
+    if no_pictures or len(parts) > 3 or not all(getattr(leaf, "shape", ()) for leaf in leaves):
         raise TypeError(
             "Expected arrays x, (x, y) or (x, y, sample_weight), a keras.utils.PyDataset or a "
             f"tf.data.Dataset. Received: {type(data).__name__}"
-            f"{[type(part).__name__ for part in parts] if isinstance(data, tuple) else ''}."
+            f"{[type(part).__name__ for part in parts] if isinstance(data, tuple) else ''}. Make "
+            "arrays of lists with `numpy.array`."
         )
-    parts = tuple(part for part in parts if part is not None)
-    arrays = keras.tree.map_structure(_as_numpy, parts)
+    arrays = keras.tree.map_structure(_as_numpy, given)
     lengths = [len(array) for array in keras.tree.flatten(arrays)]
     if arrays[0].ndim not in (3, 4) or len(set(lengths)) != 1 or not lengths[0]:
         raise ValueError(

@@ -65,7 +65,8 @@ def apply_geometric(transforms, images, generator, training):
         new_size = transform.new_size(new_size)
     if new_size == tuple(size) and np.array_equal(maps, np.broadcast_to(np.eye(3), maps.shape)):
         return images
-    resampling = shared_resampling(transforms) or Resampling()
+    # Flips and crops alone take whole pixels: copied, they stay what they are, infinite ones too.
+    resampling = shared_resampling(transforms) or Resampling(interpolation="nearest")
     resample = opencv.resample if opencv.can_resample(images, resampling) else affine.resample
     return resample(images, maps, new_size, *resampling)
 

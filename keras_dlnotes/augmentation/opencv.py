@@ -45,8 +45,5 @@ def resample(images, maps, size, interpolation, fill_mode, fill_value):
     channels = images.shape[3]
     resampled = np.empty((len(images), *size, channels), images.dtype)
     for image, matrix, new in zip(images, maps, resampled, strict=True):
-        warped = cv2.warpAffine(
-            image, matrix, size[::-1], None, flags, border, (fill_value,) * channels
-        )
-        new[...] = warped if warped.ndim == 3 else warped[:, :, None]
+        cv2.warpAffine(image, matrix, size[::-1], new, flags, border, (fill_value,) * channels)
     return resampled

@@ -1,6 +1,7 @@
 """Turned pictures."""
 
 import math
+import numbers
 from dataclasses import dataclass
 
 from keras_dlnotes.augmentation.geometric import GeometricTransform, Resampling
@@ -34,8 +35,8 @@ def rotate(
     train = kd.augmentation.expand((x, y), [kd.augmentation.rotate(0.05)], copies=3)
     ```
     """
-    low, high = factor if isinstance(factor, (tuple, list)) else (-abs(factor), abs(factor))
-    if not -1 <= low <= high <= 1:
+    low, high = _bounds(factor)
+    if not -1 <= low <= high <= 1:  # also of what is not a number
         raise ValueError(
             "Expected `factor` to be a fraction of a full turn of at most 1, or the lowest and the "
             f"highest. Received: factor={factor!r}. For 10 degrees pass 10 / 360."
@@ -47,6 +48,14 @@ def rotate(
         if value not in known:
             raise ValueError(f"Expected `{name}` to be one of {known}. Received: {name}={value!r}.")
     return _Rotate(low, high, Resampling(interpolation, fill_mode, float(fill_value)))
+
+
+def _bounds(factor):
+    """The lowest and highest fraction of a turn; NaN for what is neither a number nor a pair."""
+    if isinstance(factor, numbers.Real):
+        return -abs(factor), abs(factor)
+    pair = factor if isinstance(factor, (tuple, list)) and len(factor) == 2 else [None]
+    return pair if all(isinstance(each, numbers.Real) for each in pair) else (math.nan, math.nan)
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,8 @@ import time
 import keras
 from keras.saving import serialize_keras_object
 
+from keras_dlnotes.callbacks import early_stopping_arguments as arguments
 from keras_dlnotes.callbacks import inside_fit
-from keras_dlnotes.callbacks.early_stopping_arguments import check_arguments, choose_criterion
 from keras_dlnotes.callbacks.monitored_quantities import MonitoredQuantities
 from keras_dlnotes.callbacks.report_writer import ReportWriter
 from keras_dlnotes.callbacks.stopping_state import StoppingState, fingerprint
@@ -98,10 +98,13 @@ class EarlyStopping(keras.callbacks.Callback):
         writer=None,
     ):
         super().__init__()
-        monitors = [monitor] if isinstance(monitor, str) else list(monitor)
-        modes = [mode] * len(monitors) if isinstance(mode, str) else list(mode)
-        check_arguments(monitors, modes, every, validation_data, best_weights_path)
-        criterion = choose_criterion(criterion, monitors, modes, patience, min_delta, baseline)
+        monitors, modes = arguments.monitors_and_modes(monitor, mode)
+        arguments.check_arguments(
+            monitors, start_from_epoch, every, validation_data, best_weights_path
+        )
+        criterion = arguments.choose_criterion(
+            criterion, monitors, modes, patience, min_delta, baseline
+        )
         self.monitor = monitors[0]
         self.mode = modes[0]
         self.min_delta = abs(min_delta)

@@ -1,16 +1,29 @@
 """Checks of the arguments of `EarlyStopping`."""
 
-import os
-
 from keras_dlnotes.stopping import AllOf, Criterion, Patience
 
 
-def check_arguments(monitors, modes, every, validation_data, best_weights_path):
-    """Says what is wrong with the arguments of `EarlyStopping` before `fit` starts."""
-    if not monitors or len(monitors) != len(modes):
+def monitors_and_modes(monitor, mode):
+    """The names of the monitored quantities and the direction of each, two lists."""
+    monitors = list(monitor) if isinstance(monitor, list | tuple) else [monitor]
+    modes = list(mode) if isinstance(mode, list | tuple) else [mode] * len(monitors)
+    named = monitors and all(isinstance(name, str) for name in monitors)
+    if not named or len(monitors) != len(modes):
         raise ValueError(
             "Expected `monitor` to be a name or a list of names, and `mode` one mode for all or a "
-            f"list of as many. Received: monitor={monitors}, mode={modes}."
+            f"list of as many. Received: monitor={monitor!r}, mode={mode!r}."
+        )
+    if not all(each in ("auto", "min", "max") for each in modes):
+        raise ValueError(f"Expected `mode` to be 'auto', 'min' or 'max'. Received: mode={mode!r}.")
+    return monitors, modes
+
+
+def check_arguments(monitors, start_from_epoch, every, validation_data, best_weights_path):
+    """Says what is wrong with the arguments of `EarlyStopping` before `fit` starts."""
+    if isinstance(start_from_epoch, bool) or not isinstance(start_from_epoch, int):
+        raise ValueError(
+            "Expected `start_from_epoch` to be a whole number of epochs. "
+            f"Received: start_from_epoch={start_from_epoch!r}."
         )
     if every is not None and (isinstance(every, bool) or not isinstance(every, int) or every < 1):
         raise ValueError(
@@ -23,10 +36,10 @@ def check_arguments(monitors, modes, every, validation_data, best_weights_path):
             "of an epoch. Received: validation_data=None. Pass it here as well as to `fit`, or "
             "monitor a quantity of training, such as 'loss'."
         )
-    if best_weights_path is not None and not os.fspath(best_weights_path).endswith(".weights.h5"):
+    if best_weights_path is not None and not str(best_weights_path).endswith(".weights.h5"):
         raise ValueError(
-            "Expected `best_weights_path` to end in '.weights.h5', as Keras demands. "
-            f"Received: best_weights_path={os.fspath(best_weights_path)!r}."
+            "Expected `best_weights_path` to be a path that ends in '.weights.h5', as Keras "
+            f"demands. Received: best_weights_path={best_weights_path!r}."
         )
 
 

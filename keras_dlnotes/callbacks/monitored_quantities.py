@@ -21,7 +21,8 @@ class MonitoredQuantities:
     """
 
     def __init__(self, wanted, smoothing):
-        if isinstance(smoothing, bool) or not 0 <= smoothing < 1:
+        number = isinstance(smoothing, int | float) and not isinstance(smoothing, bool)
+        if not number or not 0 <= smoothing < 1:
             raise ValueError(
                 "Expected `smoothing` to be a number in [0, 1), 0 for none. "
                 f"Received: smoothing={smoothing!r}."

@@ -27,9 +27,10 @@ class PreciseBatchStatistics(keras.callbacks.Callback):
     the like are off, as they will be at inference. Give sorted data shuffled, and batches as large
     as memory allows.
 
-    It works on this package's and on Keras's `BatchNormalization`, in nested models too. It runs
-    before each validation and at the end of each epoch that had none, before callbacks that come
-    after it. What it assigns is kept: the next step averages on from there.
+    It works on this package's and on Keras's `BatchNormalization`, in nested models too, but for
+    those with `trainable=False`, whose statistics are not to change. It runs before each validation
+    and at the end of each epoch that had none, before callbacks that come after it. What it assigns
+    is kept: the next step averages on from there.
 
     Args:
         data: Inputs as an array or a dict of them, or a tuple `(inputs, ...)`; or an iterable of
@@ -40,8 +41,8 @@ class PreciseBatchStatistics(keras.callbacks.Callback):
         every_epoch: `False` to run only once, at the end of training.
 
     Raises:
-        ValueError: if an argument is not as described, the model has no batch normalization, or
-            the data no batches.
+        ValueError: if an argument is not as described, the model has no batch normalization that
+            is trainable, or the data no batches.
 
     Example:
     ```python
@@ -53,7 +54,10 @@ class PreciseBatchStatistics(keras.callbacks.Callback):
 
     def __init__(self, data, batch_size=128, batches=None, every_epoch=True):
         super().__init__()
-        for name, value in (("batch_size", batch_size), ("batches", batches or 1)):
+        for name, value in (
+            ("batch_size", batch_size),
+            ("batches", 1 if batches is None else batches),
+        ):
             if isinstance(value, bool) or not isinstance(value, int) or value < 1:
                 raise ValueError(
                     f"Expected `{name}` to be a whole number, 1 or more. "
@@ -65,6 +69,16 @@ class PreciseBatchStatistics(keras.callbacks.Callback):
                 f"({type(data).__name__}), which is used up after one. Pass the arrays or the "
                 "dataset itself."
             )
+        if not any(hasattr(data, name) for name in ("shape", "__iter__", "__getitem__")):
+            raise ValueError(
+                "Expected inputs as an array, a tuple or a dict of them, or batches of such. "
+                f"Received: data={data!r}."
+            )
+        if batches is None and _never_ends(data):
+            raise ValueError(
+                "Expected data that come to an end, or `batches`, how many of them to take. "
+                f"Received: data={data!r}, batches=None."
+            )
         self.data = data
         self.batch_size = batch_size
         self.batches = batches
@@ -75,10 +89,14 @@ class PreciseBatchStatistics(keras.callbacks.Callback):
         """Finds the normalizations."""
         super().set_model(model)
         kinds = (BatchNormalization, keras.layers.BatchNormalization)
-        self._layers = [layer for layer in model._flatten_layers() if isinstance(layer, kinds)]
+        self._layers = [
+            layer
+            for layer in model._flatten_layers()
+            if isinstance(layer, kinds) and layer.trainable
+        ]
         if not self._layers:
             raise ValueError(
-                "Expected a model with at least one BatchNormalization. "
+                "Expected a model with at least one BatchNormalization that is trainable. "
                 f"Received: {model.name!r}. Leave the callback out."
             )
 
@@ -156,6 +174,12 @@ def _assign(layer, count, mean, variance, count_of_a_batch):
         layer.total_weight.assign(count if layer.momentum is None else count_of_a_batch)
     elif getattr(layer, "renorm", False):
         layer.moving_stddev.assign(np.sqrt(variance + layer.epsilon))
+
+
+def _never_ends(data):
+    if hasattr(data, "cardinality"):
+        return int(data.cardinality()) == -1  # tf.data.INFINITE_CARDINALITY
+    return isinstance(data, keras.utils.PyDataset) and data.num_batches is None
 
 
 def _batches_of_inputs(data, batch_size):

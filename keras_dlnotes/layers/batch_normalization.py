@@ -162,6 +162,8 @@ class BatchNormalization(keras.layers.Layer):
 
     def call(self, inputs, training=None, mask=None):
         """Normalizes the inputs."""
+        if not keras.backend.is_float_dtype(inputs.dtype):
+            inputs = ops.cast(inputs, self.compute_dtype)
         inputs = ops.cast(inputs, arithmetic_dtype(inputs.dtype))
         if training and self.trainable:
             batch = self._batch_statistics(inputs, mask)

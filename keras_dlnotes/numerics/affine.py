@@ -5,8 +5,6 @@ the *new* picture to the place of the old one that it shows, as `scipy.ndimage.a
 does: old = A · new + b, kept as one matrix [A b; 0 1].
 """
 
-from typing import NamedTuple
-
 import numpy as np
 
 FILL_MODES = ("reflect", "constant", "wrap", "nearest")
@@ -96,56 +94,76 @@ def _resampled(images, maps, size, interpolation, fill_mode, fill_value):
     rows = np.arange(size[0], dtype=dtype)[:, None]
     columns = np.arange(size[1], dtype=dtype)
     row, column = (
-        maps[:, axis, 0, None, None] * rows
-        + maps[:, axis, 1, None, None] * columns
-        + maps[:, axis, 2, None, None]
+        _folded(
+            maps[:, axis, 0, None, None] * rows
+            + (maps[:, axis, 1, None, None] * columns + maps[:, axis, 2, None, None]),
+            images.shape[1 + axis],
+            fill_mode,
+        )
         for axis in (0, 1)
     )
-    pixels = images.reshape(count * height * width, channels)
-    first = (np.arange(count, dtype=np.int32) * (height * width))[:, None, None]
+    framed = _framed(images, fill_mode, fill_value)
+    line = width + 2
+    pixels = framed.reshape(-1, channels)
+    corners = (np.arange(count) * ((height + 2) * line) + line + 1)[:, None, None]
 
-    def pixel(row, column):
-        values = pixels.take(first + row.number * width + column.number, axis=0)
-        if values.dtype != dtype:
-            values = values.astype(dtype)
-        if fill_mode == "constant":
-            values[~(row.inside & column.inside)] = fill_value
-        return values
+    def numbers(row, column):
+        numbers = row.astype(np.intp)
+        numbers *= line
+        numbers += column.astype(np.intp)
+        numbers += corners
+        return numbers
 
     if interpolation == "nearest":
         half = dtype(0.5)
-        return pixel(
-            _places(np.floor(row + half), height, fill_mode),
-            _places(np.floor(column + half), width, fill_mode),
-        )
-    above, before = np.floor(row), np.floor(column)
+        return pixels.take(numbers(np.floor(row + half), np.floor(column + half)), axis=0)
+    # At the very end of the range the pixel on and the frame beyond have the weights 0 and 1.
+    above = np.minimum(np.floor(row), height - 1)
+    before = np.minimum(np.floor(column), width - 1)
     down, right = (row - above)[..., None], (column - before)[..., None]
-    top, bottom = (_places(above + step, height, fill_mode) for step in (0, 1))
-    left, end = (_places(before + step, width, fill_mode) for step in (0, 1))
-    upper, lower = pixel(top, left), pixel(bottom, left)
-    upper += right * (pixel(top, end) - upper)
-    lower += right * (pixel(bottom, end) - lower)
-    upper += down * (lower - upper)
-    return upper
+    first = numbers(above, before)
+
+    def neighbours(offset):
+        return pixels[offset:].take(first, axis=0).astype(dtype, copy=False)
+
+    def between(values, others, share):  # in place: memory is what takes the time
+        others -= values
+        others *= share
+        values += others
+        return values
+
+    upper = between(neighbours(0), neighbours(1), right)
+    lower = between(neighbours(line), neighbours(line + 1), right)
+    return between(upper, lower, down)
 
 
-class _Places(NamedTuple):
-    """Pixels along one axis: their numbers, and which of them are the picture's own."""
+def _folded(coordinate, size, fill_mode):
+    """The place inside the picture or within a pixel of it that shows what a place outside does."""
+    if fill_mode == "nearest":
+        return np.clip(coordinate, 0, size - 1)
+    if fill_mode == "constant":
+        return np.clip(coordinate, -1, size)
+    # Not `np.mod`, which is slower by far.
+    if fill_mode == "wrap":
+        return coordinate - size * np.floor(coordinate / size)
+    half = coordinate.dtype.type(0.5)
+    from_edge = coordinate + half
+    from_edge -= 2 * size * np.floor(from_edge / (2 * size))
+    return np.minimum(from_edge, 2 * size - from_edge) - half
 
-    number: np.ndarray
-    inside: np.ndarray | None
 
-
-def _places(index, size, fill_mode):
-    """The pixels inside that whole coordinates, perhaps outside, stand for."""
-    index = index.astype(np.int32)
-    inside = (index >= 0) & (index < size) if fill_mode == "constant" else None
-    if index.min(initial=0) < 0 or index.max(initial=0) >= size:
-        if fill_mode == "reflect":
-            index = index % (2 * size)
-            index = np.minimum(index, 2 * size - 1 - index)
-        elif fill_mode == "wrap":
-            index = index % size
-        else:
-            index = np.clip(index, 0, size - 1)
-    return _Places(index, inside)
+def _framed(images, fill_mode, fill_value):
+    """The pictures with a line of pixels more on each side, as `fill_mode` says."""
+    count, height, width, channels = images.shape
+    framed = np.empty((count, height + 2, width + 2, channels), images.dtype)
+    framed[:, 1:-1, 1:-1] = images
+    if fill_mode == "constant":
+        if not np.issubdtype(images.dtype, np.floating):
+            fill_value = round(fill_value)
+        framed[:, [0, -1]] = fill_value
+        framed[:, :, [0, -1]] = fill_value
+        return framed
+    above, below = (-2, 1) if fill_mode == "wrap" else (1, -2)
+    framed[:, 0], framed[:, -1] = framed[:, above], framed[:, below]
+    framed[:, :, 0], framed[:, :, -1] = framed[:, :, above], framed[:, :, below]
+    return framed

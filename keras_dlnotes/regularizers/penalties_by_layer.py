@@ -17,6 +17,9 @@ def penalties_by_layer(model):
     Args:
         model: a built Keras model.
 
+    Raises:
+        ValueError: if the model has no weights yet.
+
     Returns:
         Dict from a layer's path to a float, in the order of the model's variables.
 
@@ -25,6 +28,11 @@ def penalties_by_layer(model):
     print(sum(kd.regularizers.penalties_by_layer(model).values()))
     ```
     """
+    if not model.built:
+        raise ValueError(
+            f"Expected a built model, whose weights are there. Received: {model!r}. Give it an "
+            "`Input`, or call it on a batch first."
+        )
     totals: dict[str, float] = {}
     for variable in model.trainable_variables:
         regularizer = variable.regularizer

@@ -11,12 +11,20 @@ class Monitored(Criterion, abc.ABC):
     Args:
         monitor: name of the quantity, or None for that of the callback.
         mode: `"min"`, `"max"` or `"auto"`, as in Keras.
+
+    Raises:
+        ValueError: if an argument is not as described.
     """
 
     def __init__(self, monitor=None, mode="auto"):
         if mode not in ("auto", "min", "max"):
             raise ValueError(
                 f"Expected `mode` to be 'auto', 'min' or 'max'. Received: mode={mode!r}."
+            )
+        if not isinstance(monitor, str | None):
+            raise ValueError(
+                "Expected `monitor` to be the name of a quantity in the logs of `fit`, or None for "
+                f"that of the callback. Received: monitor={monitor!r}."
             )
         self.monitor = monitor
         self.mode = mode

@@ -4,6 +4,7 @@ import keras
 
 from keras_dlnotes.numerics import early_stopping
 from keras_dlnotes.stopping.monitored import Monitored
+from keras_dlnotes.stopping.threshold import check_finite
 
 
 @keras.saving.register_keras_serializable(package="keras_dlnotes")
@@ -22,7 +23,8 @@ class Patience(Monitored):
         mode: `"min"`, `"max"` or `"auto"`, as in Keras.
 
     Raises:
-        ValueError: if `patience` is not a number of at least 0, or `mode` is unknown.
+        ValueError: if `patience` is not a number of at least 0, `min_delta` or `baseline` is no
+            finite number, or `mode` is unknown.
 
     Example:
     ```python
@@ -32,14 +34,14 @@ class Patience(Monitored):
 
     def __init__(self, patience=0, min_delta=0, baseline=None, monitor=None, mode="auto"):
         super().__init__(monitor, mode)
-        if isinstance(patience, bool) or not isinstance(patience, int | float) or patience < 0:
+        if isinstance(patience, bool) or not isinstance(patience, int | float) or not patience >= 0:
             raise ValueError(
                 "Expected `patience` to be a number of checks, at least 0. "
                 f"Received: patience={patience!r}."
             )
         self.patience = patience
-        self.min_delta = abs(min_delta)
-        self.baseline = baseline
+        self.min_delta = abs(check_finite("min_delta", min_delta))
+        self.baseline = None if baseline is None else check_finite("baseline", baseline)
 
     def follow(self, state, error, check):
         """Best error, checks since, and whether this one improved on it."""

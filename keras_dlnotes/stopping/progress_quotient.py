@@ -45,6 +45,11 @@ class ProgressQuotient(Monitored):
         super().__init__(monitor, mode)
         self.alpha = check_above_zero("alpha", alpha)
         self.strip = check_count("strip", strip)
+        if not isinstance(training_monitor, str):
+            raise ValueError(
+                "Expected `training_monitor` to be the name of the training error in the logs of "
+                f"`fit`. Received: training_monitor={training_monitor!r}."
+            )
         self.training_monitor = training_monitor
 
     def follow(self, state, error, check):

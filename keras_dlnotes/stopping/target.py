@@ -1,11 +1,10 @@
 """Good enough."""
 
-import math
-
 import keras
 
 from keras_dlnotes.numerics import early_stopping
 from keras_dlnotes.stopping.monitored import Monitored
+from keras_dlnotes.stopping.threshold import check_finite
 
 
 @keras.saving.register_keras_serializable(package="keras_dlnotes")
@@ -30,10 +29,7 @@ class Target(Monitored):
 
     def __init__(self, value=0.0, monitor=None, mode="auto"):
         super().__init__(monitor, mode)
-        number = isinstance(value, int | float) and not isinstance(value, bool)
-        if not number or not math.isfinite(value):
-            raise ValueError(f"Expected `value` to be a finite number. Received: value={value!r}.")
-        self.value = float(value)
+        self.value = float(check_finite("value", value))
 
     def follow(self, state, error, check):
         """The value, and whether it is good enough."""

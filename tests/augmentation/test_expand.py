@@ -135,6 +135,10 @@ def test_tf_data_on_every_backend(batched):
         np.testing.assert_array_equal(runs[0][part], runs[2][part])
         np.testing.assert_array_equal(runs[1][part], runs[3][part])
         assert not np.array_equal(runs[0][part], runs[1][part])
+    # A source whose length nobody knows, and one that never ends.
+    unknown = expand(source.filter(lambda *_: True), [flip()], copies=1, seed=0)
+    assert len(list(unknown)) == 2 * len(source)
+    assert len(list(expand(source.repeat(), [flip()], copies=1, seed=0).take(30))) == 30
     with pytest.raises(ValueError, match="of known size"):
         expand(tf.data.Dataset.from_tensor_slices({"x": np.zeros(3)}), [flip()])
 
@@ -193,6 +197,9 @@ def test_rotations_of_two_kinds_are_done_one_after_the_other():
         (ValueError, "`height`", lambda x: crop(0, 3)),
         (ValueError, "`mode`", lambda x: flip("sideways")),
         (ValueError, "`factor`", lambda x: rotate(10)),
+        (ValueError, "`factor`", lambda x: rotate("0.1")),
+        (ValueError, "`factor`", lambda x: rotate((0.1,))),
+        (TypeError, "of lists with `numpy.array`", lambda x: expand((x, [0] * len(x)), [flip()])),
         (ValueError, "`fill_mode`", lambda x: rotate(0.1, "mirror")),
         (ValueError, "`data_format`", lambda x: expand(x, [flip()], data_format="NHWC")),
         (ValueError, "no further arguments", lambda x: expand(Source(), [flip()], workers=2)),

@@ -102,11 +102,35 @@ def test_batches_in_every_form_and_only_at_the_end():
         assert float(model.layers[1].total_weight) == taken.size / 4
 
 
+class Endless(keras.utils.PyDataset):
+    num_batches = None
+
+    def __getitem__(self, index):
+        return (data(),)
+
+
+def test_frozen_normalizations_keep_their_statistics():
+    model = network(BatchNormalization())
+    first, second = model.layers[1], model.layers[-1].layers[1]
+    first.trainable = False
+    callback = PreciseBatchStatistics(data())
+    callback.set_model(model)
+    callback.recompute()
+    assert float(first.total_weight) == 0
+    assert np.all(ops.convert_to_numpy(second.moving_mean) != 0)
+
+
 def test_what_is_refused():
     with pytest.raises(ValueError, match="iterator"):
         PreciseBatchStatistics(iter([data()]))
-    with pytest.raises(ValueError, match="`batches`"):
-        PreciseBatchStatistics(data(), batches=-1)
+    for batches in (-1, 0):
+        with pytest.raises(ValueError, match="`batches`"):
+            PreciseBatchStatistics(data(), batches=batches)
+    with pytest.raises(ValueError, match="Expected inputs as an array"):
+        PreciseBatchStatistics(3)
+    with pytest.raises(ValueError, match="come to an end"):
+        PreciseBatchStatistics(Endless())
+    assert PreciseBatchStatistics(Endless(), batches=2).batches == 2
     callback = PreciseBatchStatistics(data())
     with pytest.raises(ValueError, match="at least one BatchNormalization"):
         callback.set_model(keras.Sequential([layers.Dense(1)]))

@@ -134,6 +134,11 @@ def test_statistics_in_32_bits(policy):
     np.testing.assert_allclose(numpy_of(layer.moving_mean), exact.mean(0), rtol=1e-4)
 
 
+def test_whole_numbers_are_normalized_too():
+    outputs = numpy_of(BatchNormalization()(np.arange(6).reshape(3, 2), training=True))
+    np.testing.assert_allclose(outputs[:, 0], np.array([-2, 0, 2]) / np.sqrt(8 / 3 + 1e-3), 1e-5)
+
+
 def test_no_positions_change_nothing():
     layer = BatchNormalization()
     inputs = drawn(4, 3)

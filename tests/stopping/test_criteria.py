@@ -185,6 +185,11 @@ def test_combinations_survive_serialization():
     [
         (lambda: stopping.Patience(-1), "patience"),
         (lambda: stopping.Patience("3"), "patience"),
+        (lambda: stopping.Patience(math.nan), "patience"),
+        (lambda: stopping.Patience(1, min_delta=None), "min_delta"),
+        (lambda: stopping.Patience(1, baseline="0.5"), "baseline"),
+        (lambda: stopping.UpStrips(monitor=3), "monitor"),
+        (lambda: stopping.ProgressQuotient(training_monitor=None), "training_monitor"),
         (lambda: stopping.Patience(1, mode="lowest"), "mode"),
         (lambda: stopping.GeneralizationLoss(0), "alpha"),
         (lambda: stopping.ProgressQuotient(math.nan), "alpha"),

@@ -7,14 +7,14 @@ _BATCH_OF_EXAMPLES = 32
 _BATCHES_SHUFFLED = 8
 
 
-def expanded(dataset, all_variants, variants, seed, shuffle):
+def expanded(dataset, variant, variants, seed, shuffle):
     """A dataset in which each example comes `variants` times.
 
     Args:
         dataset: A `tf.data.Dataset` of tensors or tuples, the pictures first: batches
             `[n, height, width, channels]`, or examples of three axes.
-        all_variants: From a NumPy batch and a whole number that is new every time to the stacked
-            variants of the batch, `[variants, n, ...]`.
+        variant: From a NumPy batch, a whole number that is new every time, and the number of one
+            of its variants to that variant of the batch, `[n, ...]`.
         variants: How many there are.
         seed: Of those numbers and of the shuffling.
         shuffle: Whether the result is shuffled, within a buffer.
@@ -35,30 +35,32 @@ def expanded(dataset, all_variants, variants, seed, shuffle):
             "Expected a tf.data.Dataset of pictures [height, width, channels] of known size, or "
             f"batches of them, alone or first in a tuple. Received: {dataset.element_spec}."
         )
-    cardinality = dataset.cardinality()
+    elements = dataset.cardinality()
     by_example = rank == 3
     if by_example:
         dataset = dataset.batch(_BATCH_OF_EXAMPLES)
-    sample = all_variants(np.zeros([1, *spec.shape[-3:]], spec.dtype.as_numpy_dtype), 0)
+    sample = variant(np.zeros([1, *spec.shape[-3:]], spec.dtype.as_numpy_dtype), 0, 0)
 
-    def expand_batch(batch, draw):
-        images = tf.numpy_function(all_variants, (batch[0], draw), sample.dtype, stateful=False)
-        images.set_shape([variants, batch[0].shape[0], *sample.shape[2:]])
-        return images, batch[1:]
+    def in_turn(batch, draw):
+        return tf.data.Dataset.range(variants).map(lambda turn: (batch, draw, turn))
 
-    def one_after_the_other(images, rest):
-        return tf.data.Dataset.from_tensor_slices(images).map(lambda each: (each, *rest))
+    def augment(batch, draw, turn):
+        images = tf.numpy_function(variant, (batch[0], draw, turn), sample.dtype, stateful=False)
+        images.set_shape([batch[0].shape[0], *sample.shape[1:]])
+        return (images, *batch[1:])
 
     draws = tf.data.Dataset.random(seed, rerandomize_each_iteration=True)
-    dataset = tf.data.Dataset.zip((dataset, draws)).map(expand_batch, num_parallel_calls=2)
-    dataset = dataset.flat_map(one_after_the_other)
-    buffer = _BATCHES_SHUFFLED * variants
+    dataset = tf.data.Dataset.zip((dataset, draws)).flat_map(in_turn)
+    if shuffle:  # before pictures are made: the buffer then holds no copies of any
+        dataset = dataset.shuffle(_BATCHES_SHUFFLED * variants, seed)
+    dataset = dataset.map(augment, num_parallel_calls=tf.data.AUTOTUNE)
     if by_example:
-        dataset, buffer = dataset.unbatch(), buffer * _BATCH_OF_EXAMPLES
-    if shuffle:
-        dataset = dataset.shuffle(buffer, seed)
+        dataset = dataset.unbatch()
+        if shuffle:
+            dataset = dataset.shuffle(_BATCHES_SHUFFLED * variants * _BATCH_OF_EXAMPLES, seed)
     if single:
         dataset = dataset.map(lambda images: images)
-    if cardinality >= 0:
-        cardinality *= variants
-    return dataset.apply(tf.data.experimental.assert_cardinality(cardinality)).prefetch(2)
+    if elements != tf.data.UNKNOWN_CARDINALITY:
+        elements *= variants if elements >= 0 else 1  # negative: it never ends
+        dataset = dataset.apply(tf.data.experimental.assert_cardinality(elements))
+    return dataset.prefetch(2)
