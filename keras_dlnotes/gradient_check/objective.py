@@ -33,6 +33,7 @@ class Objective:
         self._training = training
         self.dtype = dtype
         self._compile_loss = compile_loss
+        self.seed = seed
         self._random = np.random.default_rng(seed)
         self._projections: list[Any] = []
         self._batch = keras.tree.map_structure(self._leaf, batch)

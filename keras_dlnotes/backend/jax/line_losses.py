@@ -60,7 +60,7 @@ def over_rows(function, way):
     if way == "eager":
 
         def run(constants, rows):
-            return jnp.stack([function(constants, row) for row in zip(*rows, strict=True)])
+            return jnp.stack([function(constants, row) for row in rows])
     elif way == "loop":
         run = _compiled(lambda constants, rows: jax.lax.map(lambda r: function(constants, r), rows))
     else:
@@ -93,16 +93,6 @@ def slope_function(function, vectors):
         return sum(jnp.vdot(g, v) for g, v in zip(gradients, vectors, strict=True))
 
     return slope
-
-
-def moved(value, direction, offset, low, high, step):
-    """A part of an array moved: value + step * direction for the numbers in [low, high).
-
-    Numbers are counted through all arrays; this one's first has the number `offset`.
-    """
-    places = offset + jnp.arange(value.size, dtype="int32").reshape(value.shape)
-    inside = (places >= low) & (places < high)
-    return value + jnp.where(inside, step * direction, 0.0)
 
 
 def constant(array):

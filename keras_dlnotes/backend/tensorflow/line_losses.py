@@ -31,8 +31,8 @@ def _compiled(function):
 
     def run(constants, *rows):
         if not concrete:
-            # Vectors are rows, whose number is left open; Keras's own steps do without autograph.
-            specs = [[tf.TensorSpec([None], v.dtype) for v in vectors] for vectors in rows]
+            # The number of rows is left open; Keras's own steps do without autograph.
+            specs = [tf.TensorSpec([None, *r.shape[1:]], r.dtype) for r in rows]
             traced = tf.function(function, autograph=False)
             concrete.append(traced.get_concrete_function(constants, *specs))
         return concrete[0](constants, *rows)
@@ -53,7 +53,7 @@ def over_rows(function, way):
     if way == "eager":
 
         def run(constants, rows):
-            return tf.stack([function(constants, row) for row in zip(*rows, strict=True)])
+            return tf.stack([function(constants, row) for row in rows])
     else:
 
         def traced(constants, rows):
@@ -71,7 +71,7 @@ def over_rows(function, way):
         level = logger.level
         logger.setLevel("CRITICAL")  # an operation that cannot be vectorized is no error here
         try:
-            losses = run(constants, [tf.convert_to_tensor(r) for r in rows])
+            losses = run(constants, tf.convert_to_tensor(rows))
         finally:
             logger.setLevel(level)
         return np.asarray(losses, "float64")
@@ -115,16 +115,6 @@ def slope_function(function, vectors):
         return tf.add_n([tf.reduce_sum(g * v) for g, v in zip(gradients, vectors, strict=True)])
 
     return slope
-
-
-def moved(value, direction, offset, low, high, step):
-    """A part of an array moved: value + step * direction for the numbers in [low, high).
-
-    Numbers are counted through all arrays; this one's first has the number `offset`.
-    """
-    places = offset + tf.reshape(tf.range(tf.size(value)), value.shape)
-    inside = tf.cast((places >= low) & (places < high), value.dtype)
-    return value + step * inside * direction
 
 
 def constant(array):

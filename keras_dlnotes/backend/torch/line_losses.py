@@ -10,6 +10,7 @@ import warnings
 import numpy as np
 import torch
 from keras.src.backend.torch.core import get_device
+from torch.overrides import TorchFunctionMode
 
 # How rows can be evaluated, fastest first. The next is taken where one fails.
 WAYS = ("vectorized", "eager")
@@ -35,7 +36,10 @@ def same_random_numbers():
     Keras's dropout draws from it where no seed was given.
     """
     with torch.random.fork_rng():
-        torch.manual_seed(0)
+        # What `torch.manual_seed` does, without the milliseconds that its other devices take.
+        torch.default_generator.manual_seed(0)
+        if torch.cuda.is_initialized():
+            torch.cuda.manual_seed_all(0)
         yield
 
 
@@ -51,19 +55,34 @@ def over_rows(function, way):
     """
 
     def run(constants, rows):
-        with torch.no_grad():
-            if way == "vectorized":
-                with warnings.catch_warnings():
-                    warnings.filterwarnings("ignore", "There is a performance drop")
-                    vectorized = torch.vmap(function, in_dims=(None, 0), randomness="same")
-                    return vectorized(constants, rows)
-            return torch.stack([function(constants, row) for row in zip(*rows, strict=True)])
+        if way == "vectorized":
+            with _AnyLayout(), warnings.catch_warnings():
+                warnings.filterwarnings("ignore", "There is a performance drop")
+                vectorized = torch.vmap(function, in_dims=(None, 0), randomness="same")
+                return vectorized(constants, rows)
+        return torch.stack([function(constants, row) for row in rows])
 
     def evaluate(constants, rows):
-        rows = tuple(torch.as_tensor(r, device=get_device()) for r in rows)
-        return run(constants, rows).detach().cpu().numpy().astype("float64")
+        with torch.no_grad():
+            return run(constants, constant(rows)).cpu().numpy().astype("float64")
 
     return evaluate
+
+
+class _AnyLayout(TorchFunctionMode):
+    """Scope in which each layout in memory will do: vmap does not know what it is.
+
+    Keras asks for "channels last" in convolutions.
+    """
+
+    def __torch_function__(self, function, types, arguments=(), options=None):
+        options = options or {}
+        if function in _ABOUT_LAYOUT and "memory_format" in options:
+            options = {k: v for k, v in options.items() if k != "memory_format"}
+        return function(*arguments, **options)
+
+
+_ABOUT_LAYOUT = (torch.Tensor.is_contiguous, torch.Tensor.contiguous)
 
 
 def gradient_function(function, way):
@@ -104,18 +123,6 @@ def slope_function(function, vectors):
         return total
 
     return slope
-
-
-def moved(value, direction, offset, low, high, step):
-    """A part of an array moved: value + step * direction for the numbers in [low, high).
-
-    Numbers are counted through all arrays; this one's first has the number `offset`.
-    """
-    places = offset + torch.arange(value.numel(), dtype=torch.int32, device=value.device).reshape(
-        value.shape
-    )
-    inside = (places >= low) & (places < high)
-    return value + torch.where(inside, step * direction, 0.0)
 
 
 def constant(array):
