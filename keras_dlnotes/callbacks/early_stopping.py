@@ -7,6 +7,7 @@ import time
 import keras
 from keras.saving import serialize_keras_object
 
+from keras_dlnotes.backend import active
 from keras_dlnotes.callbacks import inside_fit
 from keras_dlnotes.callbacks.early_stopping_arguments import check_arguments, choose_criterion
 from keras_dlnotes.callbacks.monitored_quantities import MonitoredQuantities
@@ -175,7 +176,7 @@ class EarlyStopping(keras.callbacks.Callback):
         before, self._batches = self._batches, self._batches + batch - self._batch
         self._batch = batch
         if self.reason is None and self._batches // self.every > before // self.every:
-            inside_fit.sync(self.model)
+            active.fit_batches.sync_variables(self.model)
             self._check(self._epoch, logs or {})
 
     def on_epoch_end(self, epoch, logs=None):

@@ -5,6 +5,7 @@ import warnings
 
 import keras
 
+from keras_dlnotes.backend import active
 from keras_dlnotes.gradient_check import check_gradients
 from keras_dlnotes.instrumentation import NextBatch
 from keras_dlnotes.summaries import EventFileWriter
@@ -104,8 +105,7 @@ class GradientCheck(keras.callbacks.Callback):
         if not due:
             return
         if self.data is not None:
-            if hasattr(self.model, "jax_state_sync"):
-                self.model.jax_state_sync()
+            active.fit_batches.sync_variables(self.model)
             self._check(due, self.data)
         else:
             self._next_batch = NextBatch(self.model, lambda data: self._check(due, data))

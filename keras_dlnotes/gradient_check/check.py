@@ -9,6 +9,7 @@ import keras
 import numpy as np
 
 from keras_dlnotes.backend import active
+from keras_dlnotes.backend.always_recording import always_recording
 from keras_dlnotes.gradient_check.error_line import one_line
 from keras_dlnotes.gradient_check.objective import Objective
 from keras_dlnotes.gradient_check.part_check import PartCheck
@@ -148,6 +149,7 @@ def _check(dtype, options, settings, progress):
     subject = options["subject"]
     layers, losses, compile_loss = _parts_with_policies(subject)
     with contextlib.ExitStack() as stack:
+        stack.enter_context(always_recording())
         stack.enter_context(computing_in(dtype, layers, losses))
         if compile_loss is not None:
             # A loss builds itself when it is called first; the model's own stays as it is.

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from keras_dlnotes.backend import active
+from keras_dlnotes.gradient_check.row_programs import RowPrograms
 from keras_dlnotes.gradient_check.shadow import PRECISIONS
 from keras_dlnotes.numerics.central_differences import (
     NOISE_POINTS,
@@ -68,12 +69,11 @@ class LineLosses:
         self.precision = PRECISIONS[dtype]
         self._dtype = dtype
         self._function = function
+        self._programs = RowPrograms(function)
         self._seed = seed
         self._progress = progress
         self._activations = _ACTIVATIONS_PER_DATUM * data_size
-        self._ways = list(backend.WAYS)
         self._gradient_way = None
-        self._runs: dict[int | None, Any] = {}
         self.evaluations = 0
 
     def point(self, tensors):
@@ -118,7 +118,7 @@ class LineLosses:
             if point.loss is None or _is_same(point, losses[0], self.targets):
                 return float(losses[0]), losses[1:]
             # Not the same in the vectorised program: a fault of that, unless the loss is random.
-            if not self.use_next_way():
+            if not self._programs.use_next_way():
                 raise NotDeterministicError(abs(losses[0] - point.loss))
 
     def _on_lines(self, point, directions, low, high, steps):
@@ -138,7 +138,7 @@ class LineLosses:
             if backend.COMPILES_BY_ROW_COUNT:
                 padding = np.zeros((most - count, *rows.shape[1:]), self._dtype)
                 rows = np.concatenate([rows, padding])
-            results.append(self._evaluate(key, constants, rows)[:count])
+            results.append(self._programs(key, constants, rows)[:count])
             self.evaluations += count
             self._progress(count)
         return np.concatenate(results)
@@ -156,48 +156,10 @@ class LineLosses:
             row[a:b] = step * direction[a:b]
         return rows.reshape(-1, *directions[j].shape)
 
-    def _evaluate(self, key, constants, rows):
-        while True:
-            try:
-                if key not in self._runs:
-                    function = self._moved_whole if key is None else self._moved_in_part(key)
-                    self._runs[key] = backend.over_rows(function, self._ways[0])
-                return self._runs[key](constants, rows)
-            except Exception:
-                if not self.use_next_way():
-                    raise
-
-    def use_next_way(self):
-        """Gives up the present way to evaluate rows; False where there is no other."""
-        if len(self._ways) == 1:
-            return False
-        self._ways.pop(0)
-        self._runs.clear()
-        return True
-
     @property
     def way(self):
         """How rows are evaluated: "vectorized", "loop" or "eager"."""
-        return self._ways[0]
-
-    def _moved_whole(self, constants, steps):
-        """The loss where each target is moved by its step along its direction."""
-        values, directions = constants[: len(self.targets)], constants[len(self.targets) :]
-        return self._function(
-            [v + steps[k] * d for k, (v, d) in enumerate(zip(values, directions, strict=True))]
-        )
-
-    def _moved_in_part(self, j):
-        """The loss where something is added to target j, and all others are the same in all rows.
-
-        So all that comes before the target is computed once, and what comes after it has weights
-        that are not moved: the rows are only more examples to it.
-        """
-
-        def function(constants, move):
-            return self._function([*constants[:j], constants[j] + move, *constants[j + 1 :]])
-
-        return function
+        return self._programs.way
 
     def on_device(self, array):
         """A NumPy array in the precision of the check."""

@@ -34,7 +34,7 @@ class PartCheck:
         function: takes the list of the targets' tensors and returns a scalar.
         objective: the `Objective` that it is a part of.
         tensors: the targets' values on the device.
-        directions: how many random directions are tried over each target; None for as many as needed.
+        directions: how many random directions over each target; None for as many as needed.
         every_coordinate: compare all coordinates one by one.
         progress: called with numbers of evaluations.
     """

@@ -1,16 +1,12 @@
-"""A scalar function evaluated at many points at once, and its gradient; for gradient checks.
-
-A point is a row of a few numbers, from which the function itself makes the large arrays, so that
-no large array is made for all points outside the compiled program.
-"""
+"""A scalar function evaluated at many points at once, and its gradient; for gradient checks."""
 
 import contextlib
 
 import numpy as np
 import tensorflow as tf
 
-# How rows can be evaluated, fastest first. The next is taken where one fails.
-WAYS = ("vectorized", "loop", "eager")
+# How many rows can be evaluated at once, fastest first.
+WAYS = ("vectorized", "loop")
 # A program is compiled anew for each number of rows.
 COMPILES_BY_ROW_COUNT = False
 
@@ -44,27 +40,22 @@ def over_rows(function, way):
     """A function of constants and one row, made to take many rows.
 
     Args:
-        function: takes a list of arrays and a tuple of scalars, and returns a scalar.
+        function: takes a list of arrays and an array, the row, and returns a scalar.
         way: one of `WAYS`.
 
     Returns:
-        Takes the list of arrays and a tuple of NumPy vectors, and returns a NumPy vector.
+        Takes the list of arrays and a NumPy array of rows, and returns a NumPy vector.
     """
-    if way == "eager":
 
-        def run(constants, rows):
-            return tf.stack([function(constants, row) for row in rows])
-    else:
+    def every(constants, rows):
+        def one(row):
+            return function(constants, row)
 
-        def traced(constants, rows):
-            def one(row):
-                return function(constants, row)
+        if way == "loop":
+            return tf.map_fn(one, rows, fn_output_signature=constants[0].dtype)
+        return tf.vectorized_map(one, rows, fallback_to_while_loop=False)
 
-            if way == "loop":
-                return tf.map_fn(one, rows, fn_output_signature=constants[0].dtype)
-            return tf.vectorized_map(one, rows, fallback_to_while_loop=False)
-
-        run = _compiled(traced)
+    run = _compiled(every)
 
     def evaluate(constants, rows):
         logger = tf.get_logger()

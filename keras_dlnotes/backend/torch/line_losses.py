@@ -1,8 +1,4 @@
-"""A scalar function evaluated at many points at once, and its gradient; for gradient checks.
-
-A point is a row of a few numbers, from which the function itself makes the large arrays, so that
-no large array is made for all points outside the compiled program.
-"""
+"""A scalar function evaluated at many points at once, and its gradient; for gradient checks."""
 
 import contextlib
 import warnings
@@ -12,8 +8,8 @@ import torch
 from keras.src.backend.torch.core import get_device
 from torch.overrides import TorchFunctionMode
 
-# How rows can be evaluated, fastest first. The next is taken where one fails.
-WAYS = ("vectorized", "eager")
+# How many rows can be evaluated at once, fastest first.
+WAYS = ("vectorized",)
 # A program is compiled anew for each number of rows.
 COMPILES_BY_ROW_COUNT = False
 
@@ -47,23 +43,17 @@ def over_rows(function, way):
     """A function of constants and one row, made to take many rows.
 
     Args:
-        function: takes a list of arrays and a tuple of scalars, and returns a scalar.
+        function: takes a list of arrays and an array, the row, and returns a scalar.
         way: one of `WAYS`.
 
     Returns:
-        Takes the list of arrays and a tuple of NumPy vectors, and returns a NumPy vector.
+        Takes the list of arrays and a NumPy array of rows, and returns a NumPy vector.
     """
-
-    def run(constants, rows):
-        if way == "vectorized":
-            with _AnyLayout(), warnings.catch_warnings():
-                warnings.filterwarnings("ignore", "There is a performance drop")
-                vectorized = torch.vmap(function, in_dims=(None, 0), randomness="same")
-                return vectorized(constants, rows)
-        return torch.stack([function(constants, row) for row in rows])
+    run = torch.vmap(function, in_dims=(None, 0), randomness="same")
 
     def evaluate(constants, rows):
-        with torch.no_grad():
+        with torch.no_grad(), _AnyLayout(), warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "There is a performance drop")
             return run(constants, constant(rows)).cpu().numpy().astype("float64")
 
     return evaluate
