@@ -9,9 +9,9 @@ Two networks, an MLP with about 100,000 parameters and a small CNN, the same wei
 - `check_gradients`: the whole-model verdict of this package (random directions, every variable);
 - torch's `gradcheck(fast_mode=True)`: its whole-model verdict on the same network in float64;
 - `check_gradients(every_coordinate=True)`, torch's `gradcheck(fast_mode=False)` and the plain loop:
-  every single coordinate; of the MLP those of the first layer, below which nothing can be saved. The
-  last two are timed on a part of the first kernel's coordinates, as printed, and all are compared
-  by their time per coordinate.
+  every single coordinate, of the MLP those of the first layer, which cost the most. The last two
+  are timed on a part of the first kernel's coordinates, as printed, and all are compared by their
+  time per coordinate.
 
 Printed are medians of the times, their ratios, and the most memory that each took beyond the
 process as it was before (its resident set, watched from a thread).
