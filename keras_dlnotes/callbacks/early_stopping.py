@@ -7,6 +7,7 @@ import time
 import keras
 from keras.saving import serialize_keras_object
 
+from keras_dlnotes.backend import active
 from keras_dlnotes.callbacks import early_stopping_arguments as arguments
 from keras_dlnotes.callbacks import inside_fit
 from keras_dlnotes.callbacks.monitored_quantities import MonitoredQuantities
@@ -178,7 +179,7 @@ class EarlyStopping(keras.callbacks.Callback):
         before, self._batches = self._batches, self._batches + batch - self._batch
         self._batch = batch
         if self.reason is None and self._batches // self.every > before // self.every:
-            inside_fit.sync(self.model)
+            active.fit_batches.sync_variables(self.model)
             self._check(self._epoch, logs or {})
 
     def on_epoch_end(self, epoch, logs=None):

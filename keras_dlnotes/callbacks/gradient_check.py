@@ -1,10 +1,12 @@
 """Checks a model's gradients while it trains."""
 
+import inspect
 import re
 import warnings
 
 import keras
 
+from keras_dlnotes.backend import active
 from keras_dlnotes.gradient_check import check_gradients
 from keras_dlnotes.instrumentation import NextBatch
 from keras_dlnotes.summaries import EventFileWriter
@@ -46,6 +48,7 @@ class GradientCheck(keras.callbacks.Callback):
             not be made, of which a warning tells.
 
     Raises:
+        TypeError: if an option is none of `check_gradients`.
         ValueError: if an argument is not as described, or `fit` runs under a TensorFlow
             distribution strategy and `data` is None.
 
@@ -76,8 +79,19 @@ class GradientCheck(keras.callbacks.Callback):
                 f"`samples` must be a whole number of examples, 1 or more, or None for all. "
                 f"Received: samples={samples!r}."
             )
+        if not (data is None or (isinstance(data, tuple | list) and len(data) in (2, 3))):
+            raise ValueError(
+                "`data` must be (x, y) or (x, y, sample_weight), or None for the next batch. "
+                f"Received: data of type {type(data).__name__}."
+            )
+        unknown = set(options) - set(inspect.signature(check_gradients).parameters)
+        if unknown:
+            raise TypeError(
+                "Expected further arguments of `check_gradients`. Received: "
+                f"{', '.join(sorted(unknown))}."
+            )
         self.data = data
-        self.at = (at,) if isinstance(at, str) else tuple(at)
+        self.at = tuple(at) if isinstance(at, tuple | list | set) else (at,)
         self.samples = samples
         self.action = action
         self.log_dir = log_dir
@@ -104,8 +118,7 @@ class GradientCheck(keras.callbacks.Callback):
         if not due:
             return
         if self.data is not None:
-            if hasattr(self.model, "jax_state_sync"):
-                self.model.jax_state_sync()
+            active.fit_batches.sync_variables(self.model)
             self._check(due, self.data)
         else:
             self._next_batch = NextBatch(self.model, lambda data: self._check(due, data))

@@ -5,13 +5,8 @@ import os
 import keras
 from keras import ops
 
+from keras_dlnotes.backend import active
 from keras_dlnotes.instrumentation.patch import patched
-
-
-def sync(model):
-    """Brings weights and metrics into the model's variables, from where JAX's trainer has them."""
-    if hasattr(model, "jax_state_sync"):
-        model.jax_state_sync()
 
 
 def train_step_number(model):
@@ -31,7 +26,7 @@ def evaluate(model, data):
     Returns:
         Dict from a metric's name to its value.
     """
-    sync(model)
+    active.fit_batches.sync_variables(model)
     # Evaluation resets the very metrics in which training adds up its own.
     variables = [variable for metric in model.metrics for variable in metric.variables]
     before = [ops.convert_to_numpy(variable).copy() for variable in variables]

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_dlnotes.backend import active
 from keras_dlnotes.backend.arithmetic_dtype import arithmetic_dtype
 from keras_dlnotes.instrumentation.patch import patched
 from keras_dlnotes.layers import BatchNormalization
@@ -118,8 +119,7 @@ class PreciseBatchStatistics(keras.callbacks.Callback):
 
     def _run_if(self, wanted):
         if wanted and self._stale:
-            if hasattr(self.model, "jax_state_sync"):
-                self.model.jax_state_sync()
+            active.fit_batches.sync_variables(self.model)
             self.recompute()
             self._stale = False
 

@@ -9,6 +9,8 @@ import keras
 import numpy as np
 
 from keras_dlnotes.backend import active
+from keras_dlnotes.backend.always_recording import always_recording
+from keras_dlnotes.gradient_check.arguments import check_counts, checked_subject
 from keras_dlnotes.gradient_check.error_line import one_line
 from keras_dlnotes.gradient_check.objective import Objective
 from keras_dlnotes.gradient_check.part_check import PartCheck
@@ -27,7 +29,7 @@ def check_gradients(
     training=True,
     inputs=None,
     second_order=False,
-    directions=2,
+    directions=None,
     every_coordinate=False,
     seed=0,
     verbose="auto",
@@ -65,7 +67,8 @@ def check_gradients(
         inputs: whether the gradient by the floating-point inputs is checked too; None for yes,
             except for models.
         second_order: whether the second derivatives, as Hessian-vector products, are checked too.
-        directions: number of random directions over each variable.
+        directions: number of random directions over each variable; None for one, and a second if
+            anywhere the first agrees no better than to a thirtieth of what is allowed.
         every_coordinate: compare each single coordinate, which takes long.
         seed: of directions and projections.
         verbose: 1 for a progress line where it takes longer than a second, 0 for none, "auto" for
@@ -76,7 +79,8 @@ def check_gradients(
 
     Raises:
         TypeError: if `subject` is none of these.
-        ValueError: if there is nothing to differentiate, or targets are missing or too many.
+        ValueError: if there is nothing to differentiate, targets are missing or too many, or
+            another argument is not as described.
 
     Example:
     ```python
@@ -91,14 +95,16 @@ def check_gradients(
     """
     start = time.perf_counter()
     batch = {"x": x, "y": y, "sample_weight": sample_weight}
-    subject, with_inputs = _checked_arguments(subject, x, y, inputs)
+    subject = checked_subject(subject, batch)
+    check_counts(directions, seed)
+    is_model = isinstance(subject, keras.Model)
     _build(subject, batch)
     progress = Progress(verbose)
     options = {
         "subject": subject,
         "batch": batch,
         "training": training,
-        "with_inputs": with_inputs,
+        "with_inputs": not is_model if inputs is None else inputs,
         "seed": seed,
     }
     settings = (directions, every_coordinate, second_order)
@@ -147,6 +153,7 @@ def _check(dtype, options, settings, progress):
     subject = options["subject"]
     layers, losses, compile_loss = _parts_with_policies(subject)
     with contextlib.ExitStack() as stack:
+        stack.enter_context(always_recording())
         stack.enter_context(computing_in(dtype, layers, losses))
         if compile_loss is not None:
             # A loss builds itself when it is called first; the model's own stays as it is.
@@ -220,36 +227,6 @@ def _parts_with_policies(subject):
     compile_loss = getattr(subject, "_compile_loss", None)
     user_losses = keras.tree.flatten(getattr(compile_loss, "_user_loss", None))
     return layers, [loss for loss in user_losses if isinstance(loss, keras.Loss)], compile_loss
-
-
-def _checked_arguments(subject, x, y, inputs):
-    if isinstance(subject, str):
-        subject = keras.losses.get(subject)
-    if not isinstance(subject, keras.Layer) and not callable(subject):
-        raise TypeError(
-            "Expected a model, a layer, a loss, the name of a loss, or a function. "
-            f"Received: {subject!r} of type {type(subject).__name__}."
-        )
-    is_loss = isinstance(subject, keras.Loss)
-    if is_loss and y is None:
-        raise ValueError(
-            "Expected the predictions as `x` and the targets as `y` to check a loss. "
-            "Received: y=None."
-        )
-    compiled = getattr(subject, "_compile_loss", None) is not None
-    if isinstance(subject, keras.Layer) and y is not None and not compiled:
-        raise ValueError(
-            "Expected a model compiled with a loss, since targets `y` are given. Received: "
-            f"{subject.name!r}, which has none. Call `model.compile(loss=...)`, or leave out `y` "
-            "to check the outputs themselves."
-        )
-    if compiled and y is None:
-        raise ValueError(
-            f"Expected targets `y` for the loss that {subject.name!r} was compiled with. "
-            "Received: y=None."
-        )
-    is_model = isinstance(subject, keras.Model)
-    return subject, (not is_model if inputs is None else inputs)
 
 
 def _build(subject, batch):

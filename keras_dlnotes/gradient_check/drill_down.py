@@ -56,7 +56,7 @@ def coordinates_found_by_halving(losses, point, j):
     A random direction is cut into parts, and those parts are followed, down to single coordinates,
     whose derivative is most wrong.
     """
-    directions = losses.directions(seed=0)
+    directions = losses.directions(0)
     start = int(losses.offsets[j])
     followed = [(start, start + int(losses.sizes[j]))]
     found = []

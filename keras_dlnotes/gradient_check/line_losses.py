@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from keras_dlnotes.backend import active
+from keras_dlnotes.gradient_check.row_programs import RowPrograms
 from keras_dlnotes.gradient_check.shadow import PRECISIONS
 from keras_dlnotes.numerics.central_differences import (
     NOISE_POINTS,
@@ -19,7 +20,7 @@ from keras_dlnotes.numerics.gradient_verdict import PASSED, verdicts
 
 backend = active.line_losses
 
-_MOST_ROWS = 64
+_MOST_ROWS = 128
 # Weights and activations that all rows of one call may hold together.
 _MOST_NUMBERS = 2**22
 _ACTIVATIONS_PER_DATUM = 16
@@ -27,13 +28,19 @@ _ACTIVATIONS_PER_DATUM = 16
 _NOISE_OF_FLOAT64 = 1e-11
 # A derivative by relative changes of the weights that is smaller than this share of the loss is 0.
 _NEGLIGIBLE = 1e-3
+# Equal losses may differ by this share of their size.
+_SAME = 1e-5
+
+
+class NotDeterministicError(Exception):
+    """The loss varies between equal evaluations; its argument is by how much."""
 
 
 class Point(NamedTuple):
     """Where derivatives are taken: the targets' values, the loss and its gradient there."""
 
     tensors: list[Any]
-    loss: float
+    loss: float | None
     gradients: list[Any]
 
 
@@ -49,10 +56,11 @@ class LineLosses:
         targets: list of `Target`.
         dtype: "float64" or "float32".
         data_size: how many numbers the data have, by which activations are guessed.
+        seed: of the random directions.
         progress: called with the number of evaluations after each call of the program.
     """
 
-    def __init__(self, function, targets, dtype, data_size, progress):
+    def __init__(self, function, targets, dtype, data_size, seed, progress):
         self.targets = targets
         self.sizes = np.array([t.value.size for t in targets])
         self.offsets = np.concatenate([[0], np.cumsum(self.sizes)])
@@ -61,12 +69,11 @@ class LineLosses:
         self.precision = PRECISIONS[dtype]
         self._dtype = dtype
         self._function = function
+        self._programs = RowPrograms(function)
+        self._seed = seed
         self._progress = progress
-        numbers = self.offsets[-1] + _ACTIVATIONS_PER_DATUM * data_size
-        self._most_rows = int(np.clip(_MOST_NUMBERS // numbers, 1, _MOST_ROWS))
-        self._ways = list(backend.WAYS)
+        self._activations = _ACTIVATIONS_PER_DATUM * data_size
         self._gradient_way = None
-        self._runs: dict[bool, Any] = {}
         self.evaluations = 0
 
     def point(self, tensors):
@@ -89,7 +96,7 @@ class LineLosses:
         raise AssertionError("unreachable")
 
     def losses(self, point, directions, low, high, steps):
-        """Losses at points on lines.
+        """Losses at points on lines, and at the point itself.
 
         Args:
             point: a `Point`.
@@ -97,92 +104,79 @@ class LineLosses:
             low: first moved coordinate, [rows].
             high: end of the moved coordinates, [rows].
             steps: how far along the direction, [rows].
+
+        Returns:
+            The loss at the point, by the program that evaluates the lines, and their losses.
+
+        Raises:
+            NotDeterministicError: if the loss at the point is not that of the gradient's program.
         """
-        constants = point.tensors + [self.on_device(d) for d in directions]
-        rows = (
-            np.asarray(low, "int32"),
-            np.asarray(high, "int32"),
-            np.asarray(steps, self._dtype),
-        )
-        # Lines that move whole targets, as all do unless a fault is found, have a cheaper program.
-        whole = bool(np.isin(rows[0], self.offsets).all() and np.isin(rows[1], self.offsets).all())
+        low, high, steps = (np.concatenate([part[:1], part]) for part in (low, high, steps))
+        steps[0] = 0.0
+        while True:
+            losses = self._on_lines(point, directions, low, high, steps)
+            if point.loss is None or _is_same(point, losses[0], self.targets):
+                return float(losses[0]), losses[1:]
+            # Not the same in the vectorised program: a fault of that, unless the loss is random.
+            if not self._programs.use_next_way():
+                raise NotDeterministicError(abs(losses[0] - point.loss))
+
+    def _on_lines(self, point, directions, low, high, steps):
+        whole = bool(np.isin(low, self.offsets).all() and np.isin(high, self.offsets).all())
+        if whole:
+            key, moved = None, self.offsets[-1]
+            constants = point.tensors + [self.on_device(d) for d in directions]
+        else:
+            key = int(np.searchsorted(self.offsets, low[0], "right")) - 1
+            constants, moved = point.tensors, self.sizes[key]
+        most = int(np.clip(_MOST_NUMBERS // (moved + self._activations), 1, _MOST_ROWS))
         results = []
-        for start in range(0, len(rows[0]), self._most_rows):
-            part = tuple(r[start : start + self._most_rows] for r in rows)
-            count = len(part[0])
+        for start in range(0, len(low), most):
+            lines = tuple(r[start : start + most] for r in (low, high, steps))
+            rows = self._whole_rows(*lines) if whole else self._part_rows(key, directions, *lines)
+            count = len(rows)
             if backend.COMPILES_BY_ROW_COUNT:
-                part = tuple(np.pad(r, (0, self._most_rows - count), mode="edge") for r in part)
-            results.append(self._evaluate(whole, constants, part)[:count])
+                padding = np.zeros((most - count, *rows.shape[1:]), self._dtype)
+                rows = np.concatenate([rows, padding])
+            results.append(self._programs(key, constants, rows)[:count])
             self.evaluations += count
             self._progress(count)
         return np.concatenate(results)
 
-    def _evaluate(self, whole, constants, rows):
-        while True:
-            try:
-                if whole not in self._runs:
-                    function = self._moved_whole if whole else self._moved_in_part
-                    self._runs[whole] = backend.over_rows(function, self._ways[0])
-                return self._runs[whole](constants, rows)
-            except Exception:
-                if not self.use_next_way():
-                    raise
+    def _whole_rows(self, low, high, steps):
+        """How far each target is moved along its direction, [rows, targets]."""
+        inside = (low[:, None] <= self.offsets[:-1]) & (self.offsets[1:] <= high[:, None])
+        return np.where(inside, steps[:, None], 0.0).astype(self._dtype)
 
-    def use_next_way(self):
-        """Gives up the present way to evaluate rows; False where there is no other."""
-        if len(self._ways) == 1:
-            return False
-        self._ways.pop(0)
-        self._runs.clear()
-        return True
+    def _part_rows(self, j, directions, low, high, steps):
+        """What is added to target j, [rows, *shape]."""
+        rows = np.zeros((len(low), int(self.sizes[j])), self._dtype)
+        direction, start = directions[j].reshape(-1), int(self.offsets[j])
+        for row, a, b, step in zip(rows, low - start, high - start, steps, strict=True):
+            row[a:b] = step * direction[a:b]
+        return rows.reshape(-1, *directions[j].shape)
 
     @property
     def way(self):
         """How rows are evaluated: "vectorized", "loop" or "eager"."""
-        return self._ways[0]
-
-    def _moved_in_part(self, constants, row):
-        """The loss where some coordinates are moved, perhaps of several targets."""
-        low, high, step = row
-        values, directions = constants[: len(self.targets)], constants[len(self.targets) :]
-        return self._function(
-            [
-                backend.moved(value, direction, int(offset), low, high, step)
-                for value, direction, offset in zip(
-                    values, directions, self.offsets[:-1], strict=True
-                )
-            ]
-        )
-
-    def _moved_whole(self, constants, row):
-        """The loss where each target is moved as a whole or not at all."""
-        low, high, step = row
-        values, directions = constants[: len(self.targets)], constants[len(self.targets) :]
-        ends = zip(self.offsets[:-1].tolist(), self.offsets[1:].tolist(), strict=True)
-        steps = [
-            active.arrays.where((low <= start) & (end <= high), step, step * 0.0)
-            for start, end in ends
-        ]
-        return self._function(
-            [v + t * d for v, t, d in zip(values, steps, directions, strict=True)]
-        )
+        return self._programs.way
 
     def on_device(self, array):
         """A NumPy array in the precision of the check."""
         return backend.constant(array.astype(self._dtype))
 
-    def directions(self, seed):
-        """One random direction, each target's relative to its size."""
+    def directions(self, number):
+        """A random direction, each target's relative to its size; others have other numbers."""
         return [
-            random_directions(size, 1, (seed, j)).reshape(t.value.shape) * scale
+            random_directions(size, 1, (self._seed, number, j)).reshape(t.value.shape) * scale
             for j, (t, size, scale) in enumerate(
                 zip(self.targets, self.sizes, self.scales, strict=True)
             )
         ]
 
-    def nudged(self, distance, seed):
+    def nudged(self, distance, number):
         """The targets' values moved in a random direction, relative to their sizes."""
-        moves = self.directions(seed)
+        moves = self.directions(number)
         return [
             self.on_device(t.value + distance * m) for t, m in zip(self.targets, moves, strict=True)
         ]
@@ -198,31 +192,25 @@ class LineLosses:
     def measure_noise(self, point):
         """Finds out how noisy the loss is; decides thereby whether it really is float64's."""
         # At a point nearby: a kink at the point itself would look like noise.
-        point = point._replace(tensors=self.nudged(1e-3, seed=999))
-        self.noise = self._noise(point)
+        nearby = point._replace(tensors=self.nudged(1e-3, number=999), loss=None)
+        self.noise = self._noise(nearby)
         if self._dtype == "float64" and self.noise > _NOISE_OF_FLOAT64 * max(abs(point.loss), 1e-3):
             self.precision = PRECISIONS["float32"]
-            self.noise = self._noise(point)
+            self.noise = self._noise(nearby)
 
     def _noise(self, point):
         levels = []
-        end = self.offsets[-1]
+        count, end = len(NOISE_POINTS), self.offsets[-1]
         for exponent in (0.63, 0.45):  # distances of 1e-10 and 1e-7 in float64
             distances = NOISE_POINTS * self.precision**exponent
+            ranges = np.zeros(count, int), np.full(count, end)
             lines = [
-                self.losses(
-                    point,
-                    self.directions(1000 + i),
-                    [0] * len(distances),
-                    [end] * len(distances),
-                    distances,
-                )
-                for i in range(3)
+                self.losses(point, self.directions(1000 + i), *ranges, distances) for i in range(3)
             ]
             # A kink that lies on one of the lines is no noise.
-            levels.append(min(noise_level(line) for line in lines))
-        floor = self.precision * abs(point.loss)
-        return max(*levels, floor, np.finfo(self._dtype).tiny)
+            levels.append(min(noise_level(losses) for _, losses in lines))
+            size = max(abs(middle) for middle, _ in lines)
+        return max(*levels, self.precision * size, np.finfo(self._dtype).tiny)
 
     def judge(self, point, directions, low, high, scale=None, sweep=True):
         """Compares the gradient with differences of the loss along lines.
@@ -246,7 +234,7 @@ class LineLosses:
         analytic = self._analytic(point, directions, low, high)
         (h,) = step_sizes(self.precision, 1)
         steps = np.repeat([h, -h], len(low))
-        losses = self.losses(point, directions, np.tile(low, 2), np.tile(high, 2), steps)
+        _, losses = self.losses(point, directions, np.tile(low, 2), np.tile(high, 2), steps)
         plus, minus = losses.reshape(2, -1)
         zeros = np.zeros(len(low))
         numeric = Derivatives((plus - minus) / (2.0 * h), zeros + rounding(self.noise, h), zeros)
@@ -270,14 +258,10 @@ class LineLosses:
     def _sweep(self, point, directions, low, high):
         steps = step_sizes(self.precision)
         both = np.concatenate([steps, -steps])
-        values = self.losses(
-            point,
-            directions,
-            np.repeat(low, len(both)),
-            np.repeat(high, len(both)),
-            np.tile(both, len(low)),
-        ).reshape(len(low), 2, len(steps))
-        return derivatives(steps, values[:, 0], values[:, 1], point.loss, self.noise)
+        ranges = np.repeat(low, len(both)), np.repeat(high, len(both))
+        middle, losses = self.losses(point, directions, *ranges, np.tile(both, len(low)))
+        losses = losses.reshape(len(low), 2, len(steps))
+        return derivatives(steps, losses[:, 0], losses[:, 1], middle, self.noise)
 
     def _analytic(self, point, directions, low, high):
         """The gradient's own derivatives along the same lines."""
@@ -290,3 +274,20 @@ class LineLosses:
         direction = np.concatenate([d.reshape(-1) for d in directions])
         products = gradient * direction
         return np.array([products[i:j].sum() for i, j in zip(low, high, strict=True)])
+
+
+def _is_same(point, loss, targets):
+    """Whether a loss at the point is the point's own, but for rounding."""
+    if not np.isfinite(point.loss):
+        return True  # nothing to compare with, and nothing will be judged there
+    difference = abs(loss - point.loss)
+    if difference <= _SAME * abs(point.loss):
+        return True
+    # What the loss is made of may be more than what is left of it. Rounding, also float32's, is
+    # far below this share of it; random numbers are far above.
+    size = abs(point.loss) + sum(
+        np.nansum(np.abs(g * t.value))
+        for g, t in zip(point.gradients, targets, strict=True)
+        if g is not None
+    )
+    return difference <= _SAME * size

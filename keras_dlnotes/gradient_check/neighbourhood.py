@@ -35,10 +35,8 @@ class Neighbourhood:
     def _measure(self, k):
         losses = self._losses
         low, high = losses.offsets[:-1], losses.offsets[1:]
-        point = losses.point(losses.nudged(_DISTANCE, seed=2000 + k))
+        point = losses.point(losses.nudged(_DISTANCE, number=2000 + k))
         directions = losses.directions(3000 + k)
-        middle = losses.losses(point, directions, [0], [0], [0.0])[0]
-        point = point._replace(loss=float(middle))
         analytic, numeric, result = losses.judge(point, directions, low, high, self._scale)
         # A gradient cannot be judged where there is no number to judge it by.
         return analytic, numeric, np.where(np.isfinite(numeric.error), result, INCONCLUSIVE)

@@ -33,6 +33,7 @@ class Objective:
         self._training = training
         self.dtype = dtype
         self._compile_loss = compile_loss
+        self.seed = seed
         self._random = np.random.default_rng(seed)
         self._projections: list[Any] = []
         self._batch = keras.tree.map_structure(self._leaf, batch)
@@ -207,7 +208,7 @@ class Objective:
         if not floats:
             raise ValueError(
                 "Expected at least one output of floating-point numbers, which alone has a "
-                f"gradient. Received: {[str(o.dtype) for o in keras.tree.flatten(outputs)]}."
+                f"gradient. Received: {[_kind(o) for o in keras.tree.flatten(outputs)]}."
             )
         if len(floats) == 1 and floats[0].shape == () and not self._projections:
             return floats[0]
@@ -227,6 +228,10 @@ def _is_float(tensor):
     return hasattr(tensor, "dtype") and keras.backend.is_float_dtype(
         keras.backend.standardize_dtype(tensor.dtype)
     )
+
+
+def _kind(output):
+    return str(getattr(output, "dtype", type(output).__name__))
 
 
 def _unique(variables):

@@ -27,16 +27,20 @@ def computing_in(dtype, layers, losses=()):
     """
     with contextlib.ExitStack() as stack:
         stack.enter_context(true_float64() if dtype == "float64" else _floatx(dtype))
+        is_float = keras.backend.is_float_dtype
         policy = keras.dtype_policies.DTypePolicy(dtype)
         for layer in layers:
             if not getattr(layer.dtype_policy, "quantization_mode", None):
                 stack.enter_context(replaced(layer, "_dtype_policy", policy))
             functional = getattr(layer, "_functional", layer)  # what a Sequential runs
             for tensor in getattr(functional, "_inputs", None) or ():  # inputs are cast to these
-                if keras.backend.is_float_dtype(tensor.dtype):
+                if is_float(tensor.dtype):
                     stack.enter_context(replaced(tensor, "_dtype", dtype))
+            # A Sequential inside another model casts what it is given to its input layer's dtype.
+            if isinstance(layer, keras.layers.InputLayer) and is_float(layer.dtype):
+                stack.enter_context(replaced(layer, "_dtype", dtype))
         for variable in {id(v): v for layer in layers for v in layer.variables}.values():
-            if keras.backend.is_float_dtype(variable.dtype):
+            if is_float(variable.dtype):
                 stack.enter_context(replaced(variable, "_dtype", dtype))
         for loss in losses:
             stack.enter_context(replaced(loss, "_dtype_policy", policy))

@@ -110,8 +110,17 @@ def test_monitor_and_check_together(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "arguments", [{"at": "end"}, {"at": ("after:x",)}, {"action": "log"}, {"samples": 0}]
+    "arguments",
+    [
+        {"at": "end"},
+        {"at": ("after:x",)},
+        {"at": 3},
+        {"action": "log"},
+        {"samples": 0},
+        {"data": X},
+        {"direction": 3},
+    ],
 )
 def test_careless_arguments(arguments):
-    with pytest.raises(ValueError, match="Received"):
+    with pytest.raises((ValueError, TypeError), match="Received"):
         kd.callbacks.GradientCheck(**arguments)

@@ -54,6 +54,7 @@ def test_layer_passes(name):
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:.*Tensor.T is deprecated")
+@pytest.mark.filterwarnings("ignore:.*is not available, and will be truncated")  # Keras, on JAX
 @pytest.mark.parametrize("seed", range(1, 4))
 @pytest.mark.parametrize("name", CASES)
 def test_every_layer_passes(name, seed):

@@ -186,8 +186,10 @@ def test_exception_puts_everything_back():
         ((layers.Dense(2), normal(2, 2), normal(2, 2)), ValueError, "compile"),
         ((layers.Dense(2, trainable=False), normal(2, 2)), None, ""),
         ((lambda x: ops.cast(x, "int32"), normal(2)), ValueError, "floating-point"),
+        ((lambda x: None, normal(2)), ValueError, "floating-point"),
+        ((layers.Dense, normal(2, 2)), TypeError, "Expected a model, a layer"),
     ],
-    ids=["subject", "targets", "compiled", "frozen", "integers"],
+    ids=["subject", "targets", "compiled", "frozen", "integers", "nothing", "class"],
 )
 def test_careless_uses(arguments, error, message):
     if error is None:
@@ -199,6 +201,24 @@ def test_careless_uses(arguments, error, message):
         return
     with pytest.raises(error, match=message):
         kd.check_gradients(*arguments)
+
+
+@pytest.mark.parametrize(
+    ("x", "y", "options", "message"),
+    [
+        (normal(6, 3), normal(4, 2), {}, "same number of examples"),
+        (normal(0, 3), normal(0, 2), {}, "1 or more"),
+        ([[1.0, 2.0, 3.0]], [[1.0, 2.0]], {}, "np.array"),
+        (normal(6, 3), normal(6, 2), {"directions": 0}, "Received: directions=0"),
+        (normal(6, 3), normal(6, 2), {"seed": -1}, "Received: seed=-1"),
+    ],
+    ids=["lengths", "empty", "lists", "directions", "seed"],
+)
+def test_careless_batches_and_options(x, y, options, message):
+    model = keras.Sequential([keras.Input((3,)), layers.Dense(2)])
+    model.compile("sgd", "mse")
+    with pytest.raises(ValueError, match=message):
+        kd.check_gradients(model, x, y, **options)
 
 
 def test_progress_bar_comes_after_a_second(capsys, monkeypatch):

@@ -103,7 +103,31 @@ def subclassed():
     return model, draw(4, 3), draw(4, 2, seed=1)
 
 
+def own_parts():
+    """This package's penalties, which exist only while a gradient is recorded, and its layers."""
+    model = keras.Sequential(
+        [
+            layers.Dense(4, kernel_regularizer=kd.regularizers.L2(0.1)),
+            kd.layers.BatchNormalization(),
+            kd.layers.DropoutPenalty(layers.Dense(3, activation="tanh"), rate=0.3, strength=0.1),
+        ]
+    )
+    model.compile("sgd", "mse")
+    return model, draw(6, 3), draw(6, 3, seed=1)
+
+
+def sequential_twice_in_a_model():
+    """A Sequential casts its input to the dtype of its input layer."""
+    shared = keras.Sequential([layers.Dense(3, activation="tanh"), layers.Dense(3)])
+    inputs = keras.Input((3,))
+    model = keras.Model(inputs, shared(shared(inputs)))
+    model.compile("sgd", "mse")
+    return model, draw(4, 3), draw(4, 3, seed=1)
+
+
 NETWORKS = [
+    own_parts,
+    sequential_twice_in_a_model,
     lstm,
     attention_block,
     convolutional,

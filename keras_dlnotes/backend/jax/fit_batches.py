@@ -43,3 +43,8 @@ def readable_variables(model, arguments):
     model._jax_state_synced = was_synced
     for variable, value in emptied:
         variable._value = value
+
+
+def sync_variables(model):
+    """Gives the variables their values in a callback of `fit`, which keeps them elsewhere."""
+    model.jax_state_sync()

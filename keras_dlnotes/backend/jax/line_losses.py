@@ -1,8 +1,4 @@
-"""A scalar function evaluated at many points at once, and its gradient; for gradient checks.
-
-A point is a row of a few numbers, from which the function itself makes the large arrays, so that
-no large array is made for all points outside the compiled program.
-"""
+"""A scalar function evaluated at many points at once, and its gradient; for gradient checks."""
 
 import contextlib
 from typing import Any
@@ -12,8 +8,8 @@ import jax.experimental
 import jax.numpy as jnp
 import numpy as np
 
-# How rows can be evaluated, fastest first. The next is taken where one fails.
-WAYS = ("vectorized", "loop", "eager")
+# How many rows can be evaluated at once, fastest first.
+WAYS = ("vectorized", "loop")
 # A program is compiled anew for each number of rows.
 COMPILES_BY_ROW_COUNT = True
 
@@ -51,17 +47,13 @@ def over_rows(function, way):
     """A function of constants and one row, made to take many rows.
 
     Args:
-        function: takes a list of arrays and a tuple of scalars, and returns a scalar.
+        function: takes a list of arrays and an array, the row, and returns a scalar.
         way: one of `WAYS`.
 
     Returns:
-        Takes the list of arrays and a tuple of NumPy vectors, and returns a NumPy vector.
+        Takes the list of arrays and a NumPy array of rows, and returns a NumPy vector.
     """
-    if way == "eager":
-
-        def run(constants, rows):
-            return jnp.stack([function(constants, row) for row in zip(*rows, strict=True)])
-    elif way == "loop":
+    if way == "loop":
         run = _compiled(lambda constants, rows: jax.lax.map(lambda r: function(constants, r), rows))
     else:
         run = _compiled(jax.vmap(function, in_axes=(None, 0)))
@@ -93,16 +85,6 @@ def slope_function(function, vectors):
         return sum(jnp.vdot(g, v) for g, v in zip(gradients, vectors, strict=True))
 
     return slope
-
-
-def moved(value, direction, offset, low, high, step):
-    """A part of an array moved: value + step * direction for the numbers in [low, high).
-
-    Numbers are counted through all arrays; this one's first has the number `offset`.
-    """
-    places = offset + jnp.arange(value.size, dtype="int32").reshape(value.shape)
-    inside = (places >= low) & (places < high)
-    return value + jnp.where(inside, step * direction, 0.0)
 
 
 def constant(array):

@@ -5,6 +5,8 @@ import functools
 import jax
 import jax.numpy as jnp
 
+from keras_dlnotes.backend.always_recording import is_always_recording
+
 
 @functools.partial(jax.custom_jvp, nondiff_argnums=(0,))
 def only_while_recording(function, *arrays):
@@ -17,6 +19,8 @@ def only_while_recording(function, *arrays):
         function: pure, gives a scalar of the first array's dtype.
         *arrays: floating-point arrays.
     """
+    if is_always_recording():
+        return function(*arrays)
     return jnp.zeros((), arrays[0].dtype)
 
 

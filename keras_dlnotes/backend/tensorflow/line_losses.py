@@ -1,16 +1,12 @@
-"""A scalar function evaluated at many points at once, and its gradient; for gradient checks.
-
-A point is a row of a few numbers, from which the function itself makes the large arrays, so that
-no large array is made for all points outside the compiled program.
-"""
+"""A scalar function evaluated at many points at once, and its gradient; for gradient checks."""
 
 import contextlib
 
 import numpy as np
 import tensorflow as tf
 
-# How rows can be evaluated, fastest first. The next is taken where one fails.
-WAYS = ("vectorized", "loop", "eager")
+# How many rows can be evaluated at once, fastest first.
+WAYS = ("vectorized", "loop")
 # A program is compiled anew for each number of rows.
 COMPILES_BY_ROW_COUNT = False
 
@@ -31,8 +27,8 @@ def _compiled(function):
 
     def run(constants, *rows):
         if not concrete:
-            # Vectors are rows, whose number is left open; Keras's own steps do without autograph.
-            specs = [[tf.TensorSpec([None], v.dtype) for v in vectors] for vectors in rows]
+            # The number of rows is left open; Keras's own steps do without autograph.
+            specs = [tf.TensorSpec([None, *r.shape[1:]], r.dtype) for r in rows]
             traced = tf.function(function, autograph=False)
             concrete.append(traced.get_concrete_function(constants, *specs))
         return concrete[0](constants, *rows)
@@ -44,34 +40,29 @@ def over_rows(function, way):
     """A function of constants and one row, made to take many rows.
 
     Args:
-        function: takes a list of arrays and a tuple of scalars, and returns a scalar.
+        function: takes a list of arrays and an array, the row, and returns a scalar.
         way: one of `WAYS`.
 
     Returns:
-        Takes the list of arrays and a tuple of NumPy vectors, and returns a NumPy vector.
+        Takes the list of arrays and a NumPy array of rows, and returns a NumPy vector.
     """
-    if way == "eager":
 
-        def run(constants, rows):
-            return tf.stack([function(constants, row) for row in zip(*rows, strict=True)])
-    else:
+    def every(constants, rows):
+        def one(row):
+            return function(constants, row)
 
-        def traced(constants, rows):
-            def one(row):
-                return function(constants, row)
+        if way == "loop":
+            return tf.map_fn(one, rows, fn_output_signature=constants[0].dtype)
+        return tf.vectorized_map(one, rows, fallback_to_while_loop=False)
 
-            if way == "loop":
-                return tf.map_fn(one, rows, fn_output_signature=constants[0].dtype)
-            return tf.vectorized_map(one, rows, fallback_to_while_loop=False)
-
-        run = _compiled(traced)
+    run = _compiled(every)
 
     def evaluate(constants, rows):
         logger = tf.get_logger()
         level = logger.level
         logger.setLevel("CRITICAL")  # an operation that cannot be vectorized is no error here
         try:
-            losses = run(constants, [tf.convert_to_tensor(r) for r in rows])
+            losses = run(constants, tf.convert_to_tensor(rows))
         finally:
             logger.setLevel(level)
         return np.asarray(losses, "float64")
@@ -115,16 +106,6 @@ def slope_function(function, vectors):
         return tf.add_n([tf.reduce_sum(g * v) for g, v in zip(gradients, vectors, strict=True)])
 
     return slope
-
-
-def moved(value, direction, offset, low, high, step):
-    """A part of an array moved: value + step * direction for the numbers in [low, high).
-
-    Numbers are counted through all arrays; this one's first has the number `offset`.
-    """
-    places = offset + tf.reshape(tf.range(tf.size(value)), value.shape)
-    inside = tf.cast((places >= low) & (places < high), value.dtype)
-    return value + step * inside * direction
 
 
 def constant(array):

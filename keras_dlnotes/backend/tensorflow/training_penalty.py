@@ -3,6 +3,8 @@
 import tensorflow as tf
 from tensorflow.python.eager import record
 
+from keras_dlnotes.backend.always_recording import is_always_recording
+
 
 def only_while_recording(function, *tensors):
     """`function(*tensors)` while a gradient is being taken, else 0.
@@ -14,6 +16,6 @@ def only_while_recording(function, *tensors):
         function: pure, gives a scalar of the first tensor's dtype.
         *tensors: floating-point tensors.
     """
-    if record.could_possibly_record():
+    if record.could_possibly_record() or is_always_recording():
         return function(*tensors)
     return tf.zeros((), tensors[0].dtype)

@@ -1,8 +1,4 @@
-"""A scalar function evaluated at many points at once, and its gradient; for gradient checks.
-
-A point is a row of a few numbers, from which the function itself makes the large arrays, so that
-no large array is made for all points outside the compiled program.
-"""
+"""A scalar function evaluated at many points at once, and its gradient; for gradient checks."""
 
 import contextlib
 import warnings
@@ -10,9 +6,10 @@ import warnings
 import numpy as np
 import torch
 from keras.src.backend.torch.core import get_device
+from torch.overrides import TorchFunctionMode
 
-# How rows can be evaluated, fastest first. The next is taken where one fails.
-WAYS = ("vectorized", "eager")
+# How many rows can be evaluated at once, fastest first.
+WAYS = ("vectorized",)
 # A program is compiled anew for each number of rows.
 COMPILES_BY_ROW_COUNT = False
 
@@ -35,7 +32,10 @@ def same_random_numbers():
     Keras's dropout draws from it where no seed was given.
     """
     with torch.random.fork_rng():
-        torch.manual_seed(0)
+        # What `torch.manual_seed` does, without the milliseconds that its other devices take.
+        torch.default_generator.manual_seed(0)
+        if torch.cuda.is_initialized():
+            torch.cuda.manual_seed_all(0)
         yield
 
 
@@ -43,27 +43,36 @@ def over_rows(function, way):
     """A function of constants and one row, made to take many rows.
 
     Args:
-        function: takes a list of arrays and a tuple of scalars, and returns a scalar.
+        function: takes a list of arrays and an array, the row, and returns a scalar.
         way: one of `WAYS`.
 
     Returns:
-        Takes the list of arrays and a tuple of NumPy vectors, and returns a NumPy vector.
+        Takes the list of arrays and a NumPy array of rows, and returns a NumPy vector.
     """
-
-    def run(constants, rows):
-        with torch.no_grad():
-            if way == "vectorized":
-                with warnings.catch_warnings():
-                    warnings.filterwarnings("ignore", "There is a performance drop")
-                    vectorized = torch.vmap(function, in_dims=(None, 0), randomness="same")
-                    return vectorized(constants, rows)
-            return torch.stack([function(constants, row) for row in zip(*rows, strict=True)])
+    run = torch.vmap(function, in_dims=(None, 0), randomness="same")
 
     def evaluate(constants, rows):
-        rows = tuple(torch.as_tensor(r, device=get_device()) for r in rows)
-        return run(constants, rows).detach().cpu().numpy().astype("float64")
+        with torch.no_grad(), _AnyLayout(), warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "There is a performance drop")
+            return run(constants, constant(rows)).cpu().numpy().astype("float64")
 
     return evaluate
+
+
+class _AnyLayout(TorchFunctionMode):
+    """Scope in which each layout in memory will do: vmap does not know what it is.
+
+    Keras asks for "channels last" in convolutions.
+    """
+
+    def __torch_function__(self, function, types, arguments=(), options=None):
+        options = options or {}
+        if function in _ABOUT_LAYOUT and "memory_format" in options:
+            options = {k: v for k, v in options.items() if k != "memory_format"}
+        return function(*arguments, **options)
+
+
+_ABOUT_LAYOUT = (torch.Tensor.is_contiguous, torch.Tensor.contiguous)
 
 
 def gradient_function(function, way):
@@ -104,18 +113,6 @@ def slope_function(function, vectors):
         return total
 
     return slope
-
-
-def moved(value, direction, offset, low, high, step):
-    """A part of an array moved: value + step * direction for the numbers in [low, high).
-
-    Numbers are counted through all arrays; this one's first has the number `offset`.
-    """
-    places = offset + torch.arange(value.numel(), dtype=torch.int32, device=value.device).reshape(
-        value.shape
-    )
-    inside = (places >= low) & (places < high)
-    return value + torch.where(inside, step * direction, 0.0)
 
 
 def constant(array):

@@ -1,0 +1,77 @@
+"""What is wrong with the arguments of `check_gradients`, said before anything is computed."""
+
+import keras
+import numpy as np
+
+
+def checked_subject(subject, batch):
+    """The subject, looked up where it is the name of a loss, if it can be checked on the batch.
+
+    Args:
+        subject: see `check_gradients`.
+        batch: dict with "x", "y" and "sample_weight".
+
+    Raises:
+        TypeError: if it is nothing that has a gradient.
+        ValueError: if it does not go with the batch.
+    """
+    y = batch["y"]
+    if isinstance(subject, str):
+        subject = keras.losses.get(subject)
+    made = not isinstance(subject, type)  # an object, and not its class
+    if not (made and (isinstance(subject, keras.Layer) or callable(subject))):
+        raise TypeError(
+            "Expected a model, a layer, a loss, the name of a loss, or a function. "
+            f"Received: {subject!r} of type {type(subject).__name__}."
+        )
+    is_loss = isinstance(subject, keras.Loss)
+    if is_loss and y is None:
+        raise ValueError(
+            "Expected the predictions as `x` and the targets as `y` to check a loss. "
+            "Received: y=None."
+        )
+    compiled = getattr(subject, "_compile_loss", None) is not None
+    if isinstance(subject, keras.Layer) and y is not None and not compiled:
+        raise ValueError(
+            "Expected a model compiled with a loss, since targets `y` are given. Received: "
+            f"{subject.name!r}, which has none. Call `model.compile(loss=...)`, or leave out `y` "
+            "to check the outputs themselves."
+        )
+    if compiled and y is None:
+        raise ValueError(
+            f"Expected targets `y` for the loss that {subject.name!r} was compiled with. "
+            "Received: y=None."
+        )
+    if compiled:
+        _check_examples(batch)
+    return subject
+
+
+def check_counts(directions, seed):
+    """Raises a ValueError where the number of directions or the seed is none."""
+    if directions is not None and not (isinstance(directions, int) and directions >= 1):
+        raise ValueError(
+            "`directions` must be a whole number, 1 or more, or None for as many as are needed. "
+            f"Received: directions={directions!r}."
+        )
+    if not (isinstance(seed, int) and seed >= 0):
+        raise ValueError(f"`seed` must be a whole number, 0 or more. Received: seed={seed!r}.")
+
+
+def _check_examples(batch):
+    """Raises a ValueError where the arrays of a batch do not hold the same number of examples."""
+    shapes = {
+        name: [np.shape(leaf) for leaf in keras.tree.flatten(part) if leaf is not None]
+        for name, part in batch.items()
+    }
+    if any(shape == () for part in shapes.values() for shape in part):
+        raise ValueError(
+            "Expected arrays whose first axis is that of the examples. Received a single number, "
+            f"or a list of numbers, which counts as many inputs: shapes {shapes}. Use np.array."
+        )
+    counts = {shape[0] for part in shapes.values() for shape in part}
+    if counts == {0} or len(counts) != 1:
+        raise ValueError(
+            "Expected the same number of examples, 1 or more, in `x`, `y` and `sample_weight`. "
+            f"Received shapes: {shapes}."
+        )
