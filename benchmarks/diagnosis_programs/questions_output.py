@@ -33,7 +33,7 @@ def ten_digits_one_sigmoid():  # datascience.stackexchange.com/questions/38604
 def line_through_seven_points_relu_output():  # community.deeplearning.ai/t/324182
     x = np.arange(-1.0, 6.0)[:, None]
     stack = [Dense(4, "relu"), Dense(2, "relu"), Dense(1, "relu")]
-    return Run(x, 2 * x - 1, Sequential(stack), MSE, optimizers.Adam(0.001), 500)
+    return Run(x, 2 * x - 1, Sequential(stack), MSE, optimizers.Adam(0.001), 150)
 
 
 @program(*MISFIT, "unscaled_inputs", "dead_units")

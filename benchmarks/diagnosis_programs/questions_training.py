@@ -75,7 +75,7 @@ def parabola_tiny_rate():  # stats.stackexchange.com/questions/280372
 def parabola_two_linear_layers():  # stats.stackexchange.com/questions/418955
     x = np.arange(100.0)[:, None]
     model = Sequential([Dense(1), Dense(1)])
-    return Run((x - x.mean()) / x.std(), x**2 + 3, model, MSE, "sgd", 100)
+    return Run((x - x.mean()) / x.std(), x**2 + 3, model, MSE, "sgd", 30)
 
 
 @program("no_hidden_nonlinearity", *SCALE)
@@ -89,7 +89,7 @@ def square_plus_constant_no_activations():  # ai.stackexchange.com/questions/181
 @program(*SMALL, *SCALE)
 def square_by_one_unit():  # newbe.dev/neural-network-for-square-x-2-approximation
     x = np.arange(-10.0, 10.0)[:, None]
-    return Run(x, x**2, Sequential([Dense(1)]), MSE, "adam", 200, 4)
+    return Run(x, x**2, Sequential([Dense(1)]), MSE, "adam", 60, 4)
 
 
 @program(*SLOW, "underfitting", "dead_units", "model_too_small")
