@@ -33,7 +33,7 @@ from benchmarks.diagnosis_programs import PROGRAMS
 
 
 def diagnose(program, broken, seed):
-    """Runs a program; returns its causes in order, seconds of the callback's `fit`, evidence."""
+    """Runs a program; returns its causes in order, seconds of `fit`, evidence by output."""
     keras.backend.clear_session()
     keras.utils.set_random_seed(seed)
     run = program.run(broken)

@@ -57,14 +57,14 @@ class LayerFacts:
 
 @dataclass(frozen=True)
 class ModelFacts:
-    """What the compiled model's configuration says.
+    """What the compiled model's configuration says, as far as it concerns one output.
 
     Args:
         layers: list of `LayerFacts` in the model's order.
         output_activation: what the last layer applies: "linear" for nothing, None if unknown.
         output_layer: name of that layer, if it is known.
         outputs: number of outputs.
-        output_shape: shape of one example's output; empty if unknown or if there are several.
+        output_shape: shape of one example's output; empty if unknown.
         loss: the loss's name as in `keras.losses`, such as "binary_crossentropy"; None if it is
             not Keras's own.
         from_logits: whether the loss expects logits.
@@ -248,7 +248,9 @@ class Evidence:
     def went_wrong(self):
         """Whether the run has learned clearly less than there was to learn."""
         over = self.finished or not np.isfinite(self.losses[-1:]).all()
-        return over and self.outcome in ("failed", "poor", "flat")
+        # Of several outputs one may rightly have given way to the others.
+        wrong = ("failed", "flat") if self.model.outputs > 1 else ("failed", "poor", "flat")
+        return over and self.outcome in wrong
 
     @property
     def could_be_better(self):
@@ -256,7 +258,7 @@ class Evidence:
         if self.went_wrong:
             return True
         good = self.skill is not None and self.skill.best >= GOOD_SKILL
-        if not self.finished or self.share is None or good or self.reference is None:
+        if not self.finished or self.share is None or good or self.model.outputs > 1:
             return False
         return self.share < WELL_LEARNED_SHARE and self.reference.best >= EASY_REFERENCE
 

@@ -102,7 +102,11 @@ class ObservedStep:
 
         def compute_metrics(x, y, y_pred, *args, **kwargs):
             if self._tape is not None:
-                parts = {"inputs": x, "targets": y, "predictions": y_pred}
+                parts = {
+                    "inputs": x,
+                    "targets": in_order_of_outputs(self.model, y),
+                    "predictions": in_order_of_outputs(self.model, y_pred),
+                }
                 # One flat dict: TensorFlow would take a list of tensors for one tensor.
                 self._local.batch = {
                     f"{name}_{number:03d}": tensor
@@ -148,6 +152,14 @@ def first_examples(structure, count):
         if isinstance(tensor, np.ndarray) or active.sparse_gradients.is_dense(tensor)
         if len(tensor.shape)
     ]
+
+
+def in_order_of_outputs(model, structure):
+    """A dict that names the model's outputs as a list in their order; anything else as it is."""
+    names = getattr(model, "output_names", None) or ()
+    if isinstance(structure, dict) and set(structure) == set(names):
+        return [structure[name] for name in names]
+    return structure
 
 
 def make_train_function(model):
