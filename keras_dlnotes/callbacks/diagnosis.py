@@ -1,6 +1,7 @@
 """Says in words what is wrong with a training run."""
 
 import json
+import math
 import os
 import warnings
 from typing import Any
@@ -171,7 +172,10 @@ class Diagnosis(keras.callbacks.Callback):
         steps, epochs = self.params.get("steps"), self.params.get("epochs") or 1
         if steps is None:
             return _UNKNOWN_PERIOD
-        return max(1, steps * epochs // _RECORDED_STEPS)
+        period = max(1, steps * epochs // _RECORDED_STEPS)
+        while math.gcd(period, steps) > 1:  # or each epoch would show the same batches
+            period += 1
+        return period
 
     def _judge(self, finished):
         try:

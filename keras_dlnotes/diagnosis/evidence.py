@@ -126,6 +126,11 @@ class LabelFacts:
     deviation: float
     whole: bool = False
 
+    @property
+    def numbered_classes(self):
+        """Whether each example has one whole number that may be that of its class."""
+        return self.kind == "integers" and self.shape in ((), (1,))
+
 
 @dataclass(frozen=True)
 class UnitFacts:

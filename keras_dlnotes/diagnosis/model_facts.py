@@ -208,7 +208,9 @@ def _of_output(model, structure, output):
     names = getattr(model, "output_names", None) or ()
     if isinstance(structure, dict):
         name = names[output] if output < len(names) else None
-        lone = next(iter(structure.values())) if len(structure) == 1 == _output_count(model) else None
+        lone = (
+            next(iter(structure.values())) if len(structure) == 1 == _output_count(model) else None
+        )
         return structure.get(name, lone)
     if isinstance(structure, list | tuple) and len(structure) == _output_count(model):
         return structure[output]

@@ -168,8 +168,8 @@ class TrainStepObserver:
         if self._execution is not None:
             now = time.time()
             records += [
-                StepRecord(step, columns, row, {}, now)
-                for step, columns, row in self._execution.take_rows()
+                StepRecord(step, columns, row, {}, now, examples)
+                for step, columns, row, examples in self._execution.take_rows()
             ]
             self.next_step = self._execution.next_step
             self.recorded_steps += len(records)

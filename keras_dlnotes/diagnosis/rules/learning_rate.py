@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from keras_dlnotes.diagnosis.finding import Finding
+from keras_dlnotes.diagnosis.finding import OF_WRONG_SCALE, Finding
 
 # (lowest, highest, what to try) of the rates that people succeed with, by optimizer.
 USUAL = {
@@ -119,14 +119,7 @@ def _finding(what, confidence, figures, new):
         evidence=figures,
         part="kd.optimizers.Adam(learning_rate=...)",
         fix={"learning_rate": new},
-        explains=(
-            "stuck_at_trivial_predictor",
-            "dead_units",
-            "saturated_units",
-            "exploding_gradients",
-            "non_finite_loss",
-            "underfitting",
-        )
+        explains=OF_WRONG_SCALE
         if high
         else ("stuck_at_trivial_predictor", "too_few_epochs", "underfitting"),
     )

@@ -128,8 +128,8 @@ def _regression(evidence, activation):
     if labels is None:
         return []
     # Who asks for accuracy means classes, however well the amounts may be fitted.
-    numbered = labels.kind == "integers" and 3 <= labels.classes <= 10
-    if numbered and "accuracy" in evidence.model.metrics and labels.shape in ((), (1,)):
+    few = labels.numbered_classes and 3 <= labels.classes <= 10
+    if few and "accuracy" in evidence.model.metrics:
         return [
             _finding(
                 evidence,
@@ -149,7 +149,7 @@ def _regression(evidence, activation):
         loss = "categorical_crossentropy"
     elif labels.kind in ("binary", "multi_hot"):
         right, loss = "sigmoid", "binary_crossentropy"
-    elif labels.kind == "integers" and units is not None and units > 1:
+    elif labels.numbered_classes and units is not None and units > 1:
         right, loss = "softmax", "sparse_categorical_crossentropy"
     else:
         return []
