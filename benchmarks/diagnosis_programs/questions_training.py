@@ -256,7 +256,7 @@ def generator_of_raw_images():
     return Run(batches(), None, Sequential(stack), SPARSE, SGD(0.01), 8, None, ACCURACY, fit)
 
 
-class _Subclassed(keras.Model):
+class Subclassed(keras.Model):
     """A user's own model."""
 
     def __init__(self, units):
@@ -272,13 +272,13 @@ class _Subclassed(keras.Model):
 @program("unscaled_inputs", *FAST)
 def subclassed_model_of_raw_features():
     x, y = data.bundled("wine")
-    return Run(x, y, _Subclassed(3), SPARSE, SGD(0.01), 20, 16, ACCURACY)
+    return Run(x, y, Subclassed(3), SPARSE, SGD(0.01), 20, 16, ACCURACY)
 
 
 @program("softmax_with_one_unit")
 def subclassed_model_one_softmax():
     x, y = data.bundled("breast_cancer")
-    return Run(data.scaled(x), y, _Subclassed(1), BINARY, "adam", 10, 32, ACCURACY)
+    return Run(data.scaled(x), y, Subclassed(1), BINARY, "adam", 10, 32, ACCURACY)
 
 
 @program(*SLOW)

@@ -112,7 +112,7 @@ def denoising_of_features():
     return Run(noisy, x, mlp(30, [32, 16, 32], 30), MSE, Adam(0.003), 40)
 
 
-class _Variational(keras.Model):
+class Variational(keras.Model):
     """A variational autoencoder with its loss inside."""
 
     def __init__(self):
@@ -135,10 +135,10 @@ class _Variational(keras.Model):
 @program()
 def variational_autoencoder():
     x, _ = _digits()
-    return Run(x, x, _Variational(), BINARY, Adam(0.005), 25)
+    return Run(x, x, Variational(), BINARY, Adam(0.005), 25)
 
 
-class _OwnStep(keras.Model):
+class OwnStep(keras.Model):
     """Adds noise to its inputs in its own `compute_loss`."""
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
@@ -150,7 +150,7 @@ class _OwnStep(keras.Model):
 def own_compute_loss():
     inputs = keras.Input((64,))
     outputs = Dense(10, "softmax")(Dense(32, "relu")(inputs))
-    return Run(*_digits(), _OwnStep(inputs, outputs), SPARSE, Adam(0.005), 15, 32, ACCURACY)
+    return Run(*_digits(), OwnStep(inputs, outputs), SPARSE, Adam(0.005), 15, 32, ACCURACY)
 
 
 @program()

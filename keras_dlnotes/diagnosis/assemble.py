@@ -95,6 +95,8 @@ def judge_predictions(evidence, targets, predictions):
     if columns is None or columns[0].shape[1] > 8 * _MOST_COLUMNS:
         return
     true, guessed, classes = columns
+    if np.all(true == true[:1]):
+        return  # nothing to tell apart, as with a single example
     evidence.skill = skill(true, guessed, classes)
     if evidence.model.outputs == 1:  # else the run's losses are sums over the outputs
         evidence.constant_prediction_loss = _constant_loss(evidence.model.loss or "", true)

@@ -16,6 +16,8 @@ WELL_LEARNED_SHARE = 0.92
 EASY_REFERENCE = 0.5
 # Skill that needs no yardstick: nine tenths of what there was to explain are explained.
 GOOD_SKILL = 0.9
+# Less than this share of their size is too little for weights to have gone anywhere.
+LITTLE_MOVED = 0.1
 # Below this skill the yardstick itself has learned nothing that it could be a measure of.
 LEAST_REFERENCE = 0.15
 
@@ -63,6 +65,8 @@ class ModelFacts:
         layers: list of `LayerFacts` in the model's order.
         output_activation: what the last layer applies: "linear" for nothing, None if unknown.
         output_layer: name of that layer, if it is known.
+        squashed_before: "softmax" or "sigmoid" if that is applied to what the output's own softmax
+            or sigmoid is applied to, with no weights in between.
         outputs: number of outputs.
         output_shape: shape of one example's output; empty if unknown.
         loss: the loss's name as in `keras.losses`, such as "binary_crossentropy"; None if it is
@@ -82,6 +86,7 @@ class ModelFacts:
     layers: list
     output_activation: str | None = None
     output_layer: str | None = None
+    squashed_before: str | None = None
     outputs: int = 1
     output_shape: tuple = ()
     loss: str | None = None
@@ -277,6 +282,18 @@ class Evidence:
         fall = parts[0] - parts[-1]
         quarter = max(len(parts) // 4, 1)
         return float((parts[-1 - quarter] - parts[-1]) / fall) if fall > 0 else 0.0
+
+    @cached_property
+    def update_ratio(self):
+        """Median over the kernels of how much a late step changes one; None if unknown."""
+        tags = [f"updates/{layer.weights_path}/ratio" for layer in self.model.layers]
+        medians = [median for tag in tags if (median := self.median_of(tag)) is not None]
+        return float(np.median(medians)) if medians else None
+
+    @property
+    def hardly_moved(self):
+        """Whether all updates together, had they all pointed one way, moved the weights little."""
+        return self.update_ratio is not None and self.update_ratio * self.steps < LITTLE_MOVED
 
     def median_of(self, tag, last=0.5):
         """Median of a statistic over the last part of the recorded steps; None if unknown."""

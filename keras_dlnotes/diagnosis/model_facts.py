@@ -19,6 +19,7 @@ _NORMALIZING = (
 )
 # They change the shape of an output, or drop some of it, but not what kind of number it is.
 _PASSING_ON = ("Reshape", "Flatten", "Dropout", "Permute", "ActivityRegularization", "Squeeze")
+_PROBABILITIES = ("softmax", "sigmoid")
 OWN_FUNCTION = "own function"
 _MOST_LOOKED_AT = 4096  # numbers of a kernel that are brought to the host
 
@@ -47,6 +48,7 @@ def model_facts(model, output=0):
         layers=layers,
         output_activation=_output_activation(last),
         output_layer=names.get(id(last)),
+        squashed_before=_squashed_before(last),
         outputs=count,
         output_shape=_output_shape(model, output),
         loss=loss,
@@ -174,27 +176,42 @@ def with_output_layer(facts, model, layer):
 
 def _output_activation(last):
     """The activation of the last operation that makes new numbers; None if it is unknown."""
-    operation = last
+    return _last_activation(last)[0]
+
+
+def _squashed_before(last):
+    """The softmax or sigmoid right before the one of the output, or None."""
+    activation, operation = _last_activation(last)
+    if activation not in _PROBABILITIES or kernel_of(operation) is not None:
+        return None
+    before, _ = _last_activation(_before(operation))
+    return before if before in _PROBABILITIES else None
+
+
+def _last_activation(operation):
+    """Name of an activation, None if it is unknown, and the operation that applies it."""
     for _ in range(20):
         if isinstance(operation, keras.Sequential | keras.Model):
             operation = _output_layer(operation)
         if operation is None:
-            return None
+            break
         if isinstance(operation, keras.layers.TimeDistributed):
             operation = operation.layer
         activation = _activation_of(operation)
         kind = type(operation).__name__
         if activation == OWN_FUNCTION:
-            return None
+            break
         if activation is not None and (activation != "linear" or kind == "Dense"):
-            return activation
+            return activation, operation
         if kind in ("Sigmoid", "Softmax", "Tanh", "Relu"):
-            return kind.lower()  # an operation of keras.ops
+            return kind.lower(), operation  # an operation of keras.ops
         if kind == "Activation" or kind in _PASSING_ON:
             operation = _before(operation)
             continue
-        return "linear" if kernel_of(operation) is not None and activation else None
-    return None
+        if kernel_of(operation) is not None and activation:
+            return "linear", operation
+        break
+    return None, None
 
 
 def _output_shape(model, output):

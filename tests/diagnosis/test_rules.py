@@ -94,6 +94,18 @@ CASES = [
     ),
     (
         "constant_data",
+        "constant_inputs",  # the sample holds alike examples once
+        evidence(inputs=np.full((1, 2), 7.0)),
+        evidence(inputs=np.full((1, 2), 7.0), steps_per_epoch=1, batch_size=1),
+    ),
+    (
+        "constant_data",
+        "constant_inputs",  # as an embedding reads them
+        evidence({"takes_tokens": True}, inputs=np.arange(200)[:, None] / 200),
+        evidence({"takes_tokens": True}, inputs=np.arange(200)[:, None]),
+    ),
+    (
+        "constant_data",
         "constant_targets",
         evidence(labels=label_facts(np.zeros(20))),
         evidence({"loss": None}, labels=label_facts(np.zeros(20))),
@@ -142,6 +154,12 @@ CASES = [
         "softmax_with_one_unit",
         evidence({"output_activation": "softmax"}),
         evidence({"output_activation": "softmax"}, prediction_shape=(2,)),
+    ),
+    (
+        "loss_and_output",
+        "loss_does_not_fit_output",
+        evidence({"squashed_before": "sigmoid"}, **LEARNED),
+        evidence({"squashed_before": None}, **LEARNED),
     ),
     (
         "loss_and_output",

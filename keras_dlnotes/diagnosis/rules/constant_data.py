@@ -25,7 +25,8 @@ def constant_data(evidence):
         return []  # of sorted data the first steps show but one class
     if labels.low == labels.high:
         found.append(_finding("targets", labels.low))
-    inputs = evidence.inputs
+    # An embedding cuts off what follows the point: tokens scaled to 0...1 are all the first word.
+    inputs = np.trunc(evidence.inputs) if evidence.model.takes_tokens else evidence.inputs
     if np.all(inputs == inputs[:1]):
         found.append(_finding("inputs", float(inputs.flat[0])))
     return found
