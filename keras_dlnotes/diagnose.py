@@ -74,7 +74,7 @@ def diagnose(model, x, y, verify=False) -> list[Finding]:
     # The run was on one batch: it has to be learned by heart, and the data are the whole sample's.
     evidence.reference = Skill(1.0, 1.0 if evidence.skill and evidence.skill.accuracy else None)
     evidence.inputs = flat_inputs(inputs)
-    evidence.labels = label_facts(targets)
+    evidence.labels = label_facts(targets, evidence.model.loss)
     evidence.non_finite_inputs, evidence.non_finite_targets, evidence.missing_classes = everything
     findings = findings_of(evidence)
     if evidence.outcome not in ("failed", "flat"):
@@ -119,7 +119,7 @@ def _facts_of_all(inputs, targets):
     missing = 0
     if facts.kind == "one_hot":
         missing = int(np.sum(~targets.reshape(-1, targets.shape[-1]).any(axis=0)))
-    elif facts.kind == "integers":
+    elif facts.numbered_classes:
         missing = int(facts.high - facts.low + 1 - facts.classes)
     return bad_inputs, bad_targets, missing
 

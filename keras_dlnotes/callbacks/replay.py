@@ -64,7 +64,8 @@ def _attempt(model, sample, fix, steps):
         x = inputs[0] if len(inputs) == 1 else inputs
         copy.fit(x, targets, batch_size=_BATCH_SIZE, epochs=rounds, verbose=0)
         predictions = copy.predict(x, batch_size=256, verbose=0)
-        evidence = Evidence(model=model_facts(copy), labels=label_facts(targets))
+        facts = model_facts(copy)
+        evidence = Evidence(model=facts, labels=label_facts(targets, facts.loss))
     except (ValueError, TypeError, NotImplementedError, RuntimeError, ArithmeticError):
         return None  # a model of the user's own class, or a remedy that does not fit it
     if not isinstance(predictions, np.ndarray):

@@ -60,9 +60,8 @@ def evidence_of(model, facts, record, probed, epochs, finished=True, output=0):
     inputs, targets = sample
     evidence.inputs = flat_inputs(inputs)
     # A rare label may be missing in the sample and yet have been seen.
-    evidence.labels = replace(
-        label_facts(seen.all_targets()), low=float(seen.lowest), high=float(seen.highest)
-    )
+    labels = label_facts(seen.all_targets(), facts.loss)
+    evidence.labels = replace(labels, low=float(seen.lowest), high=float(seen.highest))
     evidence.batch_classes = _batch_classes(seen, evidence.labels)
     if probed is None:
         if seen.last_batches:
@@ -216,6 +215,8 @@ def _batch_classes(seen, labels):
     """Different classes in a batch over those to be expected in a shuffled one."""
     if labels.kind not in ("binary", "signed", "one_hot", "integers") or labels.classes < 2:
         return None
+    if len(labels.shape) > 1 or (labels.kind != "one_hot" and labels.shape not in ((), (1,))):
+        return None  # many labels an example, as along a sequence
     sizes = [size for _, size in seen.class_ratios]
     if not sizes or min(sizes) < 8 or len(sizes) < 3:
         return None

@@ -7,6 +7,7 @@ from collections import deque
 from typing import Any
 
 import keras
+import numpy as np
 from keras import ops
 
 from keras_dlnotes.backend import active
@@ -145,6 +146,11 @@ class TrainStepObserver:
     def _interrupt(self):
         """Brings what was recorded before a step raised, and leaves the model as it was."""
         subscriptions = self._subscriptions
+        for observed in self._variants.values():
+            if observed.attempt is not None:
+                step = (self.next_step, (), np.zeros(0), {}, time.time(), observed.attempt)
+                self._pending.append(step)
+                observed.attempt = None
         with contextlib.suppress(Exception):  # the step's own exception is the one to be seen
             self.deliver()
         self.stop()

@@ -1,3 +1,4 @@
+import contextlib
 import json
 
 import keras
@@ -192,6 +193,14 @@ def test_a_fault_of_the_second_output_is_found():
     diagnosis = Diagnosis(verbose=False)
     fit(two_headed("softmax"), diagnosis, y=TWO, epochs=1)
     assert [(f.cause, f.layer) for f in diagnosis.findings] == [("softmax_with_one_unit", "flag")]
+
+
+def test_labels_that_the_loss_refuses_are_named():
+    diagnosis = Diagnosis(verbose=False)
+    with contextlib.suppress(RuntimeError):  # torch's loss raises
+        fit(network(), diagnosis, y=3 * Y, epochs=1)
+    assert causes(diagnosis)[0] == "labels_do_not_fit_loss"
+    assert diagnosis.evidence[0].labels.high == 3
 
 
 @pytest.mark.skipif(BACKEND == "torch", reason="Keras has none on torch")
