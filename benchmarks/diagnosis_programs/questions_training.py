@@ -193,19 +193,21 @@ def ten_sigmoid_layers():
 
 
 @program("overfitting")
-def forty_images_large_network():
+def noisy_labels_large_network():
     x, y = data.blobs(120, 3, 40)
-    x = data.scaled(x + 12 * data.random().normal(size=x.shape))
+    r = data.random()
+    x = data.scaled(x + 12 * r.normal(size=x.shape))
+    y = np.where(r.random(120) < 0.4, r.integers(0, 3, 120), y)
     model = Sequential([Dense(256, "relu"), Dense(256, "relu"), Dense(3, "softmax")])
     return Run(x, y, model, SPARSE, "adam", 60, 16, ACCURACY, {"validation_split": 0.4})
 
 
 @program(*SCALE, *FAST, "dead_units")
-def coin_in_dollars_lstm_relu():
+def coin_in_dollars_lstm():
     steps = data.random().normal(20, 300, 460)
     price = 30_000 + np.cumsum(steps)
     x = np.stack([price[i : i + 10] for i in range(440)])[..., None]
-    model = Sequential([layers.LSTM(50, "relu"), Dense(1)])
+    model = Sequential([layers.LSTM(50), Dense(1)])
     return Run(x, price[10:450], model, MSE, "adam", 20)
 
 

@@ -70,6 +70,5 @@ def _narrow_finding(layer, evidence):
             "too_few_epochs",
             "underfitting",
             "dead_units",
-            "untrained_layers",
         ),
     )
