@@ -7,7 +7,7 @@ import numpy as np
 from keras_dlnotes.diagnosis.evidence import Evidence
 from keras_dlnotes.diagnosis.label_facts import label_facts
 from keras_dlnotes.diagnosis.model_facts import symmetric_layers, with_output_layer
-from keras_dlnotes.measures import skill
+from keras_dlnotes.measures import Skill, skill
 from keras_dlnotes.numerics import leave_one_out_predictions
 
 _FEWEST_FOR_YARDSTICK = 40
@@ -101,11 +101,31 @@ def judge_predictions(evidence, targets, predictions):
         evidence.constant_prediction_loss = _constant_loss(evidence.model.loss or "", true)
     if evidence.inputs is None or evidence.non_finite_inputs or evidence.non_finite_targets:
         return
+    if _reconstructs(evidence.inputs, true):
+        evidence.reconstructs = True
+        evidence.reference = Skill(_principal_share(true, evidence.model))
+        return
     features = _word_counts(evidence.inputs) if evidence.model.takes_tokens else evidence.inputs
     evidence.reference = reference_skill(features, true, classes)
     if evidence.reference is not None:
         linear = leave_one_out_predictions(features, true, gaussian=False)
         evidence.linear_reference = skill(true, linear, classes)
+
+
+def _reconstructs(inputs, targets):
+    """Whether the targets are the inputs, perhaps without noise that was added to these."""
+    return inputs.shape == targets.shape and skill(targets, inputs).variance > 0.5
+
+
+def _principal_share(targets, facts):
+    """What as many principal components explain as the narrowest hidden layer has units.
+
+    To copy its inputs is no feat, but a model that is to squeeze them through few units can hardly
+    be asked for more than this.
+    """
+    units = min((layer.units for layer in facts.hidden if layer.units), default=targets.shape[1])
+    squares = np.linalg.svd(targets - targets.mean(axis=0), compute_uv=False) ** 2
+    return float(squares[:units].sum() / squares.sum())
 
 
 def _judge_training_pass(evidence, batches):

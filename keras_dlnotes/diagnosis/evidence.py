@@ -169,6 +169,8 @@ class Evidence:
         predictions: matrix of the predictions for the sample, flattened.
         skill: `Skill` of these predictions.
         reference: `Skill` of the yardstick, see `kernel_ridge`; None if it cannot be had.
+        reconstructs: whether the targets are the inputs; the yardstick is then what as many
+            principal components explain as the narrowest hidden layer has units.
         linear_reference: likewise of ridge regression, which is the best a linear model can do.
         loss_steps: train steps at which `losses` end.
         losses: training loss between recorded steps.
@@ -200,6 +202,7 @@ class Evidence:
     predictions: np.ndarray | None = None
     skill: Skill | None = None
     reference: Skill | None = None
+    reconstructs: bool = False
     linear_reference: Skill | None = None
     loss_steps: list = field(default_factory=list)
     losses: list = field(default_factory=list)
@@ -255,12 +258,17 @@ class Evidence:
         return "poor" if self.share < LEARNED_SHARE else "learned"
 
     @property
+    def poor_is_wrong(self):
+        """Whether more can be asked for: not of a bottleneck, nor of one output among several."""
+        return self.model.outputs == 1 and not self.reconstructs
+
+    @property
     def went_wrong(self):
         """Whether the run has learned clearly less than there was to learn."""
         over = self.finished or not np.isfinite(self.losses[-1:]).all()
-        # Of several outputs one may rightly have given way to the others.
-        wrong = ("failed", "flat") if self.model.outputs > 1 else ("failed", "poor", "flat")
-        return over and self.outcome in wrong
+        if self.outcome == "poor":
+            return over and self.poor_is_wrong
+        return over and self.outcome in ("failed", "flat")
 
     @property
     def could_be_better(self):
@@ -268,7 +276,7 @@ class Evidence:
         if self.went_wrong:
             return True
         good = self.skill is not None and self.skill.best >= GOOD_SKILL
-        if not self.finished or self.share is None or good or self.model.outputs > 1:
+        if not self.finished or self.share is None or good or not self.poor_is_wrong:
             return False
         return self.share < WELL_LEARNED_SHARE and self.reference.best >= EASY_REFERENCE
 

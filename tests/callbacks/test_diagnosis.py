@@ -195,6 +195,20 @@ def test_a_fault_of_the_second_output_is_found():
     assert [(f.cause, f.layer) for f in diagnosis.findings] == [("softmax_with_one_unit", "flag")]
 
 
+@pytest.mark.parametrize("rate", [0.02, 1e-6])
+def test_a_bottleneck_is_measured_by_principal_components(rate):
+    keras.utils.set_random_seed(3)
+    stack = [keras.layers.Dense(2, name="narrow"), keras.layers.Dense(4, name="output")]
+    model = keras.Sequential([keras.Input((4,)), *stack])
+    model.compile(keras.optimizers.Adam(rate), "mse")
+    diagnosis = Diagnosis(verbose=False)
+    fit(model, diagnosis, y=X, epochs=12)
+    (evidence,) = diagnosis.evidence
+    assert evidence.reconstructs
+    assert 0.5 < evidence.reference.best < 0.75  # two of four directions of about the same size
+    assert (causes(diagnosis)[:1] == ["learning_rate_too_low"]) == (rate < 0.01)
+
+
 def test_labels_that_the_loss_refuses_are_named():
     diagnosis = Diagnosis(verbose=False)
     with contextlib.suppress(RuntimeError):  # torch's loss raises
