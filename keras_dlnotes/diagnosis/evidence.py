@@ -276,7 +276,9 @@ class Evidence:
         if self.went_wrong:
             return True
         good = self.skill is not None and self.skill.best >= GOOD_SKILL
-        if not self.finished or self.share is None or good or not self.poor_is_wrong:
+        if not self.finished or self.share is None or good or self.reference is None:
+            return False
+        if not self.poor_is_wrong:
             return False
         return self.share < WELL_LEARNED_SHARE and self.reference.best >= EASY_REFERENCE
 
