@@ -148,8 +148,8 @@ class TrainStepObserver:
         subscriptions = self._subscriptions
         for observed in self._variants.values():
             if observed.attempt is not None:
-                step = (self.next_step, (), np.zeros(0), {}, time.time(), observed.attempt)
-                self._pending.append(step)
+                row: tuple = (self.next_step, (), np.zeros(0), {}, time.time(), observed.attempt)
+                self._pending.append(row)
                 observed.attempt = None
         with contextlib.suppress(Exception):  # the step's own exception is the one to be seen
             self.deliver()
