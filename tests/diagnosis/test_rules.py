@@ -332,6 +332,12 @@ CASES = [
     ),
     (
         "learning_rate",
+        "learning_rate_too_low",  # though the last batches' loss is the larger one
+        evidence({"learning_rate": 1e-6}, statistics=GRADIENTS | STILL, losses=[0.4] + [0.69] * 19),
+        evidence(losses=[0.4] + [0.41] * 19),
+    ),
+    (
+        "learning_rate",
         "learning_rate_too_low",  # by a schedule that is soon over
         evidence(learning_rates=[1e-3, *[1e-7] * 19]),
         evidence(learning_rates=[*[1e-3] * 15, *[1e-7] * 5]),

@@ -52,6 +52,8 @@ def learning_rate(evidence):
     losses = np.asarray(evidence.losses or evidence.epoch_losses, dtype="float64")
     broke = len(losses) > 0 and not np.isfinite(losses).all()
     grown = len(losses) >= 4 and not broke and losses[-3:].mean() > GROWN * losses[0]
+    if rate < low and evidence.hardly_moved:
+        grown = False  # but noise: single batches differ
     figures = {"learning rate": rate, "lower threshold": low, "upper threshold": high}
     if late is not None:
         figures["update-to-weight ratio"] = late
