@@ -63,35 +63,45 @@ def diagnose(model, x, y, verify=False) -> list[Finding]:
     Reference: Goodfellow, Bengio and Courville, "Deep Learning", 2016, section 11.5: fit a tiny
     data set.
     """
+    _check_model(model)
     inputs = [np.asarray(part) for part in (x if isinstance(x, list | tuple) else [x])]
     targets = np.asarray(y)
-    _check(model, inputs, targets)
+    _check_lengths(inputs, targets)
     everything = _facts_of_all(inputs, targets)
     inputs, targets = _sample(inputs, targets)
     copy = _trained_copy(model, inputs, targets)
-    evidence = copy.evidence
+    (evidence,) = copy.evidence
     # The run was on one batch: it has to be learned by heart, and the data are the whole sample's.
     evidence.reference = Skill(1.0, 1.0 if evidence.skill and evidence.skill.accuracy else None)
     evidence.inputs = flat_inputs(inputs)
-    evidence.labels = label_facts(targets)
+    evidence.labels = label_facts(targets, evidence.model.loss)
     evidence.non_finite_inputs, evidence.non_finite_targets, evidence.missing_classes = everything
     findings = findings_of(evidence)
     if evidence.outcome not in ("failed", "flat"):
         findings = [finding for finding in findings if finding.confidence >= 0.85]
     findings = [finding for finding in findings if finding.cause not in _NOT_TOLD]
     if verify:
-        results = replay(model, (inputs, targets), [f.fix for f in findings], _STEPS)
+        results = replay(model, (inputs, [targets]), [f.fix for f in findings], _STEPS)
         for finding, result in zip(findings, results, strict=True):
             finding.verified = result
     return findings
 
 
-def _check(model, inputs, targets):
+def _check_model(model):
     if not getattr(model, "compiled", False):
         raise ValueError(
             "`diagnose` looks at the loss and the optimizer. Expected a compiled model. Received: "
             f"{model.name!r}, which is not. Call `model.compile(...)` first."
         )
+    outputs = len(getattr(model, "outputs", None) or [None])
+    if outputs > 1:
+        raise ValueError(
+            f"`diagnose` takes models with one output. Received: {model.name!r} with {outputs}. "
+            "Pass kd.callbacks.Diagnosis() to `fit` instead."
+        )
+
+
+def _check_lengths(inputs, targets):
     lengths = [len(part) for part in inputs] + [len(targets)]
     if len(set(lengths)) != 1 or lengths[0] == 0:
         raise ValueError(
@@ -109,7 +119,7 @@ def _facts_of_all(inputs, targets):
     missing = 0
     if facts.kind == "one_hot":
         missing = int(np.sum(~targets.reshape(-1, targets.shape[-1]).any(axis=0)))
-    elif facts.kind == "integers":
+    elif facts.numbered_classes:
         missing = int(facts.high - facts.low + 1 - facts.classes)
     return bad_inputs, bad_targets, missing
 

@@ -45,12 +45,13 @@ class Program:
     Args:
         make: function that returns a `Run`; one with a repaired twin takes whether it is broken.
         causes: names of causes that are right to be named first; empty for a healthy program.
-        later: whether it was written after the rules.
+        part: 0 or 1 for the halves of the development set (None: fixed by the name), 2 for what
+            was written later, 3 for what was made from questions and tutorials.
     """
 
     make: Any
     causes: tuple = ()
-    later: bool = False
+    part: int | None = None
 
     @property
     def name(self):
@@ -59,28 +60,28 @@ class Program:
 
     @property
     def half(self):
-        """0: thresholds may be chosen on it, 1: held out (fixed by the name), 2: written later."""
-        return 2 if self.later else zlib.crc32(self.name.encode()) % 2
+        """Its part, as above."""
+        return zlib.crc32(self.name.encode()) % 2 if self.part is None else self.part
 
     @property
     def variants(self):
         """Whether it is broken, for each of its runs."""
         if not self.causes:
             return (False,)
-        return (True,) if self.later else (True, False)
+        return (True, False) if self.part is None else (True,)
 
     def run(self, broken):
         """The program or its twin, ready to be trained."""
         return self.make(broken) if len(self.variants) == 2 else self.make()
 
 
-def table(later=False):
+def table(part=None):
     """A list and a decorator that appends to it: `@program("cause", ...)` over a function."""
     programs = []
 
     def program(*causes):
         def add(make):
-            programs.append(Program(make, causes, later))
+            programs.append(Program(make, causes, part))
             return make
 
         return add

@@ -1,6 +1,7 @@
 """Says in words what is wrong with a training run."""
 
 import json
+import math
 import os
 import warnings
 from typing import Any
@@ -58,7 +59,7 @@ class Diagnosis(keras.callbacks.Callback):
 
     Attributes:
         findings: list of `Finding`, the most likely cause first.
-        evidence: the `Evidence` of the last run, in plain numbers.
+        evidence: list of the last run's `Evidence`, in plain numbers, one an output of the model.
 
     Raises:
         ValueError: if `action` is none of the three.
@@ -94,7 +95,7 @@ class Diagnosis(keras.callbacks.Callback):
         self.verify = verify
         self.verbose = verbose
         self.findings: list = []
-        self.evidence: Any = None
+        self.evidence: list = []
         self._observer: Any = None
         self._subscription: Any = None
         self._writer: Any = None
@@ -107,11 +108,11 @@ class Diagnosis(keras.callbacks.Callback):
     def on_train_begin(self, logs=None):
         """Looks at the configuration and starts to observe."""
         self.findings = []
-        self.evidence = None
+        self.evidence = []
         self._told = set()
         if self.log_dir is not None:  # a folder that cannot be written to is told before training
             self._writer = EventFileWriter(self.log_dir)
-        self._facts: Any = None
+        self._facts: list = []  # one an output
         self._look_at_model()
         self._observer = TrainStepObserver.on(self.model, idle=self._observer)
         self._record = RunRecord(self.params.get("steps"), self._observer.next_step)
@@ -162,14 +163,19 @@ class Diagnosis(keras.callbacks.Callback):
 
     def _look_at_model(self):
         """Reads the configuration, as soon as there are weights: TensorFlow's first step builds."""
-        if self._facts is None and self.model.built:
-            self._facts = model_facts(self.model)
+        if not self._facts and self.model.built:
+            first = model_facts(self.model)
+            others = [model_facts(self.model, number) for number in range(1, first.outputs)]
+            self._facts = [first, *others]
 
     def _period(self):
         steps, epochs = self.params.get("steps"), self.params.get("epochs") or 1
         if steps is None:
             return _UNKNOWN_PERIOD
-        return max(1, steps * epochs // _RECORDED_STEPS)
+        period = max(1, steps * epochs // _RECORDED_STEPS)
+        while math.gcd(period, steps) > 1:  # or each epoch would show the same batches
+            period += 1
+        return period
 
     def _judge(self, finished):
         try:
@@ -181,13 +187,16 @@ class Diagnosis(keras.callbacks.Callback):
 
     def _look_for_causes(self, finished):
         self._look_at_model()
-        if self._facts is None:
+        if not self._facts:
             return  # the first step raised before there was a model
         self._record.steps = self._observer.next_step - self._record.first_step
         probed = self._probe() if finished else None
         epochs = self.params.get("epochs") or 1
-        self.evidence = evidence_of(self.model, self._facts, self._record, probed, epochs, finished)
-        self.findings = findings_of(self.evidence)
+        self.evidence = [
+            evidence_of(self.model, facts, self._record, probed, epochs, finished, number)
+            for number, facts in enumerate(self._facts)
+        ]
+        self.findings = findings_of(*self.evidence)
         if finished and self.verify and self.findings:
             self._verify()
         if self.verbose:
@@ -207,7 +216,7 @@ class Diagnosis(keras.callbacks.Callback):
         if sample is None:
             return
         fixes = [finding.fix for finding in self.findings]
-        results = replay(self.model, sample, fixes, self.evidence.steps)
+        results = replay(self.model, sample, fixes, self._record.steps)
         for finding, result in zip(self.findings, results, strict=True):
             finding.verified = result
 

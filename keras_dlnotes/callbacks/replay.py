@@ -19,7 +19,7 @@ def replay(model, sample, fixes, steps):
 
     Args:
         model: a compiled model that `keras.models.clone_model` can copy.
-        sample: list of input arrays, and targets.
+        sample: list of input arrays, and list of target arrays, one an output.
         fixes: list of dicts, see `Finding.fix`.
         steps: how many steps the run took; at most 300 of them are replayed.
 
@@ -48,7 +48,9 @@ def replay(model, sample, fixes, steps):
 
 def _attempt(model, sample, fix, steps):
     """Skill of a copy on the sample after training; None if it cannot be tried."""
-    inputs, targets = sample
+    inputs, (targets, *others) = sample
+    if others:
+        return None  # no one skill says how several outputs have done
     if fix.get("standardize"):
         inputs = [standardized(p.reshape(len(p), -1)).reshape(p.shape) for p in inputs]
     if fix.get("standardize_targets"):
@@ -62,12 +64,13 @@ def _attempt(model, sample, fix, steps):
         x = inputs[0] if len(inputs) == 1 else inputs
         copy.fit(x, targets, batch_size=_BATCH_SIZE, epochs=rounds, verbose=0)
         predictions = copy.predict(x, batch_size=256, verbose=0)
-        evidence = Evidence(model=model_facts(copy), labels=label_facts(targets))
+        facts = model_facts(copy)
+        evidence = Evidence(model=facts, labels=label_facts(targets, facts.loss))
     except (ValueError, TypeError, NotImplementedError, RuntimeError, ArithmeticError):
         return None  # a model of the user's own class, or a remedy that does not fit it
     if not isinstance(predictions, np.ndarray):
         return None
-    judge_predictions(evidence, targets, [predictions])
+    judge_predictions(evidence, targets, predictions)
     return None if evidence.skill is None else max(evidence.skill.best, -1.0)
 
 

@@ -7,7 +7,7 @@ import numpy as np
 from keras_dlnotes.diagnosis.evidence import Evidence
 from keras_dlnotes.diagnosis.label_facts import label_facts
 from keras_dlnotes.diagnosis.model_facts import symmetric_layers, with_output_layer
-from keras_dlnotes.measures import skill
+from keras_dlnotes.measures import Skill, skill
 from keras_dlnotes.numerics import leave_one_out_predictions
 
 _FEWEST_FOR_YARDSTICK = 40
@@ -18,16 +18,17 @@ _MOST_FEATURES = 4096
 _HASHED_WORDS = 1024
 
 
-def evidence_of(model, facts, record, probed, epochs, finished=True):
-    """Builds `Evidence`.
+def evidence_of(model, facts, record, probed, epochs, finished=True, output=0):
+    """Builds `Evidence` of one output.
 
     Args:
         model: the Keras model, in the state that is judged.
-        facts: its `ModelFacts` before training.
+        facts: its `ModelFacts` before training, for this output.
         record: `RunRecord`.
         probed: what `probe` returned for the record's sample; None if there was none.
         epochs: epochs that were asked for.
         finished: whether the run is over.
+        output: number of the output.
     """
     logs = record.epoch_logs
     evidence = Evidence(
@@ -47,29 +48,30 @@ def evidence_of(model, facts, record, probed, epochs, finished=True):
         trained_symmetric=symmetric_layers(model),
         finished=finished,
         non_finite_inputs=record.non_finite_inputs,
-        non_finite_targets=record.non_finite_targets,
     )
     evidence.prediction_shape = facts.output_shape
+    if len(record.outputs) != facts.outputs:
+        return evidence  # a class of the user's own, whose targets and outputs nothing pairs
+    seen = record.outputs[output]
+    evidence.non_finite_targets = seen.non_finite
     sample = record.sample()
     if sample is None:
         return evidence
     inputs, targets = sample
     evidence.inputs = flat_inputs(inputs)
     # A rare label may be missing in the sample and yet have been seen.
-    evidence.labels = replace(
-        label_facts(record.all_targets()),
-        low=float(record.lowest_target),
-        high=float(record.highest_target),
-    )
-    evidence.batch_classes = _batch_classes(record, evidence.labels)
+    labels = label_facts(seen.all_targets(), facts.loss)
+    evidence.labels = replace(labels, low=float(seen.lowest), high=float(seen.highest))
+    evidence.batch_classes = _batch_classes(seen, evidence.labels)
     if probed is None:
-        last = record.last_batches[-1][1]
-        evidence.prediction_shape = tuple(last[0].shape[1:]) if len(last) == 1 else ()
+        if seen.last_batches:
+            evidence.prediction_shape = tuple(seen.last_batches[-1][1].shape[1:])
         return evidence
     predictions, evidence.units, output_layer, penalty = probed
     evidence.model = with_output_layer(facts, model, output_layer)
-    judge_predictions(evidence, targets, predictions)
-    _judge_training_pass(evidence, record)
+    if len(predictions) == len(targets):
+        judge_predictions(evidence, targets[output], predictions[output])
+        _judge_training_pass(evidence, seen.last_batches)
     if evidence.epoch_losses and np.isfinite(evidence.epoch_losses[-1]):
         evidence.penalty = penalty / max(abs(evidence.epoch_losses[-1]), 1e-12)
     return evidence
@@ -83,20 +85,25 @@ def flat_inputs(inputs):
 
 
 def judge_predictions(evidence, targets, predictions):
-    """Fills in what follows from predictions (a list, one an output) for the targets."""
-    if len(predictions) != 1 or evidence.model.outputs != 1:
-        return
+    """Fills in what follows from the predictions for the targets."""
     if evidence.model.loss == "cosine_similarity":
         return  # it leaves the predictions' size open
-    evidence.prediction_shape = tuple(predictions[0].shape[1:])
-    evidence.predictions = predictions[0].reshape(len(targets), -1)
+    evidence.prediction_shape = tuple(predictions.shape[1:])
+    evidence.predictions = predictions.reshape(len(targets), -1)
     columns = as_columns(evidence, targets, evidence.predictions)
     if columns is None or columns[0].shape[1] > 8 * _MOST_COLUMNS:
         return
     true, guessed, classes = columns
+    if np.all(true == true[:1]):
+        return  # nothing to tell apart, as with a single example
     evidence.skill = skill(true, guessed, classes)
-    evidence.constant_prediction_loss = _constant_loss(evidence.model.loss or "", true)
+    if evidence.model.outputs == 1:  # else the run's losses are sums over the outputs
+        evidence.constant_prediction_loss = _constant_loss(evidence.model.loss or "", true)
     if evidence.inputs is None or evidence.non_finite_inputs or evidence.non_finite_targets:
+        return
+    if _reconstructs(evidence.inputs, true):
+        evidence.reconstructs = True
+        evidence.reference = Skill(_principal_share(true, evidence.model))
         return
     features = _word_counts(evidence.inputs) if evidence.model.takes_tokens else evidence.inputs
     evidence.reference = reference_skill(features, true, classes)
@@ -105,13 +112,28 @@ def judge_predictions(evidence, targets, predictions):
         evidence.linear_reference = skill(true, linear, classes)
 
 
-def _judge_training_pass(evidence, record):
+def _reconstructs(inputs, targets):
+    """Whether the targets are the inputs, perhaps without noise that was added to these."""
+    return inputs.shape == targets.shape and skill(targets, inputs).variance > 0.5
+
+
+def _principal_share(targets, facts):
+    """What as many principal components explain as the narrowest hidden layer has units.
+
+    To copy its inputs is no feat, but a model that is to squeeze them through few units can hardly
+    be asked for more than this.
+    """
+    units = min((layer.units for layer in facts.hidden if layer.units), default=targets.shape[1])
+    squares = np.linalg.svd(targets - targets.mean(axis=0), compute_uv=False) ** 2
+    return float(squares[:units].sum() / squares.sum())
+
+
+def _judge_training_pass(evidence, batches):
     """Takes the predictions of the training pass where they are the better ones.
 
     After a short run, batch normalization's moving averages are still those of the start, and a
     model that has learned predicts nonsense outside training. That is no failure to learn.
     """
-    batches = [(t, p[0]) for t, p in record.last_batches if len(p) == 1]
     shapes = {(t.shape[1:], p.shape[1:]) for t, p in batches}
     if evidence.skill is None or len(shapes) != 1:
         return
@@ -209,15 +231,17 @@ def _word_counts(tokens):
     return np.log1p(counts[:, counts.any(axis=0)])
 
 
-def _batch_classes(record, labels):
+def _batch_classes(seen, labels):
     """Different classes in a batch over those to be expected in a shuffled one."""
     if labels.kind not in ("binary", "signed", "one_hot", "integers") or labels.classes < 2:
         return None
-    sizes = [size for _, size in record.class_ratios]
+    if len(labels.shape) > 1 or (labels.kind != "one_hot" and labels.shape not in ((), (1,))):
+        return None  # many labels an example, as along a sequence
+    sizes = [size for _, size in seen.class_ratios]
     if not sizes or min(sizes) < 8 or len(sizes) < 3:
         return None
-    all_targets = np.concatenate([t.reshape(len(t), -1) for t in record.targets])
+    all_targets = np.concatenate([t.reshape(len(t), -1) for t in seen.targets])
     classes = all_targets.argmax(1) if all_targets.shape[1] > 1 else all_targets[:, 0]
     shares = np.unique(classes, return_counts=True)[1] / len(classes)
     expected = [np.sum(1 - (1 - shares) ** size) for size in sizes]
-    return float(np.mean([seen for seen, _ in record.class_ratios]) / np.mean(expected))
+    return float(np.mean([found for found, _ in seen.class_ratios]) / np.mean(expected))

@@ -16,6 +16,8 @@ WELL_LEARNED_SHARE = 0.92
 EASY_REFERENCE = 0.5
 # Skill that needs no yardstick: nine tenths of what there was to explain are explained.
 GOOD_SKILL = 0.9
+# Less than this share of their size is too little for weights to have gone anywhere.
+LITTLE_MOVED = 0.1
 # Below this skill the yardstick itself has learned nothing that it could be a measure of.
 LEAST_REFERENCE = 0.15
 
@@ -57,14 +59,16 @@ class LayerFacts:
 
 @dataclass(frozen=True)
 class ModelFacts:
-    """What the compiled model's configuration says.
+    """What the compiled model's configuration says, as far as it concerns one output.
 
     Args:
         layers: list of `LayerFacts` in the model's order.
         output_activation: what the last layer applies: "linear" for nothing, None if unknown.
         output_layer: name of that layer, if it is known.
+        squashed_before: "softmax" or "sigmoid" if that is applied to what the output's own softmax
+            or sigmoid is applied to, with no weights in between.
         outputs: number of outputs.
-        output_shape: shape of one example's output; empty if unknown or if there are several.
+        output_shape: shape of one example's output; empty if unknown.
         loss: the loss's name as in `keras.losses`, such as "binary_crossentropy"; None if it is
             not Keras's own.
         from_logits: whether the loss expects logits.
@@ -82,6 +86,7 @@ class ModelFacts:
     layers: list
     output_activation: str | None = None
     output_layer: str | None = None
+    squashed_before: str | None = None
     outputs: int = 1
     output_shape: tuple = ()
     loss: str | None = None
@@ -126,6 +131,11 @@ class LabelFacts:
     deviation: float
     whole: bool = False
 
+    @property
+    def numbered_classes(self):
+        """Whether each example has one whole number that may be that of its class."""
+        return self.kind == "integers" and self.shape in ((), (1,))
+
 
 @dataclass(frozen=True)
 class UnitFacts:
@@ -159,6 +169,8 @@ class Evidence:
         predictions: matrix of the predictions for the sample, flattened.
         skill: `Skill` of these predictions.
         reference: `Skill` of the yardstick, see `kernel_ridge`; None if it cannot be had.
+        reconstructs: whether the targets are the inputs; the yardstick is then what as many
+            principal components explain as the narrowest hidden layer has units.
         linear_reference: likewise of ridge regression, which is the best a linear model can do.
         loss_steps: train steps at which `losses` end.
         losses: training loss between recorded steps.
@@ -190,6 +202,7 @@ class Evidence:
     predictions: np.ndarray | None = None
     skill: Skill | None = None
     reference: Skill | None = None
+    reconstructs: bool = False
     linear_reference: Skill | None = None
     loss_steps: list = field(default_factory=list)
     losses: list = field(default_factory=list)
@@ -245,10 +258,17 @@ class Evidence:
         return "poor" if self.share < LEARNED_SHARE else "learned"
 
     @property
+    def poor_is_wrong(self):
+        """Whether more can be asked for: not of a bottleneck, nor of one output among several."""
+        return self.model.outputs == 1 and not self.reconstructs
+
+    @property
     def went_wrong(self):
         """Whether the run has learned clearly less than there was to learn."""
         over = self.finished or not np.isfinite(self.losses[-1:]).all()
-        return over and self.outcome in ("failed", "poor", "flat")
+        if self.outcome == "poor":
+            return over and self.poor_is_wrong
+        return over and self.outcome in ("failed", "flat")
 
     @property
     def could_be_better(self):
@@ -257,6 +277,8 @@ class Evidence:
             return True
         good = self.skill is not None and self.skill.best >= GOOD_SKILL
         if not self.finished or self.share is None or good or self.reference is None:
+            return False
+        if not self.poor_is_wrong:
             return False
         return self.share < WELL_LEARNED_SHARE and self.reference.best >= EASY_REFERENCE
 
@@ -270,6 +292,18 @@ class Evidence:
         fall = parts[0] - parts[-1]
         quarter = max(len(parts) // 4, 1)
         return float((parts[-1 - quarter] - parts[-1]) / fall) if fall > 0 else 0.0
+
+    @cached_property
+    def update_ratio(self):
+        """Median over the kernels of how much a late step changes one; None if unknown."""
+        tags = [f"updates/{layer.weights_path}/ratio" for layer in self.model.layers]
+        medians = [median for tag in tags if (median := self.median_of(tag)) is not None]
+        return float(np.median(medians)) if medians else None
+
+    @property
+    def hardly_moved(self):
+        """Whether all updates together, had they all pointed one way, moved the weights little."""
+        return self.update_ratio is not None and self.update_ratio * self.steps < LITTLE_MOVED
 
     def median_of(self, tag, last=0.5):
         """Median of a statistic over the last part of the recorded steps; None if unknown."""

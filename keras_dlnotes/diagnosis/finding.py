@@ -2,6 +2,16 @@
 
 from dataclasses import asdict, dataclass, field
 
+# What follows where activations, gradients or steps are far too large.
+OF_WRONG_SCALE = (
+    "stuck_at_trivial_predictor",
+    "dead_units",
+    "saturated_units",
+    "exploding_gradients",
+    "non_finite_loss",
+    "underfitting",
+)
+
 
 @dataclass
 class Finding:

@@ -9,7 +9,7 @@ STANDS_ALONE = 0.8
 _EVERYTHING = "*"
 
 
-def findings_of(evidence):
+def findings_of(*outputs):
     """All findings, root causes before symptoms and the surest first.
 
     A finding that another explains is put behind all that are not explained. Beside one whose
@@ -17,15 +17,22 @@ def findings_of(evidence):
     fit, no statement about learning rates or epochs means anything yet.
 
     Args:
-        evidence: `Evidence`.
+        *outputs: the `Evidence` of each output of the model.
 
     Returns:
         List of `Finding`.
     """
-    found = [finding for rules in RULES.values() for rule in rules for finding in rule(evidence)]
-    found = [finding for finding in found if finding.confidence >= LEAST_CONFIDENCE]
-    if not evidence.finished:
-        found = [finding for finding in found if finding.confidence >= SURE_AT_ONCE]
+    found = [
+        finding
+        for evidence in outputs
+        for rules in RULES.values()
+        for rule in rules
+        for finding in rule(evidence)
+        if finding.confidence >= (LEAST_CONFIDENCE if evidence.finished else SURE_AT_ONCE)
+    ]
+    # What concerns all outputs is found once for each.
+    surest = {(finding.cause, finding.layer): finding for finding in sorted(found, key=_sureness)}
+    found = [finding for finding in found if surest[finding.cause, finding.layer] is finding]
     found = [
         finding
         for finding in found
@@ -42,3 +49,7 @@ def findings_of(evidence):
         if other is not finding and finding.cause in other.explains
     }
     return sorted(found, key=lambda finding: (id(finding) in explained, -finding.confidence))
+
+
+def _sureness(finding):
+    return finding.confidence

@@ -7,16 +7,26 @@ from keras_dlnotes.diagnosis.evidence import LabelFacts
 _MOST_CLASSES = 100  # more different whole numbers than this are amounts, not classes
 
 
-def label_facts(targets):
-    """Looks at a sample of targets, the first axis the examples'; returns `LabelFacts`."""
+def label_facts(targets, loss=None):
+    """Looks at a sample of targets, the first axis the examples'.
+
+    Args:
+        targets: array.
+        loss: name of the loss that they are for. For a sparse one each number is a class; for any
+            other, or None, the last axis may be that of the classes.
+
+    Returns:
+        `LabelFacts`.
+    """
     targets = np.asarray(targets)
+    columns_are_classes = not (loss or "").startswith("sparse")
     values = targets.astype("float64")
     finite = values[np.isfinite(values)]
     if finite.size == 0:
         finite = np.zeros(1)
     return LabelFacts(
-        kind=_kind(targets, finite),
-        classes=_classes(targets),
+        kind=_kind(targets, finite, columns_are_classes),
+        classes=_classes(targets, columns_are_classes),
         low=float(finite.min()),
         high=float(finite.max()),
         shape=tuple(targets.shape[1:]),
@@ -26,11 +36,11 @@ def label_facts(targets):
     )
 
 
-def _kind(targets, finite):
+def _kind(targets, finite, columns_are_classes):
     distinct = np.unique(finite)
     if len(distinct) == 1 and targets.size == targets.shape[0]:
         return "constant"
-    columns = targets.shape[-1] if targets.ndim > 1 else 1
+    columns = targets.shape[-1] if targets.ndim > 1 and columns_are_classes else 1
     if columns > 1 and finite.size == targets.size:
         sums = targets.sum(axis=-1)
         if set(distinct) <= {0.0, 1.0}:
@@ -47,7 +57,12 @@ def _kind(targets, finite):
     return "integers" if whole and few and contiguous else "real"
 
 
-def _classes(targets):
-    if targets.ndim > 1 and targets.shape[-1] > 1 and set(np.unique(targets)) <= {0, 1}:
+def _classes(targets, columns_are_classes):
+    if (
+        columns_are_classes
+        and targets.ndim > 1
+        and targets.shape[-1] > 1
+        and set(np.unique(targets)) <= {0, 1}
+    ):
         return int(np.any(targets.reshape(-1, targets.shape[-1]) > 0, axis=0).sum())
     return len(np.unique(targets))

@@ -19,36 +19,41 @@ _NORMALIZING = (
 )
 # They change the shape of an output, or drop some of it, but not what kind of number it is.
 _PASSING_ON = ("Reshape", "Flatten", "Dropout", "Permute", "ActivityRegularization", "Squeeze")
+_PROBABILITIES = ("softmax", "sigmoid")
 OWN_FUNCTION = "own function"
 _MOST_LOOKED_AT = 4096  # numbers of a kernel that are brought to the host
 
 
-def model_facts(model):
+def model_facts(model, output=0):
     """Inspects a compiled and built model.
 
     Args:
         model: the model.
+        output: number of the output that is meant, of a model with several.
 
     Returns:
         `ModelFacts`.
     """
     watched = find_watched_layers(model)
-    last = _output_layer(model)
+    count = _output_count(model)
+    lasts = [_output_layer(model, number) for number in range(count)]
+    last = lasts[output]
     names = {id(w.layer): w.name for w in watched}
-    layers = [_layer_facts(w, w.layer is last) for w in watched]
+    layers = [_layer_facts(w, any(w.layer is item for item in lasts)) for w in watched]
     _mark_output_kernel(layers)
-    loss, from_logits = _loss_of(model)
+    loss, from_logits = _loss_of(model, output)
     optimizer = model.optimizer
     optimizer = getattr(optimizer, "inner_optimizer", optimizer)
     return ModelFacts(
         layers=layers,
         output_activation=_output_activation(last),
         output_layer=names.get(id(last)),
-        outputs=len(getattr(model, "outputs", None) or [None]),
-        output_shape=_output_shape(model),
+        squashed_before=_squashed_before(last),
+        outputs=count,
+        output_shape=_output_shape(model, output),
         loss=loss,
         from_logits=from_logits,
-        metrics=_metric_names(model),
+        metrics=_metric_names(model, output),
         optimizer=type(optimizer).__name__.lower(),
         learning_rate=learning_rate_of(model),
         momentum=_number(getattr(optimizer, "momentum", 0.0)),
@@ -143,11 +148,15 @@ def _activation_of(layer):
     return name if hasattr(keras.activations, name) else OWN_FUNCTION
 
 
-def _output_layer(model):
+def _output_count(model):
+    return len(getattr(model, "outputs", None) or [None])
+
+
+def _output_layer(model, output=0):
     if isinstance(model, keras.Sequential):
         return model.layers[-1] if model.layers else None
     outputs = getattr(model, "outputs", None) or []
-    history = getattr(outputs[0], "_keras_history", None) if outputs else None
+    history = getattr(outputs[output], "_keras_history", None) if outputs else None
     if history is not None:
         operation = history.operation
         if isinstance(operation, keras.Model):
@@ -167,33 +176,62 @@ def with_output_layer(facts, model, layer):
 
 def _output_activation(last):
     """The activation of the last operation that makes new numbers; None if it is unknown."""
-    operation = last
+    return _last_activation(last)[0]
+
+
+def _squashed_before(last):
+    """The softmax or sigmoid right before the one of the output, or None."""
+    activation, operation = _last_activation(last)
+    if activation not in _PROBABILITIES or kernel_of(operation) is not None:
+        return None
+    before, _ = _last_activation(_before(operation))
+    return before if before in _PROBABILITIES else None
+
+
+def _last_activation(operation):
+    """Name of an activation, None if it is unknown, and the operation that applies it."""
     for _ in range(20):
         if isinstance(operation, keras.Sequential | keras.Model):
             operation = _output_layer(operation)
         if operation is None:
-            return None
+            break
         if isinstance(operation, keras.layers.TimeDistributed):
             operation = operation.layer
         activation = _activation_of(operation)
         kind = type(operation).__name__
         if activation == OWN_FUNCTION:
-            return None
+            break
         if activation is not None and (activation != "linear" or kind == "Dense"):
-            return activation
+            return activation, operation
         if kind in ("Sigmoid", "Softmax", "Tanh", "Relu"):
-            return kind.lower()  # an operation of keras.ops
+            return kind.lower(), operation  # an operation of keras.ops
         if kind == "Activation" or kind in _PASSING_ON:
             operation = _before(operation)
             continue
-        return "linear" if kernel_of(operation) is not None and activation else None
-    return None
+        if kernel_of(operation) is not None and activation:
+            return "linear", operation
+        break
+    return None, None
 
 
-def _output_shape(model):
+def _output_shape(model, output):
     outputs = getattr(model, "outputs", None) or []
-    shape = tuple(outputs[0].shape[1:]) if len(outputs) == 1 else ()
+    shape = tuple(outputs[output].shape[1:]) if outputs else ()
     return () if None in shape else shape
+
+
+def _of_output(model, structure, output):
+    """What a list or dict over the outputs holds for one of them; anything else as it is."""
+    names = getattr(model, "output_names", None) or ()
+    if isinstance(structure, dict):
+        name = names[output] if output < len(names) else None
+        lone = (
+            next(iter(structure.values())) if len(structure) == 1 == _output_count(model) else None
+        )
+        return structure.get(name, lone)
+    if isinstance(structure, list | tuple) and len(structure) == _output_count(model):
+        return structure[output]
+    return structure
 
 
 def _only_layers(model):
@@ -214,13 +252,9 @@ def _before(operation):
     return history.operation if history is not None else None
 
 
-def _loss_of(model):
+def _loss_of(model, output):
     """The loss's name as a function of `keras.losses`, and whether it expects logits."""
-    loss = getattr(model, "loss", None)
-    if isinstance(loss, list | tuple) and len(loss) == 1:
-        loss = loss[0]
-    if isinstance(loss, dict) and len(loss) == 1:
-        loss = next(iter(loss.values()))
+    loss = _of_output(model, getattr(model, "loss", None), output)
     if loss is None or isinstance(loss, list | tuple | dict):
         return None, False
     if isinstance(loss, str):
@@ -237,14 +271,12 @@ def _loss_of(model):
     return (name if known else None), bool(from_logits)
 
 
-def _metric_names(model):
+def _metric_names(model, output):
     compiled = getattr(model, "_compile_metrics", None)
-    items = keras.tree.flatten(
-        [
-            getattr(compiled, "_user_metrics", None),
-            getattr(compiled, "_user_weighted_metrics", None),
-        ]
-    )
+    given = [getattr(compiled, f"_user_{kind}", None) for kind in ("metrics", "weighted_metrics")]
+    if _output_count(model) > 1:
+        given = [_of_output(model, structure, output) for structure in given]
+    items = keras.tree.flatten(given)
     names = []
     for item in items:
         if item is None:

@@ -3,9 +3,10 @@
 import keras
 import numpy as np
 
+from keras_dlnotes.diagnosis.output_record import OutputRecord
+
 _MOST_EXAMPLES = 512
 _MOST_BYTES = 64 << 20
-_LAST_BATCHES = 8
 
 
 class RunRecord:
@@ -27,16 +28,12 @@ class RunRecord:
         self.epoch_logs = {}
         self.learning_rates = []
         self.batch_size = None
-        self.lowest_target, self.highest_target = np.inf, -np.inf
-        self.class_ratios = []  # (different classes of a batch, its size)
         self.inputs = []  # list over the model's inputs of lists of batches
-        self.targets = []
-        self.last_batches = []  # (targets, predictions of the training pass), a few
+        self.outputs = []  # an `OutputRecord` for each output
         self._stride = 1
         self._seen = 0
         self._running = None  # (step within the epoch, running mean of the loss)
         self.non_finite_inputs = 0
-        self.non_finite_targets = 0
 
     def add(self, record):
         """Takes a `StepRecord`."""
@@ -82,60 +79,49 @@ class RunRecord:
         )
         if targets:
             self.batch_size = max(self.batch_size or 0, len(targets[0]))
-        if len(targets) != 1 or not all(_is_numeric(a) for a in inputs + targets):
+        if not targets or not all(_is_numeric(a) for a in inputs + targets):
             return
         self.non_finite_inputs += sum(int(np.sum(~np.isfinite(a))) for a in inputs)
-        self.non_finite_targets += int(np.sum(~np.isfinite(targets[0])))
-        finite = targets[0][np.isfinite(targets[0])].astype("float64")
-        self.lowest_target = min(self.lowest_target, finite.min(initial=np.inf))
-        self.highest_target = max(self.highest_target, finite.max(initial=-np.inf))
-        self.last_batches = [*self.last_batches[1 - _LAST_BATCHES :], (targets[0], predictions)]
-        self._count_classes(targets[0])
+        if not self.outputs:
+            self.inputs = [[] for _ in inputs]
+            self.outputs = [OutputRecord() for _ in targets]
+        if len(predictions) != len(targets):
+            predictions = [None] * len(targets)
+        for output, *batch in zip(self.outputs, targets, predictions, strict=True):
+            output.look_at(*batch)
         self._seen += 1
         if self._seen % self._stride:
             return
-        if not self.inputs:
-            self.inputs = [[] for _ in inputs]
         for kept, batch in zip(self.inputs, inputs, strict=True):
             kept.append(batch)
-        self.targets.append(targets[0])
+        for output, batch in zip(self.outputs, targets, strict=True):
+            output.targets.append(batch)
         self._thin_out()
 
     def _thin_out(self):
         """Keeps every second batch once there are enough, so that the whole run is sampled."""
-        count = sum(len(batch) for batch in self.targets)
-        size = sum(batch.nbytes for kept in self.inputs for batch in kept)
-        while len(self.targets) > 1 and (count > 2 * _MOST_EXAMPLES or size > _MOST_BYTES):
+        while (first := self.outputs[0].targets)[1:] and (
+            sum(len(batch) for batch in first) > 2 * _MOST_EXAMPLES or self._bytes() > _MOST_BYTES
+        ):
             self._stride *= 2
             self.inputs = [kept[::2] for kept in self.inputs]
-            self.targets = self.targets[::2]
-            count = sum(len(batch) for batch in self.targets)
-            size = sum(batch.nbytes for kept in self.inputs for batch in kept)
+            for output in self.outputs:
+                output.targets = output.targets[::2]
 
-    def _count_classes(self, targets):
-        if targets.ndim > 1 and targets.shape[-1] > 1:
-            targets = targets.reshape(-1, targets.shape[-1]).argmax(axis=-1)
-        self.class_ratios.append((len(np.unique(targets)), targets.size))
-
-    def all_targets(self):
-        """The targets of all kept examples, alike ones too; None without."""
-        if len({batch.shape[1:] for batch in self.targets}) != 1:
-            return None
-        return np.concatenate(self.targets)
+    def _bytes(self):
+        return sum(batch.nbytes for kept in self.inputs for batch in kept)
 
     def sample(self):
-        """Different examples of the run: a list of input arrays, and targets; None without."""
-        if not self.targets:
+        """Different examples of the run: lists of input and target arrays; None without."""
+        targets = [output.all_targets() for output in self.outputs]
+        if not targets or any(part is None for part in targets):
             return None
-        shapes = {batch.shape[1:] for batch in self.targets}
-        shapes |= {(i, *b.shape[1:]) for i, kept in enumerate(self.inputs) for b in kept}
-        if len(shapes) > 1 + len(self.inputs):
+        if any(len({batch.shape[1:] for batch in kept}) > 1 for kept in self.inputs):
             return None  # sequences of several lengths: no matrix can be made of them
-        inputs = [np.concatenate(kept) for kept in self.inputs]
-        targets = np.concatenate(self.targets)
+        parts = [np.concatenate(kept) for kept in self.inputs] + targets
         seen, places = set(), []
-        for i in range(len(targets)):
-            key = hash((targets[i].tobytes(), *(part[i].tobytes() for part in inputs)))
+        for i in range(len(targets[0])):
+            key = hash(tuple(part[i].tobytes() for part in parts))
             if key not in seen:
                 seen.add(key)
                 places.append(i)
@@ -143,7 +129,8 @@ class RunRecord:
             # Evenly over the run: the first ones alone may be of one class.
             chosen = np.linspace(0, len(places) - 1, _MOST_EXAMPLES).astype(int)
             places = [places[i] for i in chosen]
-        return [part[places] for part in inputs], targets[places]
+        parts = [part[places] for part in parts]
+        return parts[: len(self.inputs)], parts[len(self.inputs) :]
 
 
 def _to_host(tensor):

@@ -41,6 +41,8 @@ class ObservedStep:
         several = replicas is not None and replicas.num_replicas_in_sync > 1
         self.examples = 0 if several else examples
         self.layouts = {}
+        # Examples of the batch in work, to be looked at if its loss raises; seldom known.
+        self.attempt = None
         self._local = threading.local()  # tf.distribute traces one replica a thread
         self._function = None
         self._train_step = model.train_step
@@ -50,7 +52,9 @@ class ObservedStep:
         with self.observing(), patched([(self.model, "train_step", self.train_step)]):
             if self._function is None:
                 self._function = self._make_function()
-            return self._function(*arguments)
+            result = self._function(*arguments)
+            self.attempt = None
+            return result
 
     @contextlib.contextmanager
     def observing(self):
@@ -102,16 +106,23 @@ class ObservedStep:
 
         def compute_metrics(x, y, y_pred, *args, **kwargs):
             if self._tape is not None:
-                parts = {"inputs": x, "targets": y, "predictions": y_pred}
-                # One flat dict: TensorFlow would take a list of tensors for one tensor.
-                self._local.batch = {
-                    f"{name}_{number:03d}": tensor
-                    for name, part in parts.items()
-                    for number, tensor in enumerate(first_examples(part, self.examples))
-                }
+                self._local.batch = self._examples_of(x, y, y_pred)
             return original(x, y, y_pred, *args, **kwargs)
 
         return compute_metrics
+
+    def _examples_of(self, x, y, y_pred):
+        parts = {
+            "inputs": x,
+            "targets": in_order_of_outputs(self.model, y),
+            "predictions": in_order_of_outputs(self.model, y_pred),
+        }
+        # One flat dict: TensorFlow would take a list of tensors for one tensor.
+        return {
+            f"{name}_{number:03d}": tensor
+            for name, part in parts.items()
+            for number, tensor in enumerate(first_examples(part, self.examples))
+        }
 
     def _with_row(self, logs, tape):
         if not isinstance(logs, dict):
@@ -148,6 +159,14 @@ def first_examples(structure, count):
         if isinstance(tensor, np.ndarray) or active.sparse_gradients.is_dense(tensor)
         if len(tensor.shape)
     ]
+
+
+def in_order_of_outputs(model, structure):
+    """A dict that names the model's outputs as a list in their order; anything else as it is."""
+    names = getattr(model, "output_names", None) or ()
+    if isinstance(structure, dict) and set(structure) == set(names):
+        return [structure[name] for name in names]
+    return structure
 
 
 def make_train_function(model):

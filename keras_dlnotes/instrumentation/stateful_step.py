@@ -35,6 +35,19 @@ class StatefulStep(ObservedStep):
         for optimizer in optimizers_of(self.model):
             yield optimizer, "apply", self._observed_apply(optimizer)
 
+        if self.examples and keras.backend.backend() == "torch":  # TensorFlow's are symbolic
+            yield self.model, "compute_loss", self._observed_compute_loss()
+
+    def _observed_compute_loss(self):
+        original = self.model.compute_loss
+
+        def compute_loss(*args, **kwargs):
+            given = dict(zip(("x", "y", "y_pred"), args, strict=False)) | kwargs
+            self.attempt = self._examples_of(given.get("x"), given.get("y"), given.get("y_pred"))
+            return original(*args, **kwargs)
+
+        return compute_loss
+
     def _observed_apply(self, optimizer):
         original = optimizer.apply
 

@@ -7,6 +7,7 @@ from collections import deque
 from typing import Any
 
 import keras
+import numpy as np
 from keras import ops
 
 from keras_dlnotes.backend import active
@@ -145,6 +146,11 @@ class TrainStepObserver:
     def _interrupt(self):
         """Brings what was recorded before a step raised, and leaves the model as it was."""
         subscriptions = self._subscriptions
+        for observed in self._variants.values():
+            if observed.attempt is not None:
+                row: tuple = (self.next_step, (), np.zeros(0), {}, time.time(), observed.attempt)
+                self._pending.append(row)
+                observed.attempt = None
         with contextlib.suppress(Exception):  # the step's own exception is the one to be seen
             self.deliver()
         self.stop()
@@ -168,8 +174,8 @@ class TrainStepObserver:
         if self._execution is not None:
             now = time.time()
             records += [
-                StepRecord(step, columns, row, {}, now)
-                for step, columns, row in self._execution.take_rows()
+                StepRecord(step, columns, row, {}, now, examples)
+                for step, columns, row, examples in self._execution.take_rows()
             ]
             self.next_step = self._execution.next_step
             self.recorded_steps += len(records)

@@ -1,3 +1,4 @@
+import contextlib
 import json
 
 import keras
@@ -43,8 +44,8 @@ def test_is_silent_on_a_run_that_learns_and_leaves_it_alone(capsys):
     seen = fit(watched, diagnosis, shuffle=False).history
     assert diagnosis.findings == []
     assert capsys.readouterr().out == ""
-    assert diagnosis.evidence.outcome == "learned"
-    assert diagnosis.evidence.steps == 32
+    assert diagnosis.evidence[0].outcome == "learned"
+    assert diagnosis.evidence[0].steps == 32
     np.testing.assert_allclose(seen["loss"], history["loss"], rtol=1e-5)
     for a, b in zip(plain.get_weights(), watched.get_weights(), strict=True):
         np.testing.assert_allclose(a, b, atol=1e-6)
@@ -83,8 +84,8 @@ def test_training_that_failed_is_compared_with_what_could_be_learned():
     diagnosis = Diagnosis(verbose=False)
     fit(network(rate=1e-7), diagnosis)
     assert causes(diagnosis)[0] == "learning_rate_too_low"
-    assert diagnosis.evidence.outcome in ("failed", "poor")
-    assert diagnosis.evidence.reference.best > 0.8
+    assert diagnosis.evidence[0].outcome in ("failed", "poor")
+    assert diagnosis.evidence[0].reference.best > 0.8
 
 
 def test_measures_a_step_once_together_with_the_monitor():
@@ -94,8 +95,8 @@ def test_measures_a_step_once_together_with_the_monitor():
     model.fit(X, Y, batch_size=32, epochs=4, verbose=0, callbacks=[monitor, diagnosis])
     assert monitor._observer is diagnosis._observer
     assert [step for step, _ in writer.scalars["activations/hidden/mean"]] == [0, 4, 8, 12]
-    assert len(diagnosis.evidence.statistic_steps) == 16
-    assert diagnosis.evidence.labels.kind == "binary"
+    assert len(diagnosis.evidence[0].statistic_steps) == 16
+    assert diagnosis.evidence[0].labels.kind == "binary"
 
 
 def test_second_fit_and_other_kinds_of_data():
@@ -140,7 +141,7 @@ def test_a_model_that_the_first_step_builds():
     diagnosis = Diagnosis(verbose=False)
     fit(model, diagnosis, epochs=1)
     assert causes(diagnosis)[0] == "softmax_with_one_unit"
-    assert [layer.units for layer in diagnosis.evidence.model.layers] == [4, 1]
+    assert [layer.units for layer in diagnosis.evidence[0].model.layers] == [4, 1]
 
 
 def test_a_fit_that_raises_leaves_nothing_behind():
@@ -153,27 +154,79 @@ def test_a_fit_that_raises_leaves_nothing_behind():
         model.fit(X, Y, verbose=0, callbacks=[Diagnosis(verbose=False), Broken()])
     diagnosis = Diagnosis(verbose=False)
     fit(model, diagnosis, epochs=1)
-    assert diagnosis.evidence.steps == 4
+    assert diagnosis.evidence[0].steps == 4
     assert "compute_metrics" not in vars(model)
 
 
-def test_several_outputs_sample_weights_and_no_targets_do_no_harm():
+def two_headed(flag="sigmoid", names=("amount", "flag"), **options):
+    keras.utils.set_random_seed(3)
     inputs = keras.Input((4,))
-    outputs = [keras.layers.Dense(1)(inputs), keras.layers.Dense(1)(inputs)]
-    model = keras.Model(inputs, outputs)
-    model.compile("sgd", ["mse", "mse"])
+    hidden = keras.layers.Dense(8, activation="tanh", name="hidden")(inputs)
+    heads = {
+        "amount": keras.layers.Dense(1, name="amount")(hidden),
+        "flag": keras.layers.Dense(1, activation=flag, name="flag")(hidden),
+    }
+    model = keras.Model(inputs, [heads[name] for name in names])
+    loss = {"amount": "mse", "flag": "binary_crossentropy"}
+    model.compile(keras.optimizers.Adam(0.02), loss, **options)
+    return model
+
+
+TWO = {"flag": Y, "amount": X[:, 0] + X[:, 1]}
+
+
+@pytest.mark.parametrize("names", [("amount", "flag"), ("flag", "amount")], ids="-".join)
+def test_each_of_several_outputs_is_judged_on_its_own(names):
+    model = two_headed(names=names, metrics={"amount": ["mae"], "flag": ["accuracy"]})
     diagnosis = Diagnosis(verbose=False)
-    model.fit(X, [Y, Y / 2.0], epochs=1, verbose=0, callbacks=[diagnosis])
+    fit(model, diagnosis, y=TWO, epochs=12)
     assert diagnosis.findings == []
+    outputs = dict(zip(names, diagnosis.evidence, strict=True))
+    assert outputs["flag"].model.loss == "binary_crossentropy"
+    assert outputs["flag"].model.metrics == ["accuracy"]
+    assert outputs["flag"].labels.kind == "binary"
+    assert outputs["amount"].labels.kind == "real"
+    assert {evidence.outcome for evidence in diagnosis.evidence} == {"learned"}
+
+
+def test_a_fault_of_the_second_output_is_found():
+    diagnosis = Diagnosis(verbose=False)
+    fit(two_headed("softmax"), diagnosis, y=TWO, epochs=1)
+    assert [(f.cause, f.layer) for f in diagnosis.findings] == [("softmax_with_one_unit", "flag")]
+
+
+@pytest.mark.parametrize("rate", [0.02, 1e-6])
+def test_a_bottleneck_is_measured_by_principal_components(rate):
+    keras.utils.set_random_seed(3)
+    stack = [keras.layers.Dense(2, name="narrow"), keras.layers.Dense(4, name="output")]
+    model = keras.Sequential([keras.Input((4,)), *stack])
+    model.compile(keras.optimizers.Adam(rate), "mse")
+    diagnosis = Diagnosis(verbose=False)
+    fit(model, diagnosis, y=X, epochs=12)
+    (evidence,) = diagnosis.evidence
+    assert evidence.reconstructs
+    assert 0.5 < evidence.reference.best < 0.75  # two of four directions of about the same size
+    assert (causes(diagnosis)[:1] == ["learning_rate_too_low"]) == (rate < 0.01)
+
+
+def test_labels_that_the_loss_refuses_are_named():
+    diagnosis = Diagnosis(verbose=False)
+    with contextlib.suppress(RuntimeError):  # torch's loss raises
+        fit(network(), diagnosis, y=3 * Y, epochs=1)
+    assert causes(diagnosis)[0] == "labels_do_not_fit_loss"
+    assert diagnosis.evidence[0].labels.high == 3
 
 
 @pytest.mark.skipif(BACKEND == "torch", reason="Keras has none on torch")
 def test_steps_per_execution():
-    model, diagnosis = network("softmax", steps_per_execution=2), Diagnosis(verbose=False)
-    fit(model, diagnosis, epochs=2)
-    # On TensorFlow no examples leave such an execution, so nothing is known of the labels.
-    assert causes(diagnosis)[0] == "softmax_with_one_unit"
-    assert (diagnosis.evidence.labels is None) == (BACKEND == "tensorflow")
+    model, diagnosis = network(steps_per_execution=3), Diagnosis(verbose=False)
+    fit(model, diagnosis, x=X[:100], y=Y[:100], epochs=8)  # the last batch holds 4 examples
+    assert diagnosis.findings == []
+    (evidence,) = diagnosis.evidence
+    assert evidence.labels.kind == "binary"
+    assert len(evidence.inputs) >= 64
+    assert {row.tobytes() for row in evidence.inputs} <= {x.astype("float64").tobytes() for x in X}
+    assert evidence.outcome == "learned"
 
 
 def test_verify_measures_the_gain_on_a_copy():

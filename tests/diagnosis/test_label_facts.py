@@ -34,3 +34,10 @@ def test_numbers_ignore_what_is_not_finite():
 
 def test_shape_is_that_of_one_target():
     assert label_facts(np.zeros((7, 4, 1))).shape == (4, 1)
+
+
+def test_for_a_sparse_loss_the_last_axis_is_not_that_of_the_classes():
+    tags = np.eye(3, dtype=int)[[0, 1, 2, 1]]
+    assert label_facts(tags, "categorical_crossentropy").kind == "one_hot"
+    facts = label_facts(tags, "sparse_categorical_crossentropy")
+    assert (facts.kind, facts.classes, facts.shape) == ("binary", 2, (3,))

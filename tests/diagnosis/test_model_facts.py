@@ -28,6 +28,27 @@ def test_output_activation(activation):
     assert [layer.is_output for layer in found.layers if layer.has_kernel] == [True]
 
 
+def test_an_output_that_is_squashed_twice():
+    twice = [layers.Dense(2, "softmax"), layers.Dropout(0.1), layers.Activation("softmax")]
+    assert facts(*twice).squashed_before == "softmax"
+    for stack in ([layers.Dense(2, "relu"), layers.Softmax()], [layers.Dense(2, "softmax")]):
+        assert facts(layers.Dense(3, "softmax"), *stack).squashed_before is None
+
+
+def test_loss_and_metrics_of_each_output():
+    inputs = keras.Input((4,))
+    heads = [layers.Dense(1, name="b")(inputs), layers.Dense(3, "softmax", name="a")(inputs)]
+    model = keras.Model(inputs, heads)
+    both = {"a": "categorical_crossentropy", "b": "mse"}
+    for loss, metrics in ((both, {"a": ["acc"]}), ([both["b"], both["a"]], [[], ["acc"]])):
+        model.compile("sgd", loss, metrics=metrics)
+        first, second = model_facts(model), model_facts(model, 1)
+        assert (first.loss, first.metrics, first.output_shape) == ("mean_squared_error", [], (1,))
+        assert (second.loss, second.metrics) == ("categorical_crossentropy", ["accuracy"])
+        assert (second.output_activation, second.output_layer) == ("softmax", "a")
+        assert first.hidden == second.hidden == []
+
+
 def test_functional_model_and_operations():
     inputs = keras.Input((4,))
     hidden = layers.Dense(3, "tanh")(inputs)

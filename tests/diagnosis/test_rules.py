@@ -42,6 +42,7 @@ GRADIENTS = {
     for statistic in ("norm", "standard_deviation")
 }
 UPDATES = {f"updates/{layer.weights_path}/ratio": [1e-3] * 20 for layer in (HIDDEN, OUTPUT)}
+STILL = {f"updates/{layer.weights_path}/ratio": [1e-5] * 20 for layer in (HIDDEN, OUTPUT)}
 
 
 def evidence(model=None, **changes):
@@ -94,6 +95,18 @@ CASES = [
     ),
     (
         "constant_data",
+        "constant_inputs",  # the sample holds alike examples once
+        evidence(inputs=np.full((1, 2), 7.0)),
+        evidence(inputs=np.full((1, 2), 7.0), steps_per_epoch=1, batch_size=1),
+    ),
+    (
+        "constant_data",
+        "constant_inputs",  # as an embedding reads them
+        evidence({"takes_tokens": True}, inputs=np.arange(200)[:, None] / 200),
+        evidence({"takes_tokens": True}, inputs=np.arange(200)[:, None]),
+    ),
+    (
+        "constant_data",
         "constant_targets",
         evidence(labels=label_facts(np.zeros(20))),
         evidence({"loss": None}, labels=label_facts(np.zeros(20))),
@@ -136,12 +149,24 @@ CASES = [
         ),
         evidence(reference=Skill(0.01, 0.03), skill=Skill(0.9)),
     ),
+    (
+        "unrelated_labels",
+        "labels_unrelated_to_inputs",
+        evidence(reference=Skill(0.01, 0.03)),
+        evidence(reference=Skill(0.01, 0.03), statistics=GRADIENTS | STILL),
+    ),
     ("missing_class", "missing_class", evidence(missing_classes=1), evidence()),
     (
         "single_unit_softmax",
         "softmax_with_one_unit",
         evidence({"output_activation": "softmax"}),
         evidence({"output_activation": "softmax"}, prediction_shape=(2,)),
+    ),
+    (
+        "loss_and_output",
+        "loss_does_not_fit_output",
+        evidence({"squashed_before": "sigmoid"}, **LEARNED),
+        evidence({"squashed_before": None}, **LEARNED),
     ),
     (
         "loss_and_output",
@@ -306,6 +331,24 @@ CASES = [
         evidence({"learning_rate": 1e-6}, **LEARNED),
     ),
     (
+        "learning_rate",
+        "learning_rate_too_low",  # though the last batches' loss is the larger one
+        evidence({"learning_rate": 1e-6}, statistics=GRADIENTS | STILL, losses=[0.4] + [0.69] * 19),
+        evidence(losses=[0.4] + [0.41] * 19),
+    ),
+    (
+        "learning_rate",
+        "learning_rate_too_low",  # by a schedule that is soon over
+        evidence(learning_rates=[1e-3, *[1e-7] * 19]),
+        evidence(learning_rates=[*[1e-3] * 15, *[1e-7] * 5]),
+    ),
+    (
+        "learning_rate",
+        "learning_rate_too_low",  # a short run whose weights hardly moved
+        evidence({"learning_rate": 5e-4}, statistics=GRADIENTS | STILL, steps=100),
+        evidence({"learning_rate": 1e-3}, statistics=GRADIENTS | STILL, steps=100),
+    ),
+    (
         "training_length",
         "too_few_epochs",
         evidence(losses=FALLING),
@@ -408,6 +451,22 @@ def test_beside_a_wrong_loss_only_what_stands_alone_is_told():
     wrong = {"output_activation": "softmax", "learning_rate": 0.02}
     causes = [finding.cause for finding in findings_of(evidence(wrong))]
     assert causes == ["softmax_with_one_unit"]
+
+
+@pytest.mark.parametrize("lenient", [{"model": {"outputs": 2}}, {"reconstructs": True}], ids=str)
+def test_one_output_of_several_and_a_bottleneck_may_be_poor_but_not_fail(lenient):
+    assert evidence(**POOR).went_wrong
+    assert not evidence(**lenient, **POOR).went_wrong
+    assert not evidence(**lenient, **POOR).could_be_better
+    assert evidence(**lenient).went_wrong
+
+
+def test_what_all_outputs_share_is_told_once():
+    both = {"outputs": 2, "learning_rate": 1.0}
+    heads = [evidence(both), evidence(both | {"output_activation": "softmax"})]
+    causes = [finding.cause for finding in findings_of(*heads)]
+    assert causes.count("learning_rate_too_high") == 1
+    assert causes[0] == "softmax_with_one_unit"
 
 
 def test_a_run_that_goes_on_is_told_only_what_is_sure():

@@ -33,7 +33,7 @@ def test_sample_holds_each_example_once():
     run = RunRecord(2)
     for step in range(6):
         run.add(record(step, x=np.arange(4.0)[:, None], y=np.arange(4)))
-    (x,), y = run.sample()
+    (x,), (y,) = run.sample()
     assert sorted(y.tolist()) == [0, 1, 2, 3]
     assert np.all(x[:, 0] == y)
 
@@ -43,7 +43,7 @@ def test_a_long_run_is_sampled_over_its_whole_length():
     for step in range(300):
         x = 1000.0 * step + np.arange(16)[:, None]
         run.add(record(step, x=x, y=np.full(16, step)))
-    (x,), y = run.sample()
+    (x,), (y,) = run.sample()
     assert len(x) <= 512
     assert y.min() < 30
     assert y.max() > 270
@@ -60,4 +60,4 @@ def test_sequences_of_several_lengths_and_texts_give_no_sample():
 def test_numbers_that_are_not_finite_are_counted():
     run = RunRecord()
     run.add(record(0, x=[[np.nan], [1.0]], y=[np.inf, 0.0]))
-    assert (run.non_finite_inputs, run.non_finite_targets) == (1, 1)
+    assert (run.non_finite_inputs, run.outputs[0].non_finite) == (1, 1)

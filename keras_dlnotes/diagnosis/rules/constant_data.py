@@ -19,11 +19,15 @@ def constant_data(evidence):
     if labels is None or evidence.inputs is None or evidence.model.loss is None:
         return []  # a loss of the user's own may have no use for targets
     found = []
-    several_steps = evidence.steps * (evidence.batch_size or 1) >= _FEWEST
-    if labels.low == labels.high and several_steps and len(evidence.inputs) >= _FEWEST:
+    # The sample holds alike examples once; how many there were, the length of an epoch tells.
+    examples = (evidence.steps_per_epoch or evidence.steps) * (evidence.batch_size or 1)
+    if examples < _FEWEST or (not evidence.finished and len(evidence.statistic_steps) < _FEWEST):
+        return []  # of sorted data the first steps show but one class
+    if labels.low == labels.high:
         found.append(_finding("targets", labels.low))
-    inputs = evidence.inputs
-    if len(inputs) > 1 and several_steps and np.all(inputs == inputs[:1]):
+    # An embedding cuts off what follows the point: tokens scaled to 0...1 are all the first word.
+    inputs = np.trunc(evidence.inputs) if evidence.model.takes_tokens else evidence.inputs
+    if np.all(inputs == inputs[:1]):
         found.append(_finding("inputs", float(inputs.flat[0])))
     return found
 

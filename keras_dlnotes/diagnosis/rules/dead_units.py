@@ -42,6 +42,11 @@ def dead_units(evidence):
             fix={"activation": "linear"}
             if layer.is_output
             else {"hidden_activation": "leaky_relu", "initializer": "he"},
-            explains=("stuck_at_trivial_predictor", "untrained_layers", "underfitting"),
+            explains=(
+                "stuck_at_trivial_predictor",
+                "untrained_layers",
+                "underfitting",
+                "learning_rate_too_low",  # what is dead does not move
+            ),
         )
     ]

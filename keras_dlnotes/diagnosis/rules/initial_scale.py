@@ -1,6 +1,6 @@
 """Weights that start too large or too small."""
 
-from keras_dlnotes.diagnosis.finding import Finding
+from keras_dlnotes.diagnosis.finding import OF_WRONG_SCALE, Finding
 
 LARGE = 4.0
 SMALL = 0.2
@@ -47,15 +47,6 @@ def initial_scale(evidence):
             layer=worst[1].name,
             part="kd.initializers.initialize(model, kd.initializers.He())",
             fix={"initializer": "he"},
-            explains=(
-                "stuck_at_trivial_predictor",
-                "vanishing_gradients",
-                "exploding_gradients",
-                "saturated_units",
-                "non_finite_loss",
-                "dead_units",
-                "underfitting",
-                "too_few_epochs",
-            ),
+            explains=(*OF_WRONG_SCALE, "vanishing_gradients", "too_few_epochs"),
         )
     ]

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from keras_dlnotes.diagnosis.finding import Finding
+from keras_dlnotes.diagnosis.finding import OF_WRONG_SCALE, Finding
 
 # (lowest, highest, what to try) of the rates that people succeed with, by optimizer.
 USUAL = {
@@ -21,8 +21,8 @@ USUAL = {
     "lion": (1e-5, 1e-3, 1e-4),
 }
 LARGE_UPDATES = 0.03
-LITTLE_MOVED = 0.1
 GROWN = 1.5
+LONG = 500  # steps
 FAR = 2.9
 
 
@@ -34,7 +34,8 @@ def learning_rate(evidence):
     optimizer usually works, or updates of more than 3 % of the weights (a healthy step moves them
     by about 0.1 %), or a loss that ended half again above its start. Too low: below that range, or
     all updates together, had they all pointed one way, would have moved the weights by less than
-    10 %.
+    10 % (in runs of less than 500 steps only if twice the rate would be nothing unusual). With a
+    schedule, the median over the epochs counts as the rate that was too low.
 
     Reference: Bengio, "Practical recommendations for gradient-based training of deep
     architectures", 2012, section 3.1.1; Smith, 2017; Karpathy, CS231n notes, for 0.001.
@@ -47,11 +48,12 @@ def learning_rate(evidence):
     if optimizer == "sgd" and facts.momentum:
         optimizer = "momentum"
     low, high, usual = USUAL.get(optimizer, (0.0, np.inf, rate))
-    ratios = _update_ratios(evidence)
-    late = float(np.median(ratios)) if ratios else None
+    late = evidence.update_ratio
     losses = np.asarray(evidence.losses or evidence.epoch_losses, dtype="float64")
     broke = len(losses) > 0 and not np.isfinite(losses).all()
     grown = len(losses) >= 4 and not broke and losses[-3:].mean() > GROWN * losses[0]
+    if rate < low and evidence.hardly_moved:
+        grown = False  # but noise: single batches differ
     figures = {"learning rate": rate, "lower threshold": low, "upper threshold": high}
     if late is not None:
         figures["update-to-weight ratio"] = late
@@ -64,11 +66,12 @@ def learning_rate(evidence):
     if too_high is not None:
         new = usual if rate > usual else rate / 100
         return [_finding("high", too_high, figures, new)]
-    moved = None if late is None else late * evidence.steps
-    too_low = _too_low(rate, low, moved, evidence)
+    if evidence.learning_rates:  # a schedule may have ended long before the run
+        rate = figures["learning rate"] = min(rate, float(np.median(evidence.learning_rates)))
+    too_low = _too_low(rate, low, usual, evidence)
     if too_low is not None:
-        if moved is not None:
-            figures["moved in all"] = moved
+        if late is not None:
+            figures["moved in all"] = late * evidence.steps
         return [_finding("low", too_low, figures, usual if rate < usual else 10 * rate)]
     return []
 
@@ -85,22 +88,15 @@ def _too_high(excess, ratio, worse):
     return None
 
 
-def _too_low(rate, low, moved, evidence):
-    still = moved is not None and moved < LITTLE_MOVED
+def _too_low(rate, low, usual, evidence):
     if rate <= low / FAR:
         return 0.9
     if rate < low:
-        return 0.8 if still or evidence.still_falling > 0.1 else 0.6
-    if still and evidence.steps >= 500:
-        return 0.7
+        return 0.8 if evidence.hardly_moved or evidence.still_falling > 0.1 else 0.6
+    # In a short run it is the rate only where a larger one is the usual one.
+    if evidence.hardly_moved and (evidence.steps >= LONG or rate <= usual / 2):
+        return 0.74
     return None
-
-
-def _update_ratios(evidence):
-    """Median over the late steps for each kernel."""
-    tags = [f"updates/{layer.weights_path}/ratio" for layer in evidence.model.layers]
-    medians = [evidence.median_of(tag) for tag in tags]
-    return [m for m in medians if m is not None]
 
 
 def _finding(what, confidence, figures, new):
@@ -119,14 +115,7 @@ def _finding(what, confidence, figures, new):
         evidence=figures,
         part="kd.optimizers.Adam(learning_rate=...)",
         fix={"learning_rate": new},
-        explains=(
-            "stuck_at_trivial_predictor",
-            "dead_units",
-            "saturated_units",
-            "exploding_gradients",
-            "non_finite_loss",
-            "underfitting",
-        )
+        explains=OF_WRONG_SCALE
         if high
         else ("stuck_at_trivial_predictor", "too_few_epochs", "underfitting"),
     )

@@ -43,6 +43,8 @@ def loss_and_output(evidence):
 
 
 def _crossentropy(evidence, loss, activation):
+    if evidence.model.squashed_before is not None:
+        return [_double_activation(evidence, activation)]
     units = evidence.prediction_shape[-1] if evidence.prediction_shape else 0
     labels = evidence.labels
     if units == 1 and loss != "binary_crossentropy" and loss != "binary_focal_crossentropy":
@@ -128,8 +130,8 @@ def _regression(evidence, activation):
     if labels is None:
         return []
     # Who asks for accuracy means classes, however well the amounts may be fitted.
-    numbered = labels.kind == "integers" and 3 <= labels.classes <= 10
-    if numbered and "accuracy" in evidence.model.metrics and labels.shape in ((), (1,)):
+    few = labels.numbered_classes and 3 <= labels.classes <= 10
+    if few and "accuracy" in evidence.model.metrics:
         return [
             _finding(
                 evidence,
@@ -149,7 +151,7 @@ def _regression(evidence, activation):
         loss = "categorical_crossentropy"
     elif labels.kind in ("binary", "multi_hot"):
         right, loss = "sigmoid", "binary_crossentropy"
-    elif labels.kind == "integers" and units is not None and units > 1:
+    elif labels.numbered_classes and units is not None and units > 1:
         right, loss = "softmax", "sparse_categorical_crossentropy"
     else:
         return []
@@ -168,16 +170,16 @@ def _regression(evidence, activation):
 
 
 def _double_activation(evidence, activation):
-    finding = _finding(
-        evidence,
-        f"The loss has from_logits=True and the output already applies {activation}.",
-        activation,
-        evidence.model.loss,
-        0.9,
-        cause="from_logits_mismatch",
-    )
-    finding.remedy = f"Leave out the activation {activation!r}, or pass from_logits=False."
-    finding.fix = {"loss": evidence.model.loss}
+    before, loss = evidence.model.squashed_before, evidence.model.loss
+    explanation = f"The loss has from_logits=True and the output already applies {activation}."
+    remedy = f"Leave out the activation {activation!r}, or pass from_logits=False."
+    if before is not None:
+        explanation = f"The output applies {activation} to what {before} has already squashed."
+        remedy = "Leave out one of the two."
+    cause = "from_logits_mismatch" if before is None else "loss_does_not_fit_output"
+    finding = _finding(evidence, explanation, activation, loss, 0.9, cause=cause)
+    finding.remedy = remedy
+    finding.fix = {"loss": loss} if before is None else {}
     return finding
 
 

@@ -45,7 +45,7 @@ def output_range(evidence):
     far = labels.low < low - FAR * span or labels.high > high + FAR * span
     if not evidence.finished and not far:
         return []
-    if labels.kind == "integers" and evidence.prediction_shape[-1:] not in ((1,), ()):
+    if labels.numbered_classes and evidence.prediction_shape[-1:] not in ((1,), ()):
         return []
     return [
         Finding(

@@ -64,5 +64,11 @@ def _narrow_finding(layer, evidence):
         evidence={"units": layer.units, "outputs": evidence.prediction_shape[-1]},
         layer=layer.name,
         part="keras.layers.Dense(32)",
-        explains=("stuck_at_trivial_predictor", "too_few_epochs", "underfitting"),
+        # So few ReLU units are easily dead for all examples at once.
+        explains=(
+            "stuck_at_trivial_predictor",
+            "too_few_epochs",
+            "underfitting",
+            "dead_units",
+        ),
     )

@@ -19,6 +19,8 @@ def unrelated_labels(evidence):
     """
     if evidence.reference is None or evidence.skill is None or evidence.labels is None:
         return []
+    if evidence.hardly_moved:
+        return []  # the network had no chance to learn them
     count = len(evidence.inputs)
     if count < FEWEST or evidence.reference.variance > NOTHING or evidence.model.takes_tokens:
         return []

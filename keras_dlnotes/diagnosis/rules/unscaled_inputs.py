@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from keras_dlnotes.diagnosis.finding import Finding
+from keras_dlnotes.diagnosis.finding import OF_WRONG_SCALE, Finding
 
 LARGE = 5.0
 VERY_LARGE = 20.0
@@ -52,16 +52,7 @@ def unscaled_inputs(evidence):
             },
             part="keras.layers.Normalization",
             fix={"standardize": True},
-            explains=(
-                "stuck_at_trivial_predictor",
-                "dead_units",
-                "saturated_units",
-                "exploding_gradients",
-                "non_finite_loss",
-                "underfitting",
-                "untrained_layers",
-                "too_few_epochs",
-            ),
+            explains=(*OF_WRONG_SCALE, "untrained_layers", "too_few_epochs"),
         )
     ]
 

@@ -1,6 +1,6 @@
 """Regression targets far from the size of a fresh network's outputs."""
 
-from keras_dlnotes.diagnosis.finding import Finding
+from keras_dlnotes.diagnosis.finding import OF_WRONG_SCALE, Finding
 from keras_dlnotes.diagnosis.rules.loss_and_output import REGRESSION_LOSSES
 
 LARGE = 20.0
@@ -37,14 +37,6 @@ def unscaled_targets(evidence):
             },
             part="sklearn.preprocessing.StandardScaler",
             fix={"standardize_targets": True},
-            explains=(
-                "stuck_at_trivial_predictor",
-                "underfitting",
-                "too_few_epochs",
-                "learning_rate_too_low",
-                "exploding_gradients",
-                "non_finite_loss",
-                "dead_units",
-            ),
+            explains=(*OF_WRONG_SCALE, "too_few_epochs", "learning_rate_too_low"),
         )
     ]
