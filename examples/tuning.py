@@ -26,7 +26,7 @@ from sklearn.model_selection import train_test_split
 
 import keras_dlnotes as kd
 
-SEEDS, TRIALS = 20, 25
+SEEDS, TRIALS = 10, 25
 RATES, DECAYS = np.logspace(-3, 1, 13), np.logspace(-8, -5, 3)
 WIDTH = 3.0  # decades of the learning rate that a search is given; where they lie differs by seed
 PICTURE = "logs/tuning/three_searches.png"

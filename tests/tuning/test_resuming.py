@@ -127,7 +127,7 @@ def test_a_journal_that_is_none_is_said_to_be_none(tmp_path):
     search.run()
     journal = search.directory / "journal.log"
     for broken in (b"garbage{", b"\xff\xfe\xb9"):
-        journal.write_bytes(journal.read_bytes() + broken + b"\n")
+        journal.write_bytes(broken + b"\n" + journal.read_bytes())
         with pytest.raises(ValueError, match=r"journal of a search.*Restore the file"):
             search.results()
 
