@@ -20,8 +20,8 @@ class BayesianSearch(Search):
     tree-structured Parzen estimator maximizes \(\ell(\lambda) / g(\lambda)\) instead, the densities
     of the good and of the other trials.
 
-    Losses above the median count by their rank alone, and failed trials as the worst of them: so the
-    search keeps away from where training diverges, and is not blinded by how badly it does.
+    Losses above the median count by their rank alone, and failed trials as the worst of them: so
+    the search keeps away from where training diverges, and is not blinded by how badly it does.
 
     Args:
         *args: those of `Search`.
