@@ -5,7 +5,7 @@ from statistics import NormalDist
 
 import numpy as np
 import optuna
-from optuna.distributions import FloatDistribution, IntDistribution
+from optuna.distributions import BaseDistribution, FloatDistribution, IntDistribution
 from optuna.samplers import BaseSampler, GPSampler, RandomSampler, TPESampler
 from optuna.study import StudyDirection
 from optuna.trial import TrialState, create_trial
@@ -154,7 +154,7 @@ def _with_worse_half_ranked(losses):
 
 
 def _last_asked_for(trials):
-    asked = {}
+    asked: dict[str, BaseDistribution] = {}
     for trial in trials:
         asked |= trial.distributions
     return asked

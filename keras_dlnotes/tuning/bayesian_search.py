@@ -9,7 +9,7 @@ _STARTUP_TRIALS = 10
 class BayesianSearch(Search):
     r"""Builds a probabilistic model of the loss and uses it to choose the next hyperparameters.
 
-    When to use it: when a trial costs much more than the 0.1 s that the model takes to choose one.
+    When to use it: when a trial costs much more than the fraction of a second that it takes to choose one.
     It is suitable for continuous hyperparameters and can handle noisy loss functions.
 
     Formula: the first ten trials are random. After them, with the losses so far modelled as a
@@ -26,9 +26,9 @@ class BayesianSearch(Search):
     Args:
         *args: those of `Search`.
         sampler: `"gaussian_process"`, which needs PyTorch beside whatever backend Keras runs on;
-            `"parzen"`, which does not and needs about twice the trials; or `"auto"`, the first of
-            these that is installed. The environment variable OMP_NUM_THREADS=1 makes the first
-            faster: threads gain nothing on matrices so small.
+            `"parzen"`, which does not and usually needs more trials; or `"auto"`, the first of
+            these that is installed. Set the environment variable OMP_NUM_THREADS=1 for the first:
+            threads gain nothing on matrices so small.
         **kwargs: those of `Search`.
 
     Raises:
