@@ -9,7 +9,7 @@ _STARTUP_TRIALS = 10
 class BayesianSearch(Search):
     r"""Builds a probabilistic model of the loss and uses it to choose the next hyperparameters.
 
-    When to use it: when a trial costs much more than the fraction of a second that it takes to choose one.
+    When to use it: when a trial costs much more than the part of a second that choosing one does.
     It is suitable for continuous hyperparameters and can handle noisy loss functions.
 
     Formula: the first ten trials are random. After them, with the losses so far modelled as a
