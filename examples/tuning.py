@@ -132,7 +132,7 @@ def picture(table, runs, curves):
         rates, decays = (
             [row["hyperparameters"][key] for row in trials] for key in ("rate", "decay")
         )
-        panel.scatter(rates, decays, s=18, color="w", edgecolor="k")
+        panel.scatter(rates, decays, s=18, color="w", edgecolor="k", clip_on=False)
         panel.set(xscale="log", yscale="log", xlabel="learning rate", title=f"{kind} search")
     panels[0].set_ylabel("weight decay")
     figure.colorbar(shade, ax=panels, label="log10 of the loss", pad=0.01)
