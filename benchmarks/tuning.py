@@ -61,7 +61,11 @@ def tabulate(name):
     for rate, decay, units in itertools.product(RATES, DECAYS, UNITS):
         maker = neural_network.MLPRegressor if regression else neural_network.MLPClassifier
         network = maker(
-            [int(units)], alpha=decay, learning_rate_init=rate, max_iter=15, random_state=0
+            hidden_layer_sizes=[int(units)],
+            alpha=decay,
+            learning_rate_init=rate,
+            max_iter=15,
+            random_state=0,
         )
         try:
             network.fit(x_train, y_train)
@@ -69,7 +73,9 @@ def tabulate(name):
                 losses.append(mean_squared_error(y_val, network.predict(x_val)))
             else:
                 losses.append(log_loss(y_val, network.predict_proba(x_val)))
-        except ValueError:
+        except ValueError as error:
+            if "non-finite" not in str(error):
+                raise
             losses.append(np.inf)
     losses = np.array(losses)
     ceiling = 10 * np.median(losses)

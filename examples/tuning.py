@@ -2,10 +2,12 @@
 
 KERAS_BACKEND=tensorflow python examples/tuning.py     (or jax, or torch)
 
-One objective, three searches of the same number of trials: the validation loss of a small network
-on scikit-learn's digits, over a learning rate that decides everything and a weight decay so small
-that it does not matter, which one rarely knows beforehand. Run again, it reads the trials from
-`logs/tuning`; look at them with: tensorboard --logdir logs/tuning
+One objective: the validation loss of a small network on scikit-learn's digits, over a learning rate
+that decides everything and a weight decay so small that it does not matter, which one rarely knows
+beforehand. A grid search trains the network for real at 39 points. Between them the loss is
+interpolated, so that the three searches can be repeated with many seeds and judged by their means:
+one run of each says next to nothing. Run again, the example reads the trainings from `logs/tuning`;
+look at them with: tensorboard --logdir logs/tuning
 """
 
 import os
@@ -13,6 +15,8 @@ import os
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # two thread pools would fight over two cores
+
+import tempfile
 
 import keras
 import numpy as np
@@ -22,14 +26,20 @@ from sklearn.model_selection import train_test_split
 
 import keras_dlnotes as kd
 
-TRIALS = 16
-RATES, DECAYS = (1e-3, 10.0), (1e-8, 1e-5)
+SEEDS, TRIALS = 10, 25
+RATES, DECAYS = np.logspace(-3, 1, 13), np.logspace(-8, -5, 3)
+WIDTH = 3.0  # decades of the learning rate that a search is given; where they lie differs by seed
 PICTURE = "logs/tuning/three_searches.png"
+KINDS = {
+    "grid": kd.tuning.GridSearch,
+    "random": kd.tuning.RandomSearch,
+    "Bayesian": kd.tuning.BayesianSearch,
+}
 
 
-def network(learning_rate, decay):
+def network(hp):
     """64 pixels, 16 hidden units, 10 digits."""
-    penalty = keras.regularizers.L2(decay)
+    penalty = keras.regularizers.L2(hp.Choice("decay", DECAYS))
     model = keras.Sequential(
         [
             keras.Input((64,)),
@@ -37,112 +47,148 @@ def network(learning_rate, decay):
             keras.layers.Dense(10, kernel_regularizer=penalty),
         ]
     )
+    optimizer = keras.optimizers.SGD(hp.Choice("learning_rate", RATES))
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    model.compile(keras.optimizers.SGD(learning_rate), loss, steps_per_execution=10)
+    model.compile(optimizer, loss, steps_per_execution=10)
     return model
 
 
-def on_a_grid(hp):
-    """Four values of each; the first and the last are the ends of the ranges."""
-    rates, decays = (np.geomspace(*ends, 4) for ends in (RATES, DECAYS))
-    return network(hp.Choice("learning_rate", rates), hp.Choice("decay", decays))
-
-
-def in_ranges(hp):
-    """Any value."""
-    return network(
-        hp.Float("learning_rate", *RATES, log=True), hp.Float("decay", *DECAYS, log=True)
-    )
-
-
-def searched():
-    """The three searches, run."""
+def tabulated():
+    """Validation losses of 39 trainings, an array of learning rate and decay."""
     x, y = load_digits(return_X_y=True)
     x_train, x_val, y_train, y_val = train_test_split(
         (x / 16).astype("float32"), y, train_size=640, random_state=0
     )
-    searches = {
-        "grid": kd.tuning.GridSearch(on_a_grid, max_trials=TRIALS, name="grid"),
-        "random": kd.tuning.RandomSearch(in_ranges, max_trials=TRIALS, name="random"),
-        "Bayesian": kd.tuning.BayesianSearch(in_ranges, max_trials=TRIALS, name="bayesian"),
+    search = kd.tuning.GridSearch(network, name="digits")
+    search.run(x_train, y_train, validation_data=(x_val, y_val), epochs=3)
+    search.plot("logs/tuning/digits.png")
+    losses = {
+        (row["hyperparameters"]["learning_rate"], row["hyperparameters"]["decay"]): row["objective"]
+        for row in search.results()
     }
-    for name, search in searches.items():
-        print(f"\n{name} search")
-        search.run(x_train, y_train, validation_data=(x_val, y_val), epochs=5)
-        search.plot(f"logs/tuning/{search.directory.name}.png")
-    return searches
+    # A training that diverged has none: NaN, also in between.
+    return np.array([[losses[rate, decay] for decay in DECAYS] for rate in RATES], float)
 
 
-def picture(tables):
-    """Where each search tried, and its best loss so far."""
+class Tabulated(keras.Model):
+    """Looks its loss up instead of training."""
+
+    def __init__(self, loss):
+        super().__init__()
+        self._loss = loss
+        self.built = self.compiled = True
+
+    def fit(self, *args, callbacks=None, **arguments):
+        """Reports it as that of one epoch."""
+        callbacks = keras.callbacks.CallbackList(callbacks, model=self)
+        callbacks.on_epoch_end(0, {"loss": self._loss})
+
+
+def searched(kind, table, seed):
+    """The table of one search's trials."""
+    start = np.random.default_rng(seed).uniform(-3, 1 - WIDTH)
+    ends = {"rate": (10**start, 10 ** (start + WIDTH)), "decay": (DECAYS[0], DECAYS[-1])}
+    across = round(TRIALS**0.5)
+
+    def build(hp):
+        if kind == "grid":
+            rate, decay = (hp.Choice(key, np.geomspace(*ends[key], across)) for key in ends)
+        else:
+            rate, decay = (hp.Float(key, *ends[key], log=True) for key in ends)
+        at_decays = [np.interp(np.log(rate), np.log(RATES), column) for column in table.T]
+        return Tabulated(float(np.interp(np.log(decay), np.log(DECAYS), at_decays)))
+
+    with tempfile.TemporaryDirectory() as folder:
+        return KINDS[kind](build, "loss", TRIALS, folder, seed=seed, verbose=0).run()
+
+
+def best_so_far(trials):
+    """The best loss after each trial; failed ones do not count."""
+    return np.fmin.accumulate(
+        [np.nan if r["objective"] is None else r["objective"] for r in trials]
+    )
+
+
+def within(values):
+    """Mean and standard error, as text."""
+    return f"{np.mean(values):.3g} ± {np.std(values, ddof=1) / len(values) ** 0.5:.1g}"
+
+
+def verdict(smaller, larger):
+    """Whether one is smaller than the other by more than chance, seed by seed."""
+    difference = np.subtract(larger, smaller)
+    error = np.std(difference, ddof=1) / len(difference) ** 0.5
+    if abs(difference.mean()) < 2 * error:
+        return "no difference beyond chance"
+    return "as the notes say" if difference.mean() > 0 else "against the notes"
+
+
+def picture(table, runs, curves):
+    """Where each search tried, once, and its best loss so far, on average."""
     figure = Figure(figsize=(13, 3.6), layout="constrained")
     *panels, last = figure.subplots(1, 4)
-    for panel, (name, table) in zip(panels, tables.items(), strict=True):
+    for panel, (kind, trials) in zip(panels, runs.items(), strict=True):
+        shade = panel.contourf(RATES, DECAYS, np.log10(table.T), 20, cmap="viridis_r")
         rates, decays = (
-            [row["hyperparameters"][key] for row in table] for key in ("learning_rate", "decay")
+            [row["hyperparameters"][key] for row in trials] for key in ("rate", "decay")
         )
-        panel.scatter(rates, decays, c=[row["objective"] or np.nan for row in table], vmax=2.5)
-        panel.set(xscale="log", yscale="log", xlabel="learning rate", title=f"{name} search")
-        panel.set(xlim=(RATES[0] / 2, RATES[1] * 2), ylim=(DECAYS[0] / 2, DECAYS[1] * 2))
-        style = "--" if name == "Bayesian" else "-"  # it may lie on the line of the random search
-        last.plot(range(1, len(table) + 1), best_so_far(table), style, label=name)
+        panel.scatter(rates, decays, s=18, color="w", edgecolor="k", clip_on=False)
+        panel.set(xscale="log", yscale="log", xlabel="learning rate", title=f"{kind} search")
     panels[0].set_ylabel("weight decay")
-    last.set(xlabel="trial", title="best validation loss so far", yscale="log")
+    figure.colorbar(shade, ax=panels, label="log10 of the loss", pad=0.01)
+    for kind, curve in curves.items():
+        last.plot(range(1, TRIALS + 1), np.nanmean(curve, axis=0), label=kind)
+    last.set(
+        xlabel="trial", ylabel="best loss so far", title=f"mean of {SEEDS} seeds", yscale="log"
+    )
     last.legend()
     figure.savefig(PICTURE)
 
 
-def best_so_far(table):
-    """The best objective after each trial; failed ones do not count."""
-    return np.fmin.accumulate([row["objective"] or np.nan for row in table])
-
-
 def main():
     """Print the sentences."""
-    searches = searched()
-    tables = {name: search.results() for name, search in searches.items()}
-    best = {name: best_so_far(table)[-1] for name, table in tables.items()}
+    table = tabulated()
+    runs = {kind: [searched(kind, table, seed) for seed in range(SEEDS)] for kind in KINDS}
+    curves = {kind: [best_so_far(trials) for trials in of_seeds] for kind, of_seeds in runs.items()}
+    best = {kind: [curve[-1] for curve in of_seeds] for kind, of_seeds in curves.items()}
     rates = {
-        name: len({row["hyperparameters"]["learning_rate"] for row in table})
-        for name, table in tables.items()
+        kind: [np.unique([row["hyperparameters"]["rate"] for row in trials]) for trials in of_seeds]
+        for kind, of_seeds in runs.items()
     }
-    rows = [row for row in tables["grid"] if row["objective"] is not None]
-    by_rate: dict[float, list[float]] = {}
-    for row in rows:
-        by_rate.setdefault(row["hyperparameters"]["learning_rate"], []).append(row["objective"])
-    means = [np.mean(losses) for losses in by_rate.values()]
-    spread = np.median([max(losses) - min(losses) for losses in by_rate.values()])
-    print(
-        f"\nGrid search is computationally expensive: {len(tables['grid'])} trials tried "
-        f"{rates['grid']} learning rates, each {len(tables['grid']) // rates['grid']} times with "
-        f"another weight decay, which changed the loss by {spread:.2g} where the learning rate "
-        f"changed it by {max(means) - min(means):.2g}; best loss {best['grid']:.3f}."
-    )
-    print(
-        f"Random search covers each range: {len(tables['random'])} trials tried "
-        f"{rates['random']} learning rates; best loss {best['random']:.3f}."
-    )
-    target = 1.1 * min(best.values())
-    needed = {}
-    for name, table in tables.items():
-        reached = np.flatnonzero(best_so_far(table) <= target)
-        needed[name] = f"{reached[0] + 1}" if len(reached) else f"more than {len(table)}"
-    start = best_so_far(tables["random"])[9]
-    values = searches["Bayesian"].best_hyperparameters
-    late = {
-        name: np.nanmedian([row["objective"] or np.nan for row in table[10:]])
-        for name, table in tables.items()
+    gap = {
+        kind: within([np.diff(np.log10(tried)).max() for tried in of_seeds])
+        for kind, of_seeds in rates.items()
     }
+    needed = {
+        kind: [
+            np.argmax(curve <= 1.1 * least) + 1 if curve[-1] <= 1.1 * least else TRIALS + 1
+            for curve, least in zip(of_seeds, np.min(list(best.values()), axis=0), strict=True)
+        ]
+        for kind, of_seeds in curves.items()
+    }
+    by_decay, by_rate = np.ptp(table, axis=1), np.ptp(table, axis=0)
     print(
-        f"Bayesian optimization chooses by a model of the loss: its first ten trials are the "
-        f"random search's (best {start:.3f}), with the next {TRIALS - 10} it came to "
-        f"{best['Bayesian']:.3f}, random search to {best['random']:.3f}; half of these were better "
-        f"than {late['Bayesian']:.2g}, of the random search's than {late['random']:.2g}. To within "
-        f"10 % of the best of all it needed {needed['Bayesian']} trials, random search "
-        f"{needed['random']}, grid search {needed['grid']}. "
-        f"Best learning rate {values['learning_rate']:.3g}."
+        f"\nEach search ran {TRIALS} trials with each of {SEEDS} seeds; means, with their standard "
+        "errors.\n"
+        f"Grid search is computationally expensive: it tried {len(rates['grid'][0])} learning "
+        f"rates, each {TRIALS // len(rates['grid'][0])} times with another weight decay, which "
+        f"changes the loss by {np.nanmedian(by_decay):.2g} where the learning rate changes it by "
+        f"{np.nanmedian(by_rate):.2g}. Best loss {within(best['grid'])}, of random search "
+        f"{within(best['random'])}: {verdict(best['random'], best['grid'])}."
     )
-    picture(tables)
+    print(
+        f"Random search covers each range: it tried {len(rates['random'][0])} learning rates, at "
+        f"most {gap['random']} decades apart, grid search {gap['grid']}."
+    )
+    print(
+        f"Bayesian optimization needed {within(needed['Bayesian'])} trials to come within 10 % of "
+        f"the best loss that any of the three found, random search {within(needed['random'])}, "
+        f"grid search {within(needed['grid'])} (one that never did counts as {TRIALS + 1}): "
+        f"against random search {verdict(needed['Bayesian'], needed['random'])}, against grid "
+        f"search {verdict(needed['Bayesian'], needed['grid'])}. Its best loss "
+        f"{within(best['Bayesian'])}."
+    )
+    picture(table, {kind: of_seeds[0] for kind, of_seeds in runs.items()}, curves)
     print(f"The picture is in {PICTURE}.")
 
 

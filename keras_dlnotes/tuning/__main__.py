@@ -18,16 +18,17 @@ def main(arguments=None):
     show.add_argument("--name", help="the study's name, with a URL")
     options = parser.parse_args(arguments)
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    if "://" in options.path:
-        if options.name is None:
-            parser.error("Expected --name NAME with the URL of a database. Received none.")
-        store = StudyStore(".", options.name, options.path)
-    else:
-        store = StudyStore(options.path, options.name or Path(options.path).resolve().name)
+    is_url = "://" in options.path
+    if is_url and options.name is None:
+        parser.error("Expected --name NAME with the URL of a database. Received none.")
     try:
+        if is_url:
+            store = StudyStore(".", options.name, options.path)
+        else:
+            store = StudyStore(options.path, options.name or Path(options.path).resolve().name)
         with store.reading() as study:
             print(table_of(study, settings_of(study)["objective"]))
-    except FileNotFoundError as error:
+    except (FileNotFoundError, ValueError) as error:
         parser.error(str(error))
 
 

@@ -9,7 +9,7 @@ _STARTUP_TRIALS = 10
 class BayesianSearch(Search):
     r"""Builds a probabilistic model of the loss and uses it to choose the next hyperparameters.
 
-    When to use it: when a trial costs much more than the 0.1 s that the model takes to choose one.
+    When to use it: when a trial costs much more than the part of a second that choosing one does.
     It is suitable for continuous hyperparameters and can handle noisy loss functions.
 
     Formula: the first ten trials are random. After them, with the losses so far modelled as a
@@ -20,12 +20,15 @@ class BayesianSearch(Search):
     tree-structured Parzen estimator maximizes \(\ell(\lambda) / g(\lambda)\) instead, the densities
     of the good and of the other trials.
 
-    Failed trials count as bad ones, so the search keeps away from where training diverges.
+    Losses above the median count by their rank alone, and failed trials as the worst of them: so
+    the search keeps away from where training diverges, and is not blinded by how badly it does.
 
     Args:
         *args: those of `Search`.
         sampler: `"gaussian_process"`, which needs PyTorch beside whatever backend Keras runs on;
-            `"parzen"`; or `"auto"`, the first of these that is installed.
+            `"parzen"`, which does not and usually needs more trials; or `"auto"`, the first of
+            these that is installed. Set the environment variable OMP_NUM_THREADS=1 for the first:
+            threads gain nothing on matrices so small.
         **kwargs: those of `Search`.
 
     Raises:

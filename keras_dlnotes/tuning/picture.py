@@ -46,6 +46,8 @@ def picture_of(table, objective):
 def _draw_best_so_far(panel, rows, objective):
     for state, color in _COLORS.items():
         chosen = [row for row in rows if row["state"] == state]
+        if not chosen:
+            continue
         panel.scatter(
             [row["trial"] for row in chosen],
             [row["objective"] for row in chosen],
@@ -60,7 +62,8 @@ def _draw_best_so_far(panel, rows, objective):
         line.append(best)
     panel.step([row["trial"] for row in finished], line, where="post", color="k", label="best")
     panel.set_xlabel("trial")
-    panel.legend(fontsize="small")
+    # Above the panel: inside it would cover points, wherever it is.
+    panel.legend(fontsize="small", loc="lower center", bbox_to_anchor=(0.5, 1), ncols=3)
 
 
 def _draw_parameter(panel, rows, name):

@@ -3,6 +3,8 @@
 import abc
 import contextlib
 import gc
+import inspect
+import numbers
 from pathlib import Path
 
 import keras
@@ -19,10 +21,7 @@ from keras_dlnotes.tuning.search_worker import SearchWorker
 from keras_dlnotes.tuning.seeded_sampler import SeededSampler, seed_of
 from keras_dlnotes.tuning.study_store import StudyStore
 from keras_dlnotes.tuning.trial_run import FIT_ARGUMENTS
-from keras_dlnotes.tuning.weights_folder import (
-    has_weights,
-    load_weights,
-)
+from keras_dlnotes.tuning.weights_folder import has_weights, load_weights
 
 
 class Search(abc.ABC):
@@ -81,7 +80,7 @@ class Search(abc.ABC):
         self.objective = Objective(objective, mode)
         self.max_trials = max_trials
         self.space = {name: as_distribution(name, v) for name, v in (space or {}).items()}
-        self.seed = seed
+        self.seed = int(seed)
         self.executions_per_trial = executions_per_trial
         self.verbose = verbose
         self.pruner = as_pruner(pruner)
@@ -122,6 +121,14 @@ class Search(abc.ABC):
             raise TypeError(
                 f"Expected arguments of keras.Model.fit. Received also {sorted(unknown)}."
             )
+        for label, data in (("x", x), ("validation_data", validation_data)):
+            if inspect.isgenerator(data):
+                raise ValueError(
+                    f"Expected as {label} data that every trial can read from its beginning. "
+                    "Received a generator, which is at its end after one training. Pass arrays, a "
+                    "keras.utils.PyDataset or a tf.data.Dataset, or let build make it: return "
+                    f"model, {{{label!r}: generate()}}."
+                )
         callbacks = [callbacks] if isinstance(callbacks, keras.callbacks.Callback) else callbacks
         arguments = {
             "x": x,
@@ -210,6 +217,7 @@ class Search(abc.ABC):
             "mode": self.objective.mode,
             "seed": self.seed,
             "executions_per_trial": self.executions_per_trial,
+            "space": {name: str(distribution) for name, distribution in self.space.items()},
         }
 
     def _best_trial(self):
@@ -244,7 +252,7 @@ def _check(build, max_trials, executions_per_trial, seed, name):
         ("executions_per_trial", executions_per_trial, 1),
         ("seed", seed, 0),
     ):
-        if not isinstance(number, int) or number < least:
+        if not isinstance(number, numbers.Integral) or number < least:
             raise ValueError(
                 f"Expected a whole number of at least {least} as {label}. Received {number!r}."
             )

@@ -5,7 +5,7 @@ import zlib
 import numpy as np
 from optuna.samplers import BaseSampler
 
-_RELATIVE = "jointly_sampled"
+JOINTLY_DRAWN = "jointly_drawn"
 
 
 def seed_of(*key):
@@ -40,12 +40,12 @@ class SeededSampler(BaseSampler):
 
     def sample_relative(self, study, trial, search_space):
         """Draws them; a trial that was interrupted has them already."""
-        kept = trial.user_attrs.get(_RELATIVE)
+        kept = trial.user_attrs.get(JOINTLY_DRAWN)
         if kept is not None:
             return {name: value for name, value in kept.items() if name in search_space}
         values = self._sampler.sample_relative(study, trial, search_space)
         if values:
-            study._storage.set_trial_user_attr(trial._trial_id, _RELATIVE, values)
+            study._storage.set_trial_user_attr(trial._trial_id, JOINTLY_DRAWN, values)
         return values
 
     def sample_independent(self, study, trial, param_name, param_distribution):

@@ -36,12 +36,22 @@ class _JournalLock(JournalFileOpenLock):
 
 
 def open_journal(path):
-    """Optuna's storage over the journal at `path`, repaired if a write was cut off."""
+    """Optuna's storage over the journal at `path`, repaired if a write was cut off.
+
+    Raises:
+        ValueError: If it is no journal.
+    """
     lock = _JournalLock(path)
     lock.acquire()
     try:
         _cut_torn_line(path)
         return JournalStorage(JournalFileBackend(str(path), lock_obj=lock))
+    except ValueError as error:
+        raise ValueError(
+            f"Expected the journal of a search in {str(path)!r}, one JSON object a line. Received "
+            f"a line that is none ({error}). Restore the file from a copy, delete the broken line "
+            "at the cost of what it says, or begin again in another directory."
+        ) from error
     finally:
         lock.release()
 

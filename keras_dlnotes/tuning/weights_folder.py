@@ -1,6 +1,7 @@
 """The weights of a trial on disk, and what is needed to put them into a newly built model."""
 
 import json
+import warnings
 
 _WEIGHTS = "best.weights.h5"
 _BUILD = "build.json"
@@ -20,11 +21,25 @@ def has_weights(folder):
 def load_weights(model, folder):
     """Puts them into a model of the same architecture."""
     if not model.built:
-        model.build_from_config(json.loads((folder / _BUILD).read_text()))
-    model.load_weights(folder / _WEIGHTS)
+        model.build_from_config(_with_shapes(json.loads((folder / _BUILD).read_text())))
+        model.built = True  # of a subclassed model Keras builds the layers and does not say so
+    with warnings.catch_warnings():
+        # Of the optimizer's state, which is the last epoch's and not the best one's.
+        warnings.filterwarnings("ignore", "Skipping variable loading for optimizer")
+        model.load_weights(folder / _WEIGHTS)
 
 
 def remove_weights(folder):
     """Makes room."""
     for name in (_WEIGHTS, _BUILD):
         (folder / name).unlink(missing_ok=True)
+
+
+def _with_shapes(read):
+    """JSON has no tuples; to Keras a list is several shapes."""
+    if isinstance(read, dict):
+        return {name: _with_shapes(value) for name, value in read.items()}
+    if not isinstance(read, list):
+        return read
+    is_shape = all(size is None or isinstance(size, int) for size in read)
+    return tuple(read) if is_shape else [_with_shapes(value) for value in read]

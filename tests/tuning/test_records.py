@@ -142,12 +142,19 @@ def test_a_real_network_is_tuned_and_its_best_epoch_comes_back(tmp_path):
     x = np.random.default_rng(0).normal(size=(32, 3)).astype("float32")
     y = x.sum(axis=1, keepdims=True)
 
+    class Network(keras.Model):
+        """Built by its first batch: nothing but the trial's folder knows its shapes."""
+
+        def __init__(self, units):
+            super().__init__()
+            self.hidden, self.last = keras.layers.Dense(units), keras.layers.Dense(1)
+
+        def call(self, inputs):
+            return self.last(self.hidden(inputs))
+
     def build(hp):
-        # Built by its first batch: nothing but the journal knows its shapes.
-        model = keras.Sequential(
-            [keras.layers.Dense(hp.Choice("units", [4])), keras.layers.Dense(1)]
-        )
-        model.compile(keras.optimizers.SGD(hp.Choice("rate", [0.05])), "mse", run_eagerly=True)
+        model = Network(hp.Choice("units", [4]))
+        model.compile(keras.optimizers.Adam(hp.Choice("rate", [0.05])), "mse", run_eagerly=True)
         return model, {"batch_size": 32}
 
     def run(name):

@@ -122,15 +122,25 @@ def test_half_a_line_at_the_end_of_the_journal_is_cut_off(tmp_path):
     assert after[2]["state"] == "finished"
 
 
+def test_a_journal_that_is_none_is_said_to_be_none(tmp_path):
+    search = RandomSearch(lambda hp: constant(hp.Float("x", 0, 1)), "loss", 2, tmp_path, verbose=0)
+    search.run()
+    journal = search.directory / "journal.log"
+    for broken in (b"garbage{", b"\xff\xfe\xb9"):
+        journal.write_bytes(broken + b"\n" + journal.read_bytes())
+        with pytest.raises(ValueError, match=r"journal of a search.*Restore the file"):
+            search.results()
+
+
 def test_a_search_goes_on_with_more_trials_and_only_with_its_own_settings(tmp_path):
-    def search(trials=2, objective="loss", seed=0):
+    def search(trials=2, objective="loss", **arguments):
         return RandomSearch(
             lambda hp: constant(hp.Float("x", 0, 1)),
             objective,
             trials,
             tmp_path,
-            seed=seed,
             verbose=0,
+            **arguments,
         )
 
     first = search(2).run()
@@ -139,3 +149,5 @@ def test_a_search_goes_on_with_more_trials_and_only_with_its_own_settings(tmp_pa
         search(seed=1).run()
     with pytest.raises(ValueError, match=r"'objective': 'loss'.*another `name`"):
         search(objective="accuracy").run()
+    with pytest.raises(ValueError, match=r"'space': \{\}.*'y'"):
+        search(space={"y": [1, 2]}).run()

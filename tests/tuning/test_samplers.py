@@ -75,6 +75,18 @@ def test_conditional_parameters_are_learned_too():
     assert study.best_value < 1e-2
 
 
+def test_long_ranges_of_whole_numbers_keep_their_steps_and_reach_their_ends():
+    def objective(trial):
+        x = trial.suggest_int("x", 5, 999, step=7)
+        y = trial.suggest_int("y", 1, 10**4, log=True)
+        assert isinstance(x, int)
+        assert isinstance(y, int)
+        assert (x - 5) % 7 == 0
+        return -x / 1000 + math.log(y)
+
+    assert study_of(parzen, 0, objective, 60).best_params == {"x": 999, "y": 1}
+
+
 @pytest.mark.parametrize("make", [RandomSampler, parzen])
 def test_a_trial_cut_off_while_it_asks_gets_the_same_values(make):
     """As after kill -9 between two parameters, in a new process with a new sampler."""

@@ -1,6 +1,7 @@
 """A search on models whose training is a formula: sequence, failures, pruning, what is refused."""
 
 import keras
+import numpy as np
 import pytest
 
 from keras_dlnotes.tuning import BayesianSearch, GridSearch, RandomSearch
@@ -21,7 +22,7 @@ def states(search):
 
 def test_a_seed_is_a_sequence_and_another_seed_is_another(tmp_path):
     def sequence(name, seed, kind, **arguments):
-        search = kind(bowl, "loss", 12, tmp_path, name, seed, verbose=0, **arguments)
+        search = kind(bowl, "loss", 12, tmp_path, name, np.int64(seed), verbose=0, **arguments)
         search.run()
         return values(search)
 
@@ -208,6 +209,8 @@ def test_arguments_are_checked_before_anything_is_made(tmp_path):
         BayesianSearch(bowl, directory=tmp_path, sampler="tpe")
     with pytest.raises(TypeError, match="batchsize"):
         RandomSearch(bowl, "loss", directory=tmp_path).run(batchsize=3)
+    with pytest.raises(ValueError, match=r"(?s)generator.*let build make it"):
+        RandomSearch(bowl, "loss", directory=tmp_path).run(batch for batch in [([1], [1])])
     with pytest.raises(FileNotFoundError, match="Run the search first"):
         RandomSearch(bowl, directory=tmp_path).results()
     assert list(tmp_path.iterdir()) == []
