@@ -13,6 +13,7 @@ from keras_dlnotes.callbacks import inside_fit
 from keras_dlnotes.callbacks.monitored_quantities import MonitoredQuantities
 from keras_dlnotes.callbacks.report_writer import ReportWriter
 from keras_dlnotes.callbacks.stopping_state import StoppingState, fingerprint
+from keras_dlnotes.instrumentation import train_step_number
 from keras_dlnotes.numerics import early_stopping
 
 _LOGGER = logging.getLogger(__name__)
@@ -100,9 +101,7 @@ class EarlyStopping(keras.callbacks.Callback):
     ):
         super().__init__()
         monitors, modes = arguments.monitors_and_modes(monitor, mode)
-        arguments.check_arguments(
-            monitors, start_from_epoch, every, validation_data, best_weights_path
-        )
+        arguments.check(monitors, start_from_epoch, every, validation_data, best_weights_path)
         criterion = arguments.choose_criterion(
             criterion, monitors, modes, patience, min_delta, baseline
         )
@@ -239,7 +238,7 @@ class EarlyStopping(keras.callbacks.Callback):
             self._keep_best(epoch, check)
         self._criterion_state = self.criterion.update(self._criterion_state, check)
         self.reason = self.criterion.reason(self._criterion_state)
-        step = inside_fit.train_step_number(self.model)
+        step = train_step_number(self.model)
         measures = self.criterion.measures(self._criterion_state)
         if self.best is not None:
             measures[f"{self.monitor}/best"] = self.best

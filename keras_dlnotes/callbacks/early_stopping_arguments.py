@@ -18,7 +18,7 @@ def monitors_and_modes(monitor, mode):
     return monitors, modes
 
 
-def check_arguments(monitors, start_from_epoch, every, validation_data, best_weights_path):
+def check(monitors, start_from_epoch, every, validation_data, best_weights_path):
     """Says what is wrong with the arguments of `EarlyStopping` before `fit` starts."""
     if isinstance(start_from_epoch, bool) or not isinstance(start_from_epoch, int):
         raise ValueError(

@@ -9,13 +9,6 @@ from keras_dlnotes.backend import active
 from keras_dlnotes.instrumentation.patch import patched
 
 
-def train_step_number(model):
-    """Number of train steps that the optimizer has taken; 0 for a model without one."""
-    optimizer = getattr(model, "optimizer", None)
-    optimizer = getattr(optimizer, "inner_optimizer", optimizer)
-    return 0 if optimizer is None else int(ops.convert_to_numpy(optimizer.iterations))
-
-
 def evaluate(model, data):
     """`model.evaluate` without a trace in the running epoch.
 

@@ -2,8 +2,8 @@
 
 import keras
 
-from keras_dlnotes.callbacks import inside_fit
 from keras_dlnotes.callbacks.report_writer import ReportWriter
+from keras_dlnotes.instrumentation import train_step_number
 from keras_dlnotes.layers import DropoutPenalty
 from keras_dlnotes.regularizers import penalties_by_layer
 
@@ -61,7 +61,7 @@ class RegularizationLog(keras.callbacks.Callback):
         if logs is not None:
             logs["penalty"] = total
             logs.update({f"penalty/{name}": value for name, value in by_layer.items()})
-        step = inside_fit.train_step_number(self.model)
+        step = train_step_number(self.model)
         self._report.scalars(step, "regularization", {"penalty": total, **by_layer})
 
     def on_train_end(self, logs=None):

@@ -1,13 +1,8 @@
 """What is wrong with a run: evidence in plain numbers, rules over it, findings in words."""
 
 from keras_dlnotes.diagnosis.assemble import evidence_of, flat_inputs, judge_predictions
-from keras_dlnotes.diagnosis.evidence import (
-    Evidence,
-    LabelFacts,
-    LayerFacts,
-    ModelFacts,
-    UnitFacts,
-)
+from keras_dlnotes.diagnosis.evidence import Evidence
+from keras_dlnotes.diagnosis.facts import LabelFacts, LayerFacts, ModelFacts, UnitFacts
 from keras_dlnotes.diagnosis.finding import Finding
 from keras_dlnotes.diagnosis.judge import findings_of
 from keras_dlnotes.diagnosis.label_facts import label_facts

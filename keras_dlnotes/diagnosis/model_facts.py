@@ -5,7 +5,8 @@ from dataclasses import replace
 import keras
 import numpy as np
 
-from keras_dlnotes.diagnosis.evidence import LayerFacts, ModelFacts
+from keras_dlnotes.diagnosis.compiled_facts import loss_of, metric_names, output_count
+from keras_dlnotes.diagnosis.facts import LayerFacts, ModelFacts
 from keras_dlnotes.instrumentation import find_watched_layers
 
 _NORMALIZING = (
@@ -35,13 +36,13 @@ def model_facts(model, output=0):
         `ModelFacts`.
     """
     watched = find_watched_layers(model)
-    count = _output_count(model)
+    count = output_count(model)
     lasts = [_output_layer(model, number) for number in range(count)]
     last = lasts[output]
     names = {id(w.layer): w.name for w in watched}
     layers = [_layer_facts(w, any(w.layer is item for item in lasts)) for w in watched]
     _mark_output_kernel(layers)
-    loss, from_logits = _loss_of(model, output)
+    loss, from_logits = loss_of(model, output)
     optimizer = model.optimizer
     optimizer = getattr(optimizer, "inner_optimizer", optimizer)
     return ModelFacts(
@@ -53,7 +54,7 @@ def model_facts(model, output=0):
         output_shape=_output_shape(model, output),
         loss=loss,
         from_logits=from_logits,
-        metrics=_metric_names(model, output),
+        metrics=metric_names(model, output),
         optimizer=type(optimizer).__name__.lower(),
         learning_rate=learning_rate_of(model),
         momentum=_number(getattr(optimizer, "momentum", 0.0)),
@@ -148,10 +149,6 @@ def _activation_of(layer):
     return name if hasattr(keras.activations, name) else OWN_FUNCTION
 
 
-def _output_count(model):
-    return len(getattr(model, "outputs", None) or [None])
-
-
 def _output_layer(model, output=0):
     if isinstance(model, keras.Sequential):
         return model.layers[-1] if model.layers else None
@@ -220,20 +217,6 @@ def _output_shape(model, output):
     return () if None in shape else shape
 
 
-def _of_output(model, structure, output):
-    """What a list or dict over the outputs holds for one of them; anything else as it is."""
-    names = getattr(model, "output_names", None) or ()
-    if isinstance(structure, dict):
-        name = names[output] if output < len(names) else None
-        lone = (
-            next(iter(structure.values())) if len(structure) == 1 == _output_count(model) else None
-        )
-        return structure.get(name, lone)
-    if isinstance(structure, list | tuple) and len(structure) == _output_count(model):
-        return structure[output]
-    return structure
-
-
 def _only_layers(model):
     if isinstance(model, keras.Sequential):
         return all(not isinstance(layer, keras.layers.Lambda) for layer in model.layers)
@@ -250,40 +233,6 @@ def _before(operation):
         return None
     history = getattr(nodes[-1].input_tensors[0], "_keras_history", None)
     return history.operation if history is not None else None
-
-
-def _loss_of(model, output):
-    """The loss's name as a function of `keras.losses`, and whether it expects logits."""
-    loss = _of_output(model, getattr(model, "loss", None), output)
-    if loss is None or isinstance(loss, list | tuple | dict):
-        return None, False
-    if isinstance(loss, str):
-        try:
-            loss = keras.losses.get(loss)
-        except ValueError:
-            return None, False
-    from_logits = getattr(loss, "from_logits", None)
-    if from_logits is None:
-        from_logits = getattr(loss, "_fn_kwargs", {}).get("from_logits", False)
-    function = getattr(loss, "fn", loss)
-    name = getattr(function, "__name__", type(loss).__name__)
-    known = hasattr(keras.losses, name) and "keras" in (getattr(function, "__module__", "") or "")
-    return (name if known else None), bool(from_logits)
-
-
-def _metric_names(model, output):
-    compiled = getattr(model, "_compile_metrics", None)
-    given = [getattr(compiled, f"_user_{kind}", None) for kind in ("metrics", "weighted_metrics")]
-    if _output_count(model) > 1:
-        given = [_of_output(model, structure, output) for structure in given]
-    items = keras.tree.flatten(given)
-    names = []
-    for item in items:
-        if item is None:
-            continue
-        name = getattr(item, "__name__", None) or getattr(item, "name", None) or str(item)
-        names.append(name)
-    return [{"acc": "accuracy"}.get(name, name) for name in names]
 
 
 def _normalizes_inputs(watched):

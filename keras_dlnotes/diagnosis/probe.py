@@ -4,7 +4,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_dlnotes.diagnosis.evidence import UnitFacts
+from keras_dlnotes.diagnosis.facts import UnitFacts
 from keras_dlnotes.instrumentation import find_watched_layers
 from keras_dlnotes.instrumentation.patch import patched
 from keras_dlnotes.measures import SATURATION

@@ -2,6 +2,7 @@
 
 from keras_dlnotes.instrumentation.next_batch import NextBatch
 from keras_dlnotes.instrumentation.subscription import StepRecord, Subscription
+from keras_dlnotes.instrumentation.train_step_number import train_step_number
 from keras_dlnotes.instrumentation.train_step_observer import TrainStepObserver
 from keras_dlnotes.instrumentation.watched_layers import WatchedLayer, find_watched_layers
 
@@ -12,4 +13,5 @@ __all__ = [
     "TrainStepObserver",
     "WatchedLayer",
     "find_watched_layers",
+    "train_step_number",
 ]

@@ -16,6 +16,7 @@ from keras_dlnotes.instrumentation.observed_step import EXAMPLES, ROW, ObservedS
 from keras_dlnotes.instrumentation.stateful_step import StatefulStep
 from keras_dlnotes.instrumentation.stateless_step import StatelessStep, single_steps
 from keras_dlnotes.instrumentation.subscription import StepRecord
+from keras_dlnotes.instrumentation.train_step_number import train_step_number
 from keras_dlnotes.instrumentation.watched_layers import find_watched_layers
 
 _REMEMBERED = 512  # durations of steps, for the medians
@@ -47,7 +48,7 @@ class TrainStepObserver:
         self._armed = False
         self._warned = False
         self._clock = None  # (start of the last step, whether it was recorded)
-        self.next_step = _iterations(model)
+        self.next_step = train_step_number(model)
         self._variants: dict[bool, ObservedStep] = {}  # by whether rows carry histograms
         self._execution: ExecutionOfSteps | None = None
         self._single_steps: Any = None
@@ -76,7 +77,7 @@ class TrainStepObserver:
         self._armed = False
         self._clock = None
         self.recorded_steps = 0
-        self.next_step = _iterations(self.model)
+        self.next_step = train_step_number(self.model)
         if self._execution is not None:
             self._execution.restart(self.next_step)
 
@@ -239,7 +240,7 @@ class TrainStepObserver:
                 "choice between two steps; compile with steps_per_execution=1 to record them"
             )
             result = self._plain(iterator)
-            self.next_step = _iterations(self.model)
+            self.next_step = train_step_number(self.model)
             return result
         if self._execution is None:
             chosen = self._subscriptions
@@ -296,10 +297,3 @@ def _to_host(logs):
         name: ops.convert_to_numpy(value) for name, value in logs.items() if value is not None
     }
     return {name: value.item() for name, value in values.items() if value.size == 1}
-
-
-def _iterations(model):
-    optimizer = model.optimizer
-    if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
-        optimizer = optimizer.inner_optimizer
-    return int(ops.convert_to_numpy(optimizer.iterations)) if optimizer is not None else 0

@@ -1,0 +1,57 @@
+"""Reads what `compile` was told of one output."""
+
+import keras
+
+
+def output_count(model):
+    """Number of outputs; 1 where it shows only when the model is called."""
+    return len(getattr(model, "outputs", None) or [None])
+
+
+def _of_output(model, structure, output):
+    """What a list or dict over the outputs holds for one of them; anything else as it is."""
+    names = getattr(model, "output_names", None) or ()
+    if isinstance(structure, dict):
+        name = names[output] if output < len(names) else None
+        lone = (
+            next(iter(structure.values())) if len(structure) == 1 == output_count(model) else None
+        )
+        return structure.get(name, lone)
+    if isinstance(structure, list | tuple) and len(structure) == output_count(model):
+        return structure[output]
+    return structure
+
+
+def loss_of(model, output):
+    """The loss's name as a function of `keras.losses`, and whether it expects logits."""
+    loss = _of_output(model, getattr(model, "loss", None), output)
+    if loss is None or isinstance(loss, list | tuple | dict):
+        return None, False
+    if isinstance(loss, str):
+        try:
+            loss = keras.losses.get(loss)
+        except ValueError:
+            return None, False
+    from_logits = getattr(loss, "from_logits", None)
+    if from_logits is None:
+        from_logits = getattr(loss, "_fn_kwargs", {}).get("from_logits", False)
+    function = getattr(loss, "fn", loss)
+    name = getattr(function, "__name__", type(loss).__name__)
+    known = hasattr(keras.losses, name) and "keras" in (getattr(function, "__module__", "") or "")
+    return (name if known else None), bool(from_logits)
+
+
+def metric_names(model, output):
+    """Names of the metrics of one output."""
+    compiled = getattr(model, "_compile_metrics", None)
+    given = [getattr(compiled, f"_user_{kind}", None) for kind in ("metrics", "weighted_metrics")]
+    if output_count(model) > 1:
+        given = [_of_output(model, structure, output) for structure in given]
+    items = keras.tree.flatten(given)
+    names = []
+    for item in items:
+        if item is None:
+            continue
+        name = getattr(item, "__name__", None) or getattr(item, "name", None) or str(item)
+        names.append(name)
+    return [{"acc": "accuracy"}.get(name, name) for name in names]

@@ -1,0 +1,137 @@
+"""What is known of the model, the labels and the units, in plain numbers."""
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class LayerFacts:
+    """What the configuration of a layer says, and its kernel before training.
+
+    Args:
+        name: the layer's name in the statistics' tags.
+        kind: its class's name.
+        activation: name of its activation function; None where it has none.
+        units: size of the last axis of its output; None where unknown.
+        has_kernel: whether it multiplies its input with trainable or frozen weights.
+        trainable: whether it is trained.
+        rate: the rate of a dropout.
+        identical_units: whether all units have the same weights at the start.
+        is_output: whether its output is the model's.
+        weights_path: path of its kernel, as in the tags of gradients and updates.
+        gain: standard deviation of the kernel at the start times the root of its inputs.
+        recurrent: whether it is recurrent.
+        penalized: whether it has a weight penalty.
+    """
+
+    name: str
+    kind: str
+    activation: str | None = None
+    units: int | None = None
+    has_kernel: bool = False
+    trainable: bool = True
+    rate: float = 0.0
+    identical_units: bool = False
+    is_output: bool = False
+    weights_path: str | None = None
+    gain: float | None = None
+    recurrent: bool = False
+    penalized: bool = False
+
+
+@dataclass(frozen=True)
+class ModelFacts:
+    """What the compiled model's configuration says, as far as it concerns one output.
+
+    Args:
+        layers: list of `LayerFacts` in the model's order.
+        output_activation: what the last layer applies: "linear" for nothing, None if unknown.
+        output_layer: name of that layer, if it is known.
+        squashed_before: "softmax" or "sigmoid" if that is applied to what the output's own softmax
+            or sigmoid is applied to, with no weights in between.
+        outputs: number of outputs.
+        output_shape: shape of one example's output; empty if unknown.
+        loss: the loss's name as in `keras.losses`, such as "binary_crossentropy"; None if it is
+            not Keras's own.
+        from_logits: whether the loss expects logits.
+        metrics: list of the metrics' names.
+        optimizer: class name of the optimizer in lower case.
+        learning_rate: at the start.
+        momentum: the optimizer's, 0 where it has none.
+        trainable_weights: number of trainable numbers.
+        normalizes_inputs: whether a layer before the first kernel scales the inputs.
+        takes_tokens: whether the first layer is an embedding.
+        only_layers: whether layers are all there is between inputs and outputs, so that no
+            activation hides in a function.
+    """
+
+    layers: list
+    output_activation: str | None = None
+    output_layer: str | None = None
+    squashed_before: str | None = None
+    outputs: int = 1
+    output_shape: tuple = ()
+    loss: str | None = None
+    from_logits: bool = False
+    metrics: list = field(default_factory=list)
+    optimizer: str = ""
+    learning_rate: float | None = None
+    momentum: float = 0.0
+    trainable_weights: int = 1
+    normalizes_inputs: bool = False
+    takes_tokens: bool = False
+    only_layers: bool = True
+
+    @property
+    def hidden(self):
+        """The layers with a kernel before the output."""
+        return [layer for layer in self.layers if layer.has_kernel and not layer.is_output]
+
+
+@dataclass(frozen=True)
+class LabelFacts:
+    """What the targets look like.
+
+    Args:
+        kind: "binary" (0 and 1), "signed" (-1 and 1), "one_hot", "multi_hot", "shares" (rows that
+            add up to 1), "integers" (few different whole numbers), "real" or "constant".
+        classes: number of different classes seen.
+        low: the smallest number.
+        high: the largest number.
+        shape: shape of one example's target.
+        mean: mean of all numbers.
+        deviation: standard deviation of all numbers.
+        whole: whether all are whole numbers.
+    """
+
+    kind: str
+    classes: int
+    low: float
+    high: float
+    shape: tuple
+    mean: float
+    deviation: float
+    whole: bool = False
+
+    @property
+    def numbered_classes(self):
+        """Whether each example has one whole number that may be that of its class."""
+        return self.kind == "integers" and self.shape in ((), (1,))
+
+
+@dataclass(frozen=True)
+class UnitFacts:
+    """How the units of one layer answer to the sample of inputs after training.
+
+    Args:
+        dead: share of units that are 0 for every example.
+        saturated: share of outputs where the activation function is flat; None if it never is.
+        constant: share of units with the same output for every example.
+        deviation: standard deviation of all outputs.
+        non_finite: whether an output is not finite.
+    """
+
+    dead: float
+    saturated: float | None
+    constant: float
+    deviation: float
+    non_finite: bool = False
