@@ -1,12 +1,14 @@
-"""What TrainingMonitor costs, measured side by side and interleaved in one process.
+"""What TrainingMonitor and Diagnosis cost, measured side by side and interleaved in one process.
 
     KERAS_BACKEND=tensorflow python benchmarks/monitor_overhead.py
+    KERAS_BACKEND=tensorflow python benchmarks/monitor_overhead.py --diagnosis
 
 Each case trains the same network three times: plainly, with the monitor at its default settings
 and with `every=1`. The three take turns, one short `fit` each, for many rounds; what is printed
 is the median over the rounds of the ratio of their times. Compilation is over before the first
 round that counts. The "noise" column is a second plain twin against the first: what the machine
-itself adds to a ratio.
+itself adds to a ratio. With `--diagnosis` it is Diagnosis instead, without its verdict at the end
+of `fit`, whose seconds do not depend on how long training was; they have a column of their own.
 """
 
 import argparse
@@ -53,32 +55,57 @@ def compiled(build, jit_compile):
     return model
 
 
-def measure(build, shape, batch_size, jit_compile, steps, rounds, log_dir):
-    """Medians of the ratios to the plain run, and the plain step in seconds."""
-    random = np.random.default_rng(0)
-    x = random.normal(size=(steps * batch_size, *shape)).astype("float32")
-    y = random.integers(0, 10, size=len(x))
-    callbacks = {
-        "plain": [],
-        "noise": [],
+class TimedDiagnosis(kd.callbacks.Diagnosis):
+    """Says how long its verdict took."""
+
+    verdict = 0.0
+
+    def on_train_end(self, logs=None):
+        """The verdict."""
+        start = time.perf_counter()
+        super().on_train_end(logs)
+        self.verdict = time.perf_counter() - start
+
+
+def monitors(log_dir):
+    """The monitor at its default settings and at every step."""
+    return {
         "every=10": [kd.callbacks.TrainingMonitor(f"{log_dir}/10")],
         "every=1": [kd.callbacks.TrainingMonitor(f"{log_dir}/1", every=1)],
     }
+
+
+def diagnoses(log_dir):
+    """Diagnosis at its default settings."""
+    return {"Diagnosis": [TimedDiagnosis(verbose=0)]}
+
+
+def measure(build, shape, batch_size, jit_compile, steps, rounds, observers):
+    """Medians of the ratios to the plain run, the plain step in seconds, verdicts' seconds."""
+    random = np.random.default_rng(0)
+    x = random.normal(size=(steps * batch_size, *shape)).astype("float32")
+    y = random.integers(0, 10, size=len(x))
+    callbacks = {"plain": [], "noise": [], **observers}
     models = {name: compiled(build, jit_compile) for name in callbacks}
     seconds = {name: [] for name in callbacks}
+    verdicts = [0.0]
     order = list(callbacks)
     for number in range(rounds + 2):
         for name in order:
             start = time.perf_counter()
             models[name].fit(x, y, batch_size=batch_size, verbose=0, callbacks=callbacks[name])
+            spent = time.perf_counter() - start
+            verdict = sum(getattr(callback, "verdict", 0.0) for callback in callbacks[name])
             if number >= 2:  # the first two compile
-                seconds[name].append(time.perf_counter() - start)
+                seconds[name].append(spent - verdict)
+                verdicts.append(verdict)
         order = order[1:] + order[:1]
     ratios = {
         name: statistics.median(a / b for a, b in zip(seconds[name], seconds["plain"], strict=True))
         for name in callbacks
     }
-    return ratios, statistics.median(seconds["plain"]) / steps
+    del ratios["plain"]
+    return ratios, statistics.median(seconds["plain"]) / steps, max(verdicts)
 
 
 def main():
@@ -86,6 +113,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--steps", type=int, default=200)
+    parser.add_argument("--diagnosis", action="store_true")
     arguments = parser.parse_args()
     backend = keras.backend.backend()
     modes = {
@@ -94,27 +122,27 @@ def main():
         "torch": {"eager": False},
     }[backend]
     print(f"{backend}, Keras {keras.__version__}, {os.cpu_count()} CPU cores")
-    print("| backend | network | batch | plain step | noise | every=10 (default) | every=1 |")
-    print("|---|---|---|---|---|---|---|")
+    heads = ["Diagnosis", "verdict"] if arguments.diagnosis else ["every=10 (default)", "every=1"]
+    heads = ["backend", "network", "batch", "plain step", "noise", *heads]
+    print(f"| {' | '.join(heads)} |\n{'|---' * len(heads)}|")
     cases = [("MLP 10x256", mlp, (64,), 128), ("MLP 10x256", mlp, (64,), 512)]
     cases += [("CNN 32x32", cnn, (32, 32, 3), 32)]
     for mode, jit_compile in modes.items():
         for network, build, shape, batch_size in cases:
             with tempfile.TemporaryDirectory() as log_dir:
-                ratios, step = measure(
+                ratios, step, verdict = measure(
                     build,
                     shape,
                     batch_size,
                     jit_compile,
                     arguments.steps,
                     arguments.rounds,
-                    log_dir,
+                    (diagnoses if arguments.diagnosis else monitors)(log_dir),
                 )
-            print(
-                f"| {backend}, {mode} | {network} | {batch_size} | {1e3 * step:.2f} ms "
-                f"| {ratios['noise']:.3f} | {ratios['every=10']:.3f} | {ratios['every=1']:.3f} |",
-                flush=True,
-            )
+            cells = [f"{backend}, {mode}", network, str(batch_size), f"{1e3 * step:.2f} ms"]
+            cells += [f"{ratio:.3f}" for ratio in ratios.values()]
+            cells += [f"{verdict:.2f} s"] if arguments.diagnosis else []
+            print(f"| {' | '.join(cells)} |", flush=True)
 
 
 if __name__ == "__main__":
