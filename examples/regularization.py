@@ -227,10 +227,10 @@ def draw(runs, path):
     curves, losses, sizes = figure.subplots(1, 3)
     for place, (arm, results) in enumerate(runs.items()):
         color = COLORS[arm]
-        losses_over_time = results[0].validation_losses
-        curves.plot(
-            np.arange(1, len(losses_over_time) + 1), losses_over_time, color=color, label=arm
-        )
+        over_time = results[0].validation_losses
+        # Drawn at the pass that ended with the measurement; before it the loss is not known.
+        measured = np.append(np.diff(over_time) != 0, True)
+        curves.plot(np.flatnonzero(measured) + 1, over_time[measured], color=color, label=arm)
         for name, marker in (("training_loss", "o"), ("test_loss", "D")):
             numbers = [getattr(run, name) for run in results]
             losses.plot(numbers, [place] * len(numbers), marker, color=color, alpha=0.7, ms=5)
