@@ -200,11 +200,10 @@ def draw(table, path):
     axis.set_xticks([1, 2, 4, 8, 16], ["1", "2", "4", "8", "16"])
     axis.set_xlabel("training time, relative to the fastest criterion of each run")
     axis.set_ylabel("test error, % against the fastest")
-    axis.axhline(0, color="grey", linewidth=0.8)
     axis.grid(alpha=0.3)
     axis.spines[["top", "right"]].set_visible(False)
     axis.margins(y=0.15)
-    axis.legend(frameon=False, loc="upper right")
+    axis.legend(frameon=False, loc="lower left")
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=130)
 
