@@ -23,7 +23,6 @@ import io
 import os
 import time
 import warnings
-from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -114,15 +113,13 @@ def main():
     parser.add_argument("--name", help="only programs with this in their name")
     parser.add_argument("--processes", type=int, default=2)
     arguments = parser.parse_args()
-    results = []
     wanted = cases(arguments.seeds, arguments.half, arguments.name)
     # One TensorFlow graph after another fills a process's memory, so processes are replaced.
-    with ProcessPoolExecutor(
-        arguments.processes, get_context("spawn"), max_tasks_per_child=40
-    ) as pool:
-        futures = [pool.submit(_diagnose_by_name, p.name, b, s) for p, b, s in wanted]
-        for (program, broken, seed), future in zip(wanted, futures, strict=True):
-            results.append((program, broken, seed, *future.result()))
+    with get_context("spawn").Pool(arguments.processes, maxtasksperchild=40) as pool:
+        outcomes = pool.starmap(
+            _diagnose_by_name, [(p.name, b, s) for p, b, s in wanted], chunksize=1
+        )
+    results = [(*case, *outcome) for case, outcome in zip(wanted, outcomes, strict=True)]
     print(f"{keras.backend.backend()}, Keras {keras.__version__}, {arguments.seeds} seed(s)")
     print("\n".join([*table(results), *misses(results)]))
 
