@@ -6,6 +6,7 @@ import numpy as np
 from keras_dlnotes.callbacks.diagnosis import Diagnosis
 from keras_dlnotes.callbacks.replay import replay
 from keras_dlnotes.diagnosis import Finding, findings_of, flat_inputs, label_facts
+from keras_dlnotes.instrumentation import inner_optimizer
 from keras_dlnotes.measures import Skill
 
 _SMALL_BATCH = 32
@@ -139,7 +140,7 @@ def _trained_copy(model, inputs, targets):
     copy.set_weights(model.get_weights())
     for ours, theirs in zip(copy.layers, model.layers, strict=True):
         ours.trainable = theirs.trainable
-    optimizer = getattr(model.optimizer, "inner_optimizer", model.optimizer)
+    optimizer = inner_optimizer(model)
     metrics = getattr(model._compile_metrics, "_user_metrics", None)
     copy.compile(type(optimizer).from_config(optimizer.get_config()), model.loss, metrics=metrics)
     chosen = _varied(targets)

@@ -2,12 +2,13 @@
 
 import keras
 
+from keras_dlnotes.instrumentation import inner_optimizer
 from keras_dlnotes.instrumentation.replaced_methods import ReplacedMethods
 
 
 def second_order_optimizer(model, caller):
     """The model's optimizer, out of a `LossScaleOptimizer` if need be; an error if not ours."""
-    optimizer = getattr(model.optimizer, "inner_optimizer", model.optimizer)
+    optimizer = inner_optimizer(model)
     if not hasattr(optimizer, "swap_in_trial_point"):
         raise ValueError(
             f"{caller} works with the second-order optimizers of keras_dlnotes (LBFGS, BFGS, "

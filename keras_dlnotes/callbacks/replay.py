@@ -5,6 +5,7 @@ import numpy as np
 
 from keras_dlnotes.diagnosis import Evidence, judge_predictions, label_facts, model_facts
 from keras_dlnotes.initializers import He, Xavier, initialize
+from keras_dlnotes.instrumentation import inner_optimizer
 from keras_dlnotes.numerics.kernel_ridge import standardized
 
 _MOST_STEPS = 300
@@ -97,7 +98,7 @@ def _copy(model, fix):
 
 
 def _optimizer(model, fix):
-    optimizer = getattr(model.optimizer, "inner_optimizer", model.optimizer)
+    optimizer = inner_optimizer(model)
     if "optimizer" in fix:
         return keras.optimizers.get(fix["optimizer"])
     config = optimizer.get_config()

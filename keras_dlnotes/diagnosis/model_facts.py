@@ -7,7 +7,7 @@ import numpy as np
 
 from keras_dlnotes.diagnosis.compiled_facts import loss_of, metric_names, output_count
 from keras_dlnotes.diagnosis.facts import LayerFacts, ModelFacts
-from keras_dlnotes.instrumentation import find_watched_layers
+from keras_dlnotes.instrumentation import find_watched_layers, inner_optimizer
 
 _NORMALIZING = (
     "BatchNormalization",
@@ -43,8 +43,7 @@ def model_facts(model, output=0):
     layers = [_layer_facts(w, any(w.layer is item for item in lasts)) for w in watched]
     _mark_output_kernel(layers)
     loss, from_logits = loss_of(model, output)
-    optimizer = model.optimizer
-    optimizer = getattr(optimizer, "inner_optimizer", optimizer)
+    optimizer = inner_optimizer(model)
     return ModelFacts(
         layers=layers,
         output_activation=_output_activation(last),

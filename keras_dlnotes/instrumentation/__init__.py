@@ -1,5 +1,6 @@
 """How the train step of a Keras model is observed from inside."""
 
+from keras_dlnotes.instrumentation.inner_optimizer import inner_optimizer
 from keras_dlnotes.instrumentation.next_batch import NextBatch
 from keras_dlnotes.instrumentation.subscription import StepRecord, Subscription
 from keras_dlnotes.instrumentation.train_step_number import train_step_number
@@ -13,5 +14,6 @@ __all__ = [
     "TrainStepObserver",
     "WatchedLayer",
     "find_watched_layers",
+    "inner_optimizer",
     "train_step_number",
 ]

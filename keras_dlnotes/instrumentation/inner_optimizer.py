@@ -1,0 +1,7 @@
+"""The optimizer that updates the weights."""
+
+
+def inner_optimizer(model):
+    """The model's optimizer, out of a `LossScaleOptimizer` if need be; None without one."""
+    optimizer = getattr(model, "optimizer", None)
+    return getattr(optimizer, "inner_optimizer", optimizer)
