@@ -68,7 +68,7 @@ def table(results):
     ]
     lines.append("|---|---|---|---|---|---|---|")
     parts = {"half 0 (chosen on)": {0}, "half 1 (held out)": {1}, "written later": {2}}
-    parts |= {"questions and tutorials": {3}, "all": {0, 1, 2, 3}}
+    parts |= {"questions and tutorials": {3}, "threads": {4}, "all": {0, 1, 2, 3, 4}}
     for title, numbers in parts.items():
         part = [r for r in results if r[0].half in numbers]
         faulty = [r for r in part if r[1]]
@@ -109,7 +109,7 @@ def main():
     """Prints the table, and what went otherwise than it should."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--half", type=int, choices=(0, 1, 2, 3))
+    parser.add_argument("--half", type=int, choices=(0, 1, 2, 3, 4))
     parser.add_argument("--name", help="only programs with this in their name")
     parser.add_argument("--processes", type=int, default=2)
     arguments = parser.parse_args()
