@@ -104,18 +104,19 @@ class ObservedStep:
         # JAX lies outside the differentiated function, whose tensors could not leave it.
         original = self.model.compute_metrics
 
-        def compute_metrics(x, y, y_pred, *args, **kwargs):
+        def compute_metrics(x, y, y_pred, sample_weight=None, **kwargs):
             if self._tape is not None:
-                self._local.batch = self._examples_of(x, y, y_pred)
-            return original(x, y, y_pred, *args, **kwargs)
+                self._local.batch = self._examples_of(x, y, y_pred, sample_weight)
+            return original(x, y, y_pred, sample_weight=sample_weight, **kwargs)
 
         return compute_metrics
 
-    def _examples_of(self, x, y, y_pred):
+    def _examples_of(self, x, y, y_pred, weights=None):
         parts = {
             "inputs": x,
             "targets": in_order_of_outputs(self.model, y),
             "predictions": in_order_of_outputs(self.model, y_pred),
+            "weights": weights,
         }
         # One flat dict: TensorFlow would take a list of tensors for one tensor.
         return {
