@@ -104,10 +104,11 @@ class ObservedStep:
         # JAX lies outside the differentiated function, whose tensors could not leave it.
         original = self.model.compute_metrics
 
-        def compute_metrics(x, y, y_pred, sample_weight=None, **kwargs):
+        def compute_metrics(x, y, y_pred, *args, **kwargs):
             if self._tape is not None:
-                self._local.batch = self._examples_of(x, y, y_pred, sample_weight)
-            return original(x, y, y_pred, sample_weight=sample_weight, **kwargs)
+                weights = args[0] if args else kwargs.get("sample_weight")
+                self._local.batch = self._examples_of(x, y, y_pred, weights)
+            return original(x, y, y_pred, *args, **kwargs)
 
         return compute_metrics
 
