@@ -46,7 +46,8 @@ def diagnose(model, x, y, verify=False) -> list[Finding]:
         List of `Finding`, the most likely cause first; empty where nothing was found.
 
     Raises:
-        ValueError: if the model is not compiled, or x and y do not have the same length.
+        ValueError: if the model is not compiled or cannot be copied, or x and y are no arrays of
+            numbers of one length.
 
     Example:
     ```python
@@ -65,9 +66,10 @@ def diagnose(model, x, y, verify=False) -> list[Finding]:
     data set.
     """
     _check_model(model)
-    inputs = [np.asarray(part) for part in (x if isinstance(x, list | tuple) else [x])]
+    several = isinstance(x, list | tuple) and all(hasattr(part, "shape") for part in x)
+    inputs = [np.asarray(part) for part in (x if several else [x])]
     targets = np.asarray(y)
-    _check_lengths(inputs, targets)
+    _check_arrays(inputs, targets)
     everything = _facts_of_all(inputs, targets)
     inputs, targets = _sample(inputs, targets)
     copy = _trained_copy(model, inputs, targets)
@@ -102,7 +104,14 @@ def _check_model(model):
         )
 
 
-def _check_lengths(inputs, targets):
+def _check_arrays(inputs, targets):
+    for array in [*inputs, targets]:
+        if array.ndim == 0 or array.dtype.kind not in "fiub":
+            raise ValueError(
+                "`x` and `y` must be arrays of numbers, one row an example. Received an object of "
+                f"type {array.dtype} and shape {array.shape}. Encode words as numbers, or pass "
+                "kd.callbacks.Diagnosis() to `fit`, which takes what `fit` takes."
+            )
     lengths = [len(part) for part in inputs] + [len(targets)]
     if len(set(lengths)) != 1 or lengths[0] == 0:
         raise ValueError(
@@ -136,7 +145,14 @@ def _trained_copy(model, inputs, targets):
     """The diagnosis of a copy that trained on one small batch."""
     if not model.built:
         model(inputs[0][:1] if len(inputs) == 1 else [part[:1] for part in inputs])
-    copy = keras.models.clone_model(model)
+    try:
+        copy = keras.models.clone_model(model)
+    except Exception as error:
+        raise ValueError(
+            f"`diagnose` trains a copy of the model. Expected one that can be copied. Received: "
+            f"{model.name!r}, of class {type(model).__name__}, which cannot. Give the class a "
+            "`get_config`, or pass kd.callbacks.Diagnosis() to `fit`."
+        ) from error
     copy.set_weights(model.get_weights())
     for ours, theirs in zip(copy.layers, model.layers, strict=True):
         ours.trainable = theirs.trainable

@@ -6,10 +6,19 @@ from benchmarks.diagnosis_programs.healthy import HEALTHY
 from benchmarks.diagnosis_programs.program import Program, Run
 from benchmarks.diagnosis_programs.questions_output import QUESTIONS_OUTPUT
 from benchmarks.diagnosis_programs.questions_training import QUESTIONS_TRAINING
+from benchmarks.diagnosis_programs.threads_data import THREADS_DATA
+from benchmarks.diagnosis_programs.threads_layers import THREADS_LAYERS
+from benchmarks.diagnosis_programs.threads_output import THREADS_OUTPUT
+from benchmarks.diagnosis_programs.threads_training import THREADS_TRAINING
 from benchmarks.diagnosis_programs.tutorials import TUTORIALS
+from benchmarks.diagnosis_programs.works_pictures import WORKS_PICTURES
+from benchmarks.diagnosis_programs.works_sequences import WORKS_SEQUENCES
+from benchmarks.diagnosis_programs.works_tables import WORKS_TABLES
 from benchmarks.diagnosis_programs.written_later import LATER
 
 QUESTIONS = (*QUESTIONS_OUTPUT, *QUESTIONS_TRAINING, *TUTORIALS)
-PROGRAMS = (*FAULTY_NETWORKS, *FAULTY_TRAINING, *HEALTHY, *LATER, *QUESTIONS)
+THREADS = (*THREADS_DATA, *THREADS_LAYERS, *THREADS_OUTPUT, *THREADS_TRAINING)
+WORKS = (*WORKS_PICTURES, *WORKS_SEQUENCES, *WORKS_TABLES)
+PROGRAMS = (*FAULTY_NETWORKS, *FAULTY_TRAINING, *HEALTHY, *LATER, *QUESTIONS, *THREADS, *WORKS)
 
 __all__ = ["PROGRAMS", "Program", "Run"]

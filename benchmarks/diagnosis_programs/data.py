@@ -130,3 +130,82 @@ def tags(count=500):
 def seed():
     """An integer that follows the seed of the run."""
     return int(np.random.randint(1 << 31))
+
+
+def shapes(count=240, size=16):
+    """Noisy pictures of a square or a disc, which of both it is, and the mask of its pixels."""
+    r = random()
+    y = r.integers(0, 2, count)
+    rows, columns = np.mgrid[:size, :size]
+    centre, radius = r.integers(5, size - 5, (2, count)), r.integers(3, 5, count)
+    down, across = (
+        np.abs(g - c[:, None, None]) for g, c in zip((rows, columns), centre, strict=True)
+    )
+    reach = radius[:, None, None]
+    masks = np.where(
+        y[:, None, None], down**2 + across**2 <= reach**2, np.maximum(down, across) < reach
+    )
+    x = 0.7 * masks + r.normal(0.15, 0.1, masks.shape)
+    return x[..., None].astype("float32"), y, masks[..., None].astype("float32")
+
+
+def signals(count=360, length=32):
+    """Sine, square and saw-tooth waves of any phase with noise, and which of them it is."""
+    r = random()
+    y = r.integers(0, 3, count)
+    phase = (r.random((count, 1)) + r.uniform(0.06, 0.1, (count, 1)) * np.arange(length)) % 1
+    waves = np.stack([np.sin(2 * np.pi * phase), np.sign(phase - 0.5), 2 * phase - 1])
+    x = waves[y, np.arange(count)] + r.normal(0, 0.2, phase.shape)
+    return x[..., None].astype("float32"), y
+
+
+def patients(count=600):
+    """Eight measurements in their units, and an illness that they foretell in three of four."""
+    r = random()
+    low = np.array([0, 60, 50, 10, 15, 18, 0.1, 21])
+    high = np.array([12, 190, 100, 50, 300, 45, 1.5, 70])
+    shares = r.beta(2, 3, (count, 8))
+    score = shares @ np.array([1, 6, -1, 0, 1, 4, 2, 2]) - 5.6
+    y = r.random(count) < 1 / (1 + np.exp(-2.5 * score))
+    return (low + (high - low) * shares).astype("float32"), y.astype("int32")
+
+
+def cars(count=400):
+    """Cylinders, displacement, power, weight and year of cars, and miles per gallon."""
+    r = random()
+    cylinders = r.choice([4, 6, 8], count, p=[0.5, 0.25, 0.25])
+    displacement = 45 * cylinders * r.uniform(0.6, 1.1, count)
+    power = 15 * cylinders + r.normal(20, 15, count)
+    weight = 1200 + 6 * displacement + r.normal(0, 300, count)
+    year = r.integers(70, 83, count)
+    mileage = 50000 / weight + 0.7 * (year - 70) - 0.02 * power + r.normal(0, 2, count)
+    x = np.stack([cylinders, displacement, power, weight, year], 1)
+    return x.astype("float32"), mileage.astype("float32")
+
+
+def letters(count=600, length=12, alphabet=10):
+    """Text in which the next letter is one of two, mostly the first; windows and next letter."""
+    r = random()
+    follows = np.stack([r.permutation(alphabet), r.permutation(alphabet)])
+    text = [0]
+    for choice in (r.random(count + length) > 0.8).astype(int):
+        text.append(follows[choice, text[-1]])
+    text = np.array(text)
+    windows = np.lib.stride_tricks.sliding_window_view(text, length)[:count]
+    return windows.astype("int32"), text[length : length + count].astype("int32")
+
+
+def ratings(count=1500, users=30, items=20):
+    """Numbers of a user and of an item, and stars from 1 to 5."""
+    r = random()
+    user, item = r.integers(0, users, count), r.integers(0, items, count)
+    taste, kind = r.normal(size=(users, 3)), r.normal(size=(items, 3))
+    stars = 3 + 0.7 * (taste[user] * kind[item]).sum(1) + r.normal(0, 0.4, count)
+    stars = np.clip(np.round(stars), 1, 5).astype("float32")
+    return {"user": user[:, None], "item": item[:, None]}, stars
+
+
+def split(x, y, share=0.75):
+    """The first part for training, the rest as `validation_data`."""
+    cut = int(len(x) * share)
+    return x[:cut], y[:cut], (x[cut:], y[cut:])

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import keras
+import numpy as np
 
 layers = keras.layers
 
@@ -46,7 +47,7 @@ class Program:
         make: function that returns a `Run`; one with a repaired twin takes whether it is broken.
         causes: names of causes that are right to be named first; empty for a healthy program.
         part: 0 or 1 for the halves of the development set (None: fixed by the name), 2 for what
-            was written later, 3 for what was made from questions and tutorials.
+            was written later, 3 for questions and tutorials, 4 for threads and what works.
     """
 
     make: Any
@@ -134,3 +135,31 @@ def convnet(shape, units, output="softmax", activation="relu", filters=8, first=
             layers.Dense(units, activation=output),
         ]
     )
+
+
+def text_model(units, output, words=200, recurrent=None):
+    """An embedding, something recurrent, and an output."""
+    recurrent = recurrent or layers.LSTM(16)
+    return keras.Sequential(
+        [
+            keras.Input((None,), dtype="int32"),
+            layers.Embedding(words, 16),
+            recurrent,
+            layers.Dense(units, activation=output),
+        ]
+    )
+
+
+class Batches(keras.utils.PyDataset):
+    """Batches of arrays, with what goes wrong in generators people write."""
+
+    def __init__(self, x, y, size=32, shift=0):
+        super().__init__()
+        self.x, self.y, self.size, self.shift = x, np.roll(y, shift, 0), size, shift
+
+    def __len__(self):
+        return len(self.x) // self.size
+
+    def __getitem__(self, index):
+        part = slice(index * self.size, (index + 1) * self.size)
+        return self.x[part], self.y[part]

@@ -48,6 +48,7 @@ def evidence_of(model, facts, record, probed, epochs, finished=True, output=0):
         trained_symmetric=symmetric_layers(model),
         finished=finished,
         non_finite_inputs=record.non_finite_inputs,
+        weighted=record.weighted,
     )
     evidence.prediction_shape = facts.output_shape
     if len(record.outputs) != facts.outputs:
@@ -97,7 +98,8 @@ def judge_predictions(evidence, targets, predictions):
     if np.all(true == true[:1]):
         return  # nothing to tell apart, as with a single example
     evidence.skill = skill(true, guessed, classes)
-    if evidence.model.outputs == 1:  # else the run's losses are sums over the outputs
+    # Of several outputs, or with weights, the run's losses are other sums than this one.
+    if evidence.model.outputs == 1 and not evidence.weighted:
         evidence.constant_prediction_loss = _constant_loss(evidence.model.loss or "", true)
     if evidence.inputs is None or evidence.non_finite_inputs or evidence.non_finite_targets:
         return
@@ -149,8 +151,17 @@ def _judge_training_pass(evidence, batches):
 def as_columns(evidence, targets, predictions):
     """Targets and predictions as two matrices of one shape, and whether they are classes.
 
-    None where the two do not fit together.
+    None where the two do not fit together. Predictions that were trained to mean other numbers than
+    the targets, by a loss of the user's own or by weights, are first brought to their scale.
     """
+    columns = _columns(evidence, targets, predictions)
+    if columns is None or not (evidence.weighted or evidence.model.loss is None):
+        return columns
+    true, guessed, classes = columns
+    return true, _calibrated(true, guessed), classes
+
+
+def _columns(evidence, targets, predictions):
     labels, facts = evidence.labels, evidence.model
     loss = facts.loss or ""
     targets = targets.astype("float64")
@@ -176,8 +187,6 @@ def as_columns(evidence, targets, predictions):
         targets, predictions = (targets + 1) / 2, (predictions + 1) / 2
     targets = targets.reshape(len(targets), -1)
     predictions = predictions.reshape(targets.shape)
-    if facts.loss is None:
-        predictions = _calibrated(targets, predictions)
     return targets, predictions, labels.kind in ("binary", "signed") and targets.shape[1] == 1
 
 
@@ -196,7 +205,7 @@ def _constant_loss(loss, targets):
 
 
 def _calibrated(targets, predictions):
-    """Predictions scaled and shifted to fit: a loss of the user's own may mean other numbers."""
+    """Predictions scaled and shifted, each column for itself, to fit the targets."""
     deviations = predictions - predictions.mean(axis=0)
     slopes = np.sum(deviations * (targets - targets.mean(axis=0)), axis=0)
     slopes = slopes / np.maximum(np.sum(deviations**2, axis=0), 1e-12)

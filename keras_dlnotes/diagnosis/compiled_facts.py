@@ -41,6 +41,12 @@ def loss_of(model, output):
     return (name if known else None), bool(from_logits)
 
 
+def takes_exact_shapes(model, output):
+    """Whether the loss is a class of the user's own, which no function of Keras's reshapes for."""
+    loss = _of_output(model, getattr(model, "loss", None), output)
+    return isinstance(loss, keras.losses.Loss) and not hasattr(loss, "fn")
+
+
 def metric_names(model, output):
     """Names of the metrics of one output."""
     compiled = getattr(model, "_compile_metrics", None)

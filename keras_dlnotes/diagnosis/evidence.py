@@ -59,6 +59,7 @@ class Evidence:
         finished: whether the run is over.
         non_finite_inputs: numbers among the inputs that were seen and are not finite.
         non_finite_targets: likewise among the targets.
+        weighted: whether some examples count more than others in the loss.
         missing_classes: classes without an example; known only where all labels were seen.
     """
 
@@ -91,6 +92,7 @@ class Evidence:
     finished: bool = True
     non_finite_inputs: int = 0
     non_finite_targets: int = 0
+    weighted: bool = False
     missing_classes: int = 0
 
     @cached_property
@@ -148,6 +150,15 @@ class Evidence:
         if not self.poor_is_wrong:
             return False
         return self.share < WELL_LEARNED_SHARE and self.reference.best >= EASY_REFERENCE
+
+    @property
+    def hardly_learned(self):
+        """Whether a run that is over has little skill, and no yardstick says that it could have."""
+        return self.finished and self.outcome == "unknown" and self._skill < LEAST_REFERENCE
+
+    @property
+    def _skill(self):
+        return np.inf if self.skill is None else self.skill.best
 
     @cached_property
     def still_falling(self):

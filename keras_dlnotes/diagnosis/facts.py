@@ -21,6 +21,7 @@ class LayerFacts:
         gain: standard deviation of the kernel at the start times the root of its inputs.
         recurrent: whether it is recurrent.
         penalized: whether it has a weight penalty.
+        penalized_outputs: whether it has a penalty on its outputs.
     """
 
     name: str
@@ -36,6 +37,7 @@ class LayerFacts:
     gain: float | None = None
     recurrent: bool = False
     penalized: bool = False
+    penalized_outputs: bool = False
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,8 @@ class ModelFacts:
         loss: the loss's name as in `keras.losses`, such as "binary_crossentropy"; None if it is
             not Keras's own.
         from_logits: whether the loss expects logits.
+        exact_shapes: whether the loss is a class of the user's own, to which Keras gives targets
+            and predictions as they are; for all others it drops or adds a last axis of size 1.
         metrics: list of the metrics' names.
         optimizer: class name of the optimizer in lower case.
         learning_rate: at the start.
@@ -72,6 +76,7 @@ class ModelFacts:
     output_shape: tuple = ()
     loss: str | None = None
     from_logits: bool = False
+    exact_shapes: bool = False
     metrics: list = field(default_factory=list)
     optimizer: str = ""
     learning_rate: float | None = None

@@ -5,7 +5,12 @@ from dataclasses import replace
 import keras
 import numpy as np
 
-from keras_dlnotes.diagnosis.compiled_facts import loss_of, metric_names, output_count
+from keras_dlnotes.diagnosis.compiled_facts import (
+    loss_of,
+    metric_names,
+    output_count,
+    takes_exact_shapes,
+)
 from keras_dlnotes.diagnosis.facts import LayerFacts, ModelFacts
 from keras_dlnotes.instrumentation import find_watched_layers, inner_optimizer
 
@@ -53,6 +58,7 @@ def model_facts(model, output=0):
         output_shape=_output_shape(model, output),
         loss=loss,
         from_logits=from_logits,
+        exact_shapes=takes_exact_shapes(model, output),
         metrics=metric_names(model, output),
         optimizer=type(optimizer).__name__.lower(),
         learning_rate=learning_rate_of(model),
@@ -110,6 +116,7 @@ def _layer_facts(watched, is_output):
         gain=None if values is None else float(values.std() * np.prod(kernel.shape[:-1]) ** 0.5),
         recurrent=hasattr(inner, "cell") or hasattr(inner, "recurrent_activation"),
         penalized=getattr(inner, "kernel_regularizer", None) is not None,
+        penalized_outputs=getattr(inner, "activity_regularizer", None) is not None,
     )
 
 

@@ -34,6 +34,7 @@ class RunRecord:
         self._seen = 0
         self._running = None  # (step within the epoch, running mean of the loss)
         self.non_finite_inputs = 0
+        self.weighted = False  # whether some examples count more than others
 
     def add(self, record):
         """Takes a `StepRecord`."""
@@ -77,6 +78,8 @@ class RunRecord:
             [_to_host(examples[key]) for key in sorted(examples) if key.startswith(name)]
             for name in ("inputs", "targets", "predictions")
         )
+        weights = [_to_host(v) for key, v in examples.items() if key.startswith("weights")]
+        self.weighted |= any(np.ptp(part) > 0 for part in weights)
         if targets:
             self.batch_size = max(self.batch_size or 0, len(targets[0]))
         if not targets or not all(_is_numeric(a) for a in inputs + targets):

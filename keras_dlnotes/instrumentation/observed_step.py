@@ -106,16 +106,18 @@ class ObservedStep:
 
         def compute_metrics(x, y, y_pred, *args, **kwargs):
             if self._tape is not None:
-                self._local.batch = self._examples_of(x, y, y_pred)
+                weights = args[0] if args else kwargs.get("sample_weight")
+                self._local.batch = self._examples_of(x, y, y_pred, weights)
             return original(x, y, y_pred, *args, **kwargs)
 
         return compute_metrics
 
-    def _examples_of(self, x, y, y_pred):
+    def _examples_of(self, x, y, y_pred, weights=None):
         parts = {
             "inputs": x,
             "targets": in_order_of_outputs(self.model, y),
             "predictions": in_order_of_outputs(self.model, y_pred),
+            "weights": weights,
         }
         # One flat dict: TensorFlow would take a list of tensors for one tensor.
         return {

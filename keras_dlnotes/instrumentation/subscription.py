@@ -17,8 +17,8 @@ class StepRecord:
             epoch); empty where several steps make one execution.
         wall_time: seconds since 1970 at which the step was taken.
         examples: None, or a dict with the first examples of the step's batch: `"inputs_000"`,
-            `"inputs_001"`, ..., `"targets_000"`, ..., and the predictions of the training pass,
-            `"predictions_000"`, ...
+            `"inputs_001"`, ..., `"targets_000"`, ..., the predictions of the training pass,
+            `"predictions_000"`, ..., and the examples' weights, if any, `"weights_000"`, ...
     """
 
     step: int

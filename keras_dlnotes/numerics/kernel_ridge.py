@@ -13,10 +13,15 @@ def leave_one_out_predictions(features, targets, penalties=PENALTIES, gaussian=T
     textbook method sees at once.
 
     With standardized features, the kernel is the sum of a linear one and a Gaussian whose width is
-    the median distance, \(K_{ij} = x_i^T x_j / d + \exp(-\|x_i - x_j\|^2 / m)\), and with
-    \(\alpha = (K + \lambda I)^{-1} t\) the residual of example \(i\) when it is left out is
+    the median distance, \(K_{ij} = x_i^T x_j / d + \exp(-\|x_i - x_j\|^2 / m)\), and a constant
+    \(b\) is not penalized. With \(M = (K + \lambda I)^{-1}\) and \(u = M 1\), the residual of
+    example \(i\) when it is left out is
 
-    \[t_i - p_i = \alpha_i / [(K + \lambda I)^{-1}]_{ii}\]
+    \[t_i - p_i = \alpha_i / (M_{ii} - u_i^2 / 1^T u), \quad \alpha = M (t - b), \quad
+    b = u^T t / 1^T u\]
+
+    Targets from which the mean of all was taken would give each one away: it is minus the sum of
+    the others, and with more features than examples a linear model finds that out.
 
     Args:
         features: matrix \([n, d]\).
@@ -32,7 +37,6 @@ def leave_one_out_predictions(features, targets, penalties=PENALTIES, gaussian=T
     """
     features = standardized(features)
     targets = np.asarray(targets, dtype="float64")
-    mean = targets.mean(axis=0)
     linear = features @ features.T / max(features.shape[1], 1)
     squared_norms = np.diag(linear)
     distances = np.maximum(squared_norms[:, None] + squared_norms[None, :] - 2.0 * linear, 0.0)
@@ -41,12 +45,15 @@ def leave_one_out_predictions(features, targets, penalties=PENALTIES, gaussian=T
     width = np.median(positive) if positive.size else 1.0
     kernel = linear + np.exp(-distances / width) if gaussian else linear
     eigenvalues, vectors = np.linalg.eigh(kernel)
-    rotated = vectors.T @ (targets - mean)
+    rotated, ones = vectors.T @ targets, vectors.sum(axis=0)
     best, least = None, np.inf
     for penalty in penalties:
         shrinkage = 1.0 / (np.maximum(eigenvalues, 0.0) + penalty)
-        inverse_diagonal = (vectors**2) @ shrinkage
-        residuals = (vectors @ (shrinkage[:, None] * rotated)) / inverse_diagonal[:, None]
+        row_sums = vectors @ (shrinkage * ones)
+        constant = row_sums @ targets / row_sums.sum()
+        weights = vectors @ (shrinkage[:, None] * rotated) - np.outer(row_sums, constant)
+        inverse_diagonal = (vectors**2) @ shrinkage - row_sums**2 / row_sums.sum()
+        residuals = weights / inverse_diagonal[:, None]
         error = np.sum(residuals**2)
         if error < least:
             best, least = residuals, error

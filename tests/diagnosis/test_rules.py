@@ -78,6 +78,7 @@ def statistic(tag, value):
 
 LEARNED = {"skill": Skill(0.8, 0.9)}
 POOR = {"skill": Skill(0.4, 0.5)}
+OWN_LOSS = {"loss": None, "exact_shapes": True}
 MSE = {"loss": "mean_squared_error", "output_activation": "linear"}
 OVERFITTED = [1.0, 0.8, 0.6, 0.7, 0.8, 0.9, 1.0, 1.1, 1.2, 1.3]
 FALLING = list(np.linspace(0.69, 0.3, 20))
@@ -134,6 +135,12 @@ CASES = [
         "unshuffled_data",
         evidence(batch_classes=0.3),
         evidence(batch_classes=0.95),
+    ),
+    (
+        "unshuffled_data",
+        "unshuffled_data",  # it has learned, but less than is easy
+        evidence(batch_classes=0.3, skill=Skill(0.6, 0.78)),
+        evidence(batch_classes=0.3, skill=Skill(0.8, 0.9)),
     ),
     (
         "unrelated_labels",
@@ -234,6 +241,18 @@ CASES = [
         evidence(prediction_shape=()),
     ),
     (
+        "target_shape",
+        "target_shape_mismatch",  # n targets less a column of n predictions are a matrix
+        evidence(OWN_LOSS, labels=replace(REAL, shape=())),
+        evidence(OWN_LOSS, labels=REAL),
+    ),
+    (
+        "target_shape",
+        "target_shape_mismatch",
+        evidence(OWN_LOSS, labels=replace(REAL, shape=())),
+        evidence(OWN_LOSS | {"exact_shapes": False}, labels=replace(REAL, shape=())),
+    ),
+    (
         "regression_accuracy",
         "accuracy_on_regression",
         evidence(MSE | {"metrics": ["accuracy"]}, labels=REAL, **LEARNED),
@@ -326,6 +345,12 @@ CASES = [
     ),
     (
         "learning_rate",
+        "learning_rate_too_high",  # no yardstick, and hardly any skill
+        evidence({"learning_rate": 1.0}, skill=Skill(0.05, 0.05), reference=None),
+        evidence({"learning_rate": 0.02}, skill=Skill(0.05, 0.05), reference=None),
+    ),
+    (
+        "learning_rate",
         "learning_rate_too_low",
         evidence({"learning_rate": 1e-6}),
         evidence({"learning_rate": 1e-6}, **LEARNED),
@@ -367,6 +392,12 @@ CASES = [
         evidence(losses=ROUGH),
     ),
     (
+        "small_batches",
+        "batch_size_too_small",  # batch normalization of one example
+        evidence(layers(kind="BatchNormalization"), batch_size=1),
+        evidence(layers(kind="BatchNormalization"), batch_size=2),
+    ),
+    (
         "heavy_regularization",
         "regularization_too_strong",
         evidence(penalty=0.9),
@@ -375,8 +406,20 @@ CASES = [
     (
         "heavy_regularization",
         "regularization_too_strong",
+        evidence(layers(penalized_outputs=True), units={"hidden": UnitFacts(1.0, None, 1.0, 0.0)}),
+        evidence(units={"hidden": UnitFacts(1.0, None, 1.0, 0.0)}),
+    ),
+    (
+        "heavy_regularization",
+        "regularization_too_strong",
         evidence(layers(kind="Dropout", rate=0.95)),
         evidence(layers(kind="Dropout", rate=0.5)),
+    ),
+    (
+        "overfitting",
+        "overfitting",  # validation never got better than a constant
+        evidence(validation_losses=[0.7] * 20, epoch_losses=[*FALLING[:-5], *[0.05] * 5]),
+        evidence(validation_losses=[0.5] * 20, epoch_losses=[*FALLING[:-5], *[0.05] * 5]),
     ),
     (
         "overfitting",

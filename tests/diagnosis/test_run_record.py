@@ -61,3 +61,12 @@ def test_numbers_that_are_not_finite_are_counted():
     run = RunRecord()
     run.add(record(0, x=[[np.nan], [1.0]], y=[np.inf, 0.0]))
     assert (run.non_finite_inputs, run.outputs[0].non_finite) == (1, 1)
+
+
+@pytest.mark.parametrize(("weights", "weighted"), [([1.0, 15.0], True), ([1.0, 1.0], False)])
+def test_examples_that_count_differently_are_noticed(weights, weighted):
+    run = RunRecord(2)
+    step = record(0, x=[[1.0], [2.0]], y=[0, 1])
+    step.examples["weights_000"] = np.array(weights)
+    run.add(step)
+    assert run.weighted == weighted

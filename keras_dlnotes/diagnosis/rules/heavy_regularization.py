@@ -4,6 +4,7 @@ from keras_dlnotes.diagnosis.finding import Finding
 
 MOST = 0.5
 COLLAPSED = 0.2
+DEAD = 0.9
 HIGH_RATE = 0.7
 _SYMPTOMS = ("too_few_epochs", "learning_rate_too_high", "dead_units")
 
@@ -13,8 +14,9 @@ def heavy_regularization(evidence):
 
     Thresholds: named where the run went wrong and penalties make up more than half of the final
     loss, or have shrunk a kernel to less than a fifth of its initial norm (after which little is
-    left to be penalized), or a dropout leaves less than 30 % of its inputs; usual is 50 to 80 %.
-    A dropout behind the last layer with weights is reported in any run.
+    left to be penalized), or a penalty on outputs has silenced 90 % of the layer's units, or a
+    dropout leaves less than 30 % of its inputs; usual is 50 to 80 %. A dropout behind the last
+    layer with weights is reported in any run.
 
     Reference: Srivastava et al., "Dropout", 2014, section A.4; Krogh and Hertz, 1992.
     """
@@ -41,6 +43,9 @@ def _dropout_of_outputs(evidence):
 
 def _collapsed(evidence):
     for layer in evidence.model.layers:
+        units = evidence.units.get(layer.name)
+        if layer.penalized_outputs and units is not None and units.dead >= DEAD:
+            return [_finding("silent units", units.dead, DEAD, layer.name, 0.88)]
         norms = evidence.statistics.get(f"weights/{layer.weights_path}/norm", ())
         if layer.penalized and len(norms) > 1 and norms[-1] < COLLAPSED * norms[0]:
             share = norms[-1] / norms[0]
@@ -53,6 +58,7 @@ def _finding(what, value, threshold, layer, confidence):
     symptoms = {
         "weight penalties": f"{value:.0%} of the final loss are weight penalties.",
         "final over initial norm": f"The penalized weights shrank to {value:.0%} of their size.",
+        "silent units": f"{value:.0%} of the units with penalized outputs are 0 for every example.",
         "dropout of the output": f"{value:.0%} of the predictions are set to 0 in training.",
         "dropout": f"The layer drops {value:.0%} of its inputs.",
     }

@@ -29,8 +29,9 @@ FAR = 2.9
 def learning_rate(evidence):
     """The rate decides whether steps overshoot the valley or never get through it.
 
-    Thresholds: named only where the run went wrong, or could have gone better and the rate is three
-    times outside the usual range. Too high: above the range in which the
+    Thresholds: named only where the run went wrong, or where the rate is three times outside the
+    usual range and the run could have gone better, or has hardly learned though no yardstick says
+    that it could have. Too high: above the range in which the
     optimizer usually works, or updates of more than 3 % of the weights (a healthy step moves them
     by about 0.1 %), or a loss that ended half again above its start. Too low: below that range, or
     all updates together, had they all pointed one way, would have moved the weights by less than
@@ -42,7 +43,7 @@ def learning_rate(evidence):
     """
     facts = evidence.model
     rate = facts.learning_rate
-    if not evidence.could_be_better or rate is None:
+    if not (evidence.could_be_better or evidence.hardly_learned) or rate is None:
         return []
     optimizer = facts.optimizer
     if optimizer == "sgd" and facts.momentum:
@@ -58,10 +59,11 @@ def learning_rate(evidence):
     if late is not None:
         figures["update-to-weight ratio"] = late
     if not evidence.went_wrong:
-        # It has learned: only a rate that is far off is worth a word.
+        # It has learned, as far as is known: only a rate that is far off is worth a word.
+        confidence = 0.7 if evidence.hardly_learned else 0.62
         if rate / high >= FAR:
-            return [_finding("high", 0.62, figures, usual)]
-        return [_finding("low", 0.62, figures, usual)] if rate <= low / FAR else []
+            return [_finding("high", confidence, figures, usual)]
+        return [_finding("low", confidence, figures, usual)] if rate <= low / FAR else []
     too_high = _too_high(rate / high, late, grown or broke)
     if too_high is not None:
         new = usual if rate > usual else rate / 100

@@ -201,5 +201,5 @@ def _finding(evidence, explanation, activation, loss, confidence, cause=None):
         layer=facts.output_layer,
         part="keras.losses",
         fix={"activation": activation, "loss": loss},
-        explains=("stuck_at_trivial_predictor", "underfitting", "*"),
+        explains=("stuck_at_trivial_predictor", "underfitting", "non_finite_loss", "*"),
     )

@@ -7,6 +7,7 @@ from keras_dlnotes.diagnosis.finding import Finding
 RISE = 1.4
 FEWEST_EPOCHS = 5
 HARMLESS = 0.25
+USELESS = 0.95
 _GOOD_ENOUGH = 0.95  # validation accuracy at which a rising loss is confidence, not failure
 
 
@@ -15,8 +16,9 @@ def overfitting(evidence):
 
     Thresholds: over at least 5 epochs the validation loss ended 40 % above its least value, which
     lies in the first two thirds of the run, while the training loss ended below half of the
-    validation loss. A validation loss still below a quarter of what a constant prediction costs
-    is no failure. Single bad epochs are averaged over the last fifth.
+    validation loss; or the validation loss ended no better than 95 % of what a constant prediction
+    costs, while the training loss is below a quarter of that. A validation loss still below that
+    quarter is no failure. Single bad epochs are averaged over the last fifth.
 
     Reference: Prechelt, "Early stopping - but when?", 1998: the generalization loss.
     """
@@ -30,9 +32,12 @@ def overfitting(evidence):
     tail = max(count // 5, 1)
     end, least, when = validation[-tail:].mean(), validation.min(), int(validation.argmin())
     rise = float(end / least) if least > 0 else 1.0
-    if rise < RISE or when >= 2 * count / 3 or training[-tail:].mean() > 0.5 * end:
-        return []
+    known = training[-tail:].mean()
     chance = evidence.constant_prediction_loss
+    risen = rise >= RISE and when < 2 * count / 3 and known <= 0.5 * end
+    useless = chance is not None and end >= USELESS * chance and known <= HARMLESS * chance
+    if not risen and not useless:
+        return []
     if chance is not None and end < HARMLESS * chance:
         return []
     accuracy = [v for k, v in evidence.epoch_metrics.items() if k.startswith("val_") and "acc" in k]
@@ -42,8 +47,13 @@ def overfitting(evidence):
         Finding(
             cause="overfitting",
             symptom=f"The validation loss rose to {rise:.2f} times its least value, of epoch "
-            f"{when + 1}, while the training loss went on falling.",
-            explanation="The model learns its examples by heart.",
+            f"{when + 1}, while the training loss went on falling."
+            if risen
+            else "On validation data the model is no better than a constant, on its own it is.",
+            explanation="The model learns its examples by heart."
+            if risen
+            else "It learns its examples by heart, or the validation data are of another kind: "
+            "scaled differently, or of other classes.",
             remedy="Stop early, use dropout or weight penalties, a smaller model, or more data.",
             confidence=0.7,
             evidence={

@@ -12,12 +12,24 @@ def small_batches(evidence):
     """The gradient's noise grows as one over the root of the batch size.
 
     Thresholds: named where the run went wrong with batches of at most 4 out of 100 examples or
-    more, and the loss between recorded steps still jumps by a quarter of its mean at the end.
+    more, and the loss between recorded steps still jumps by a quarter of its mean at the end. Batch
+    normalization of batches of one example leaves nothing of it where there is but one number a
+    feature: the gradient is exactly 0, which is not a matter of noise.
 
     Reference: Masters and Luschi, "Revisiting small batch training", 2018; Smith et al., 2018.
     """
     if not evidence.went_wrong or (evidence.batch_size or SMALL + 1) > SMALL:
         return []
+    normalized = any(layer.kind == "BatchNormalization" for layer in evidence.model.layers)
+    if evidence.batch_size == 1 and normalized:
+        return [
+            _finding(
+                "A batch of one example is normalized by itself.",
+                "The mean of one example is the example: what is left after subtracting it is 0.",
+                0.9,
+                {"batch size": 1, "threshold": 2},
+            )
+        ]
     losses = np.asarray(evidence.losses[len(evidence.losses) // 2 :], dtype="float64")
     if len(evidence.inputs if evidence.inputs is not None else ()) < 100 or len(losses) < 8:
         return []
@@ -27,14 +39,23 @@ def small_batches(evidence):
     if roughness < ROUGH:
         return []
     return [
-        Finding(
-            cause="batch_size_too_small",
-            symptom=f"With batches of {evidence.batch_size} the loss jumps by {roughness:.0%}.",
-            explanation="A gradient of so few examples points mostly anywhere.",
-            remedy="Use batch_size=32 or more, or a lower learning rate.",
-            confidence=0.61,
-            evidence={"batch size": evidence.batch_size, "jumps": roughness, "threshold": ROUGH},
-            part="model.fit(batch_size=32)",
-            explains=("stuck_at_trivial_predictor", "underfitting"),
+        _finding(
+            f"With batches of {evidence.batch_size} the loss jumps by {roughness:.0%}.",
+            "A gradient of so few examples points mostly anywhere.",
+            0.61,
+            {"batch size": evidence.batch_size, "jumps": roughness, "threshold": ROUGH},
         )
     ]
+
+
+def _finding(symptom, explanation, confidence, figures):
+    return Finding(
+        cause="batch_size_too_small",
+        symptom=symptom,
+        explanation=explanation,
+        remedy="Use batch_size=32 or more, or a lower learning rate.",
+        confidence=confidence,
+        evidence=figures,
+        part="model.fit(batch_size=32)",
+        explains=("stuck_at_trivial_predictor", "underfitting", "untrained_layers"),
+    )

@@ -9,13 +9,14 @@ def unshuffled_data(evidence):
     """Sorted data make each batch pull the model towards its own class.
 
     Threshold: batches hold less than 70 % of the different classes that shuffled ones of their
-    size would; shuffling leaves them within a few per cent. Named where the run went wrong.
+    size would; shuffling leaves them within a few per cent. Named where the run went wrong, or
+    learned less than the data make easy.
 
     Reference: Bengio, "Practical recommendations for gradient-based training of deep
     architectures", 2012, section 3.1.1.
     """
     ratio = evidence.batch_classes
-    if ratio is None or ratio >= FEW or not evidence.went_wrong:
+    if ratio is None or ratio >= FEW or not evidence.could_be_better:
         return []
     return [
         Finding(
