@@ -37,11 +37,12 @@ class NotDeterministicError(Exception):
 
 
 class Point(NamedTuple):
-    """Where derivatives are taken: the targets' values, the loss and its gradient there."""
+    """Where derivatives are taken: the targets' values, the loss, its gradient and noise there."""
 
     tensors: list[Any]
     loss: float | None
     gradients: list[Any]
+    noise: float = 0.0
 
 
 class LineLosses:
@@ -56,7 +57,7 @@ class LineLosses:
         targets: list of `Target`.
         dtype: "float64" or "float32".
         data_size: how many numbers the data have, by which activations are guessed.
-        seed: of the random directions.
+        seed: integers, the seed of the random directions.
         progress: called with the number of evaluations after each call of the program.
     """
 
@@ -168,7 +169,7 @@ class LineLosses:
     def directions(self, number):
         """A random direction, each target's relative to its size; others have other numbers."""
         return [
-            random_directions(size, 1, (self._seed, number, j)).reshape(t.value.shape) * scale
+            random_directions(size, 1, (*self._seed, 3, number, j)).reshape(t.value.shape) * scale
             for j, (t, size, scale) in enumerate(
                 zip(self.targets, self.sizes, self.scales, strict=True)
             )
@@ -185,20 +186,24 @@ class LineLosses:
         """The direction whose parts of one coordinate are the axes, scaled like the others."""
         return [np.full(t.value.shape, s) for t, s in zip(self.targets, self.scales, strict=True)]
 
-    def assume_no_noise(self, point):
+    def least_noise(self, point):
         """The least noise there can be; enough if all lines agree at once."""
-        self.noise = self.precision * abs(point.loss) + np.finfo(self._dtype).tiny
+        return self.precision * abs(point.loss) + np.finfo(self._dtype).tiny
 
-    def measure_noise(self, point):
-        """Finds out how noisy the loss is; decides thereby whether it really is float64's."""
-        # At a point nearby: a kink at the point itself would look like noise.
-        nearby = point._replace(tensors=self.nudged(1e-3, number=999), loss=None)
-        self.noise = self._noise(nearby)
-        if self._dtype == "float64" and self.noise > _NOISE_OF_FLOAT64 * max(abs(point.loss), 1e-3):
+    def measured_noise(self, point):
+        """How noisy the loss is; decides thereby whether it really is float64's."""
+        # At a point nearby: a kink at the point itself would look like noise. Not far away, where
+        # other units are saturated.
+        nearby = self.nudged(1e-4, number=999)
+        noise = self.noise_at(nearby)
+        if self._dtype == "float64" and noise > _NOISE_OF_FLOAT64 * max(abs(point.loss), 1e-3):
             self.precision = PRECISIONS["float32"]
-            self.noise = self._noise(nearby)
+            noise = self.noise_at(nearby)
+        return noise
 
-    def _noise(self, point):
+    def noise_at(self, tensors):
+        """How noisy the loss is at values of the targets that are not at a kink."""
+        point = Point(tensors, loss=None, gradients=[])
         levels = []
         count, end = len(NOISE_POINTS), self.offsets[-1]
         for exponent in (0.63, 0.45):  # distances of 1e-10 and 1e-7 in float64
@@ -237,7 +242,7 @@ class LineLosses:
         _, losses = self.losses(point, directions, np.tile(low, 2), np.tile(high, 2), steps)
         plus, minus = losses.reshape(2, -1)
         zeros = np.zeros(len(low))
-        numeric = Derivatives((plus - minus) / (2.0 * h), zeros + rounding(self.noise, h), zeros)
+        numeric = Derivatives((plus - minus) / (2.0 * h), zeros + rounding(point.noise, h), zeros)
         if scale is None:
             scale = self.scale_of(point, analytic, numeric.value)
         result = verdicts(analytic, *numeric, self.precision, scale)
@@ -261,7 +266,7 @@ class LineLosses:
         ranges = np.repeat(low, len(both)), np.repeat(high, len(both))
         middle, losses = self.losses(point, directions, *ranges, np.tile(both, len(low)))
         losses = losses.reshape(len(low), 2, len(steps))
-        return derivatives(steps, losses[:, 0], losses[:, 1], middle, self.noise)
+        return derivatives(steps, losses[:, 0], losses[:, 1], middle, point.noise)
 
     def _analytic(self, point, directions, low, high):
         """The gradient's own derivatives along the same lines."""

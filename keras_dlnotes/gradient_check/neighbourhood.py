@@ -36,6 +36,8 @@ class Neighbourhood:
         losses = self._losses
         low, high = losses.offsets[:-1], losses.offsets[1:]
         point = losses.point(losses.nudged(_DISTANCE, number=2000 + k))
+        # Noise may be another there: 1 - p has more of it the nearer p is to 1.
+        point = point._replace(noise=losses.noise_at(point.tensors))
         directions = losses.directions(3000 + k)
         analytic, numeric, result = losses.judge(point, directions, low, high, self._scale)
         # A gradient cannot be judged where there is no number to judge it by.

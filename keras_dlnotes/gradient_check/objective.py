@@ -24,7 +24,7 @@ class Objective:
         training: the mode in which layers are called.
         with_inputs: whether the floating-point inputs are targets too.
         dtype: "float64" or "float32".
-        seed: of the random projection.
+        seed: integers, the seed of the random projection.
         compile_loss: for a compiled model, a loss that was not called yet, in place of its own.
     """
 
@@ -34,7 +34,7 @@ class Objective:
         self.dtype = dtype
         self._compile_loss = compile_loss
         self.seed = seed
-        self._random = np.random.default_rng(seed)
+        self._random = np.random.default_rng((*seed, 1))
         self._projections: list[Any] = []
         self._batch = keras.tree.map_structure(self._leaf, batch)
         leaves = keras.tree.flatten(batch)

@@ -51,6 +51,7 @@ class PartCheck:
             progress,
         )
         self.notes: list[str] = []
+        self.noise = 0.0
         self._tensors = tensors
         self._direction_count = directions
         self._every_coordinate = every_coordinate
@@ -88,15 +89,16 @@ class PartCheck:
 
     def _rows(self):
         losses, point = self.losses, self._point
-        losses.assume_no_noise(point)
+        self._point = point._replace(noise=losses.least_noise(point))
         self._measure_directions(sweep=False)
         if any((result != PASSED).any() for *_, result in self._lines):
-            losses.measure_noise(point)
+            self._point = point._replace(noise=losses.measured_noise(point))
             self._measure_directions()
+        self.noise = self._point.noise
         if losses.precision > 1e-10:
             self.notes.append(
                 f"{self.name}: computed in float32 somewhere, and judged by its noise, "
-                f"{losses.noise:.1e} in a loss of {point.loss:.3g}"
+                f"{self.noise:.1e} in a loss of {point.loss:.3g}"
             )
         return [self._row(j) for j in range(len(self.targets))]
 

@@ -113,7 +113,7 @@ def random_directions(size, count, seed):
     Args:
         size: how many numbers a direction has.
         count: how many directions.
-        seed: an integer.
+        seed: an integer or several.
 
     Returns:
         [count, size].

@@ -30,6 +30,7 @@ def likely_cause(analytic, numeric, tolerance, indices, shape):
     where = _where(wrong, indices, shape)
     explanations = (
         _cut(a, t, where),
+        _flat(n, t, where),
         _swapped_axes(analytic, numeric, tolerance, indices, shape),
         _moved(analytic, numeric, tolerance, indices, shape),
         f"wrong{where}" if a.size == 1 and wrong.size > 1 else "",
@@ -62,6 +63,15 @@ def _cut(a, t, where):
     return ""
 
 
+def _flat(n, t, where):
+    if (np.abs(n) <= t).all():
+        return (
+            f"the loss does not change{where}, but the gradient says so: rounding, a cast to few "
+            "bits or a maximum's index with a gradient made up (straight-through)"
+        )
+    return ""
+
+
 def _proportional(a, n, t, where):
     factor = np.dot(n, a) / np.dot(n, n) if np.any(n) else 0.0
     allowed = t * (1.0 + abs(factor))
@@ -70,7 +80,8 @@ def _proportional(a, n, t, where):
     if abs(factor + 1.0) < 1e-3:
         return f"wrong sign{where}"
     sign = "wrong sign and a " if factor < 0.0 else "a "
-    amount = f"{factor:.4g}" if abs(factor - 1.0) > 1e-4 else f"1 + {factor - 1.0:.2g}"
+    off = abs(factor - 1.0)
+    amount = f"{factor:.{4 if off > 1e-2 else 6}g}" if off > 1e-4 else f"1 + {factor - 1.0:.2g}"
     return f"{sign}constant factor {amount} off{where}"
 
 
@@ -143,7 +154,8 @@ def _constant_offset(a, n, t, where):
 def _missing(a, n, where):
     share = np.dot(a, n) / np.dot(n, n) if np.any(n) else np.inf
     if 0.0 < share < 1.0:
-        return f"a term is missing{where}: the gradient holds {share:.0%} of the numeric one"
+        lacking = f"{100.0 * (1.0 - share):.2g}%"
+        return f"a term is missing{where}: the gradient lacks {lacking} of the numeric one"
     if share < 0.0:
         return f"a term is missing or has the wrong sign{where}"
     return f"a term is too many or computed along the wrong axis{where}"

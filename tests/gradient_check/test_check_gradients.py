@@ -9,7 +9,7 @@ from keras import layers, ops
 
 import keras_dlnotes as kd
 from keras_dlnotes.gradient_check import progress
-from tests.references.faulty_gradients import CustomDense, normal, right_dense, unary
+from tests.references.faulty_gradients import CustomDense, normal, right_dense, unary, with_gradient
 
 
 def test_report_shows_what_was_found():
@@ -230,3 +230,39 @@ def test_progress_bar_comes_after_a_second(capsys, monkeypatch):
             bar.advance(10)
         bar.close()
         assert ("loss" in capsys.readouterr().out) is shown
+
+
+def test_data_made_from_the_seed_do_not_make_a_transposed_gradient_symmetric():
+    layer = Scaled(with_gradient(ops.matmul, transposed_kernel))
+    report = kd.check_gradients(layer, np.random.default_rng(0).normal(size=(5, 4)), seed=0)
+    assert not report.passed, report
+
+
+def test_saturated_probabilities_are_noisy_and_not_wrong():
+    """1 - p has the more rounding noise the nearer p is to 1, and so at other points more or less."""
+    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3, "sigmoid")])
+    model.compile("sgd", "binary_crossentropy")
+    x, y = np.random.default_rng(0).normal(size=(2, 8, 4))
+    for seed in range(3):
+        kernel = 30.0 * np.random.default_rng((7, seed)).normal(size=(4, 3))
+        model.layers[0].set_weights([kernel, np.zeros(3)])
+        report = kd.check_gradients(model, 10.0 * x, (y[:, :3] > 0.0) * 1.0, seed=seed)
+        assert report.passed, report
+
+
+class Scaled(keras.layers.Layer):
+    """A function of the input and a square kernel."""
+
+    def __init__(self, function):
+        super().__init__()
+        self.function = function
+
+    def build(self, input_shape):
+        self.kernel = self.add_weight((input_shape[-1],) * 2, name="kernel")
+
+    def call(self, x):
+        return self.function(x, ops.convert_to_tensor(self.kernel))
+
+
+def transposed_kernel(upstream, x, kernel):
+    return upstream @ ops.transpose(kernel), ops.transpose(upstream) @ x

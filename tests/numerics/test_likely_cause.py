@@ -27,6 +27,9 @@ CASES = {
     "reversed: .* axis 1": N[:, ::-1],
     "clipped to magnitudes of at most 0.3": np.clip(N, -0.3, 0.3),
     "a constant 0.5 is added": N + 0.5,
+    "^a constant factor 1.0002 off$": 1.0002 * N,
+    "a term is missing in 35 of 36 .*: the gradient lacks 0.0": N
+    * np.linspace(0.9999, 1.0, 36).reshape(6, 6),
     "a term is missing": N * np.linspace(0.2, 0.9, 36).reshape(6, 6),
     "points the other way|wrong sign": -N * np.linspace(0.2, 0.9, 36).reshape(6, 6),
     "not finite": np.where(MASK, N, np.nan),
@@ -56,6 +59,11 @@ def test_a_sample_of_coordinates_is_enough_for_a_transposition():
         (50, 50),
     )
     assert text.startswith("transposed")
+
+
+def test_gradient_made_up_where_the_loss_is_flat():
+    text = likely_cause(N[0], np.zeros(6), np.full(6, 1e-9), np.arange(6), (6,))
+    assert "straight-through" in text
 
 
 def test_noise_is_no_permutation():

@@ -83,7 +83,7 @@ def bias_of_time_and_units_summed_over_time():
     return Weighted(with_gradient(lambda x, b: x + b, backward), bias=(4, 3)), normal(2, 4, 3)
 
 
-@fault(VAGUE, "kernel")
+@fault("straight-through", "kernel")
 def binarized_kernel():
     sign = unary(ops.sign, lambda w: ops.cast(ops.abs(w) < 1.0, w.dtype))
     return Weighted(lambda x, w: x @ sign(w), kernel=(4, 3)), normal(5, 4)

@@ -338,7 +338,7 @@ def swish_without_its_second_term():
     return unary(keras.activations.silu, ops.sigmoid), normal(4, 5)
 
 
-@fault("too many|missing|constant")
+@fault("straight-through")
 def straight_through_rounding():
     return unary(ops.round, ops.ones_like), normal(4, 5)
 

@@ -5,6 +5,7 @@ import warnings
 
 import numpy as np
 import torch
+from keras.src.backend.torch import core
 from keras.src.backend.torch.core import get_device
 from torch.overrides import TorchFunctionMode
 
@@ -52,11 +53,22 @@ def over_rows(function, way):
     run = torch.vmap(function, in_dims=(None, 0), randomness="same")
 
     def evaluate(constants, rows):
-        with torch.no_grad(), _AnyLayout(), warnings.catch_warnings():
+        with torch.no_grad(), _AnyLayout(), _values_alone(), warnings.catch_warnings():
             warnings.filterwarnings("ignore", "There is a performance drop")
             return run(constants, constant(rows)).cpu().numpy().astype("float64")
 
     return evaluate
+
+
+@contextlib.contextmanager
+def _values_alone():
+    """Scope in which `keras.ops.custom_gradient` gives values without gradient, which vmap can."""
+    call = core.custom_gradient.__call__
+    core.custom_gradient.__call__ = lambda self, *arguments: self.forward_fn(*arguments)[0]
+    try:
+        yield
+    finally:
+        core.custom_gradient.__call__ = call
 
 
 class _AnyLayout(TorchFunctionMode):
