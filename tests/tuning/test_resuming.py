@@ -56,6 +56,18 @@ def test_kill_9_in_the_middle_of_a_trial_changes_nothing(tmp_path):
     assert rows(resumed) == rows(whole)
 
 
+def test_a_trial_waits_for_the_disk_once_it_has_ended(tmp_path, monkeypatch):
+    waits = []
+    monkeypatch.setattr(
+        os, "fsync", lambda file: waits.append(lines(tmp_path / "s" / "journal.log"))
+    )
+    RandomSearch(
+        lambda hp: constant(hp.Float("x", 0, 1)), "loss", 3, tmp_path, "s", verbose=0
+    ).run()
+    assert len(waits) == 3
+    assert all('"state"' in written[-1] for written in waits)
+
+
 @pytest.mark.parametrize("kind", [RandomSearch, GridSearch])
 def test_an_interrupt_from_the_keyboard_leaves_the_trial_to_be_run_again(tmp_path, kind, capsys):
     def build(interrupt_at):
