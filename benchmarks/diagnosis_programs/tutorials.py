@@ -97,7 +97,7 @@ def sequence_to_sequence_tags():
 
 
 @program()
-def convolutional_autoencoder():
+def convolutional_denoising_autoencoder():
     x = data.pixels()[0] / 255
     stack = [Conv2D(8, 3, padding="same", activation="relu"), layers.MaxPooling2D()]
     stack += [layers.Conv2DTranspose(8, 3, strides=2, padding="same", activation="relu")]
@@ -326,7 +326,7 @@ def wide_and_penalized():
 
 
 @program()
-def counts_with_poisson():
+def counts_regressed_with_poisson():
     x = data.random().normal(size=(600, 5)).astype("float32")
     y = data.random().poisson(np.exp(0.6 * x[:, :1] + 0.5))
     return Run(x, y, mlp(5, [32], 1, "exponential"), "poisson", Adam(0.005), 25)

@@ -3,6 +3,7 @@
 from collections import Counter
 
 import keras
+import numpy as np
 
 from keras_dlnotes.layers import rebuild
 from keras_dlnotes.layers.batch_normalization import BatchNormalization
@@ -130,7 +131,7 @@ def _described(layer):
 
 def _assign_folded(linear, normalization, new):
     def numbers(variable):
-        return None if variable is None else keras.ops.convert_to_numpy(variable)
+        return None if variable is None else np.array(keras.ops.convert_to_numpy(variable))
 
     scale, shift = inference_scale_and_shift(
         numbers(normalization.moving_mean),

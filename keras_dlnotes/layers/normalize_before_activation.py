@@ -102,7 +102,7 @@ def _copy_kernels(layer, new):
     if layer.built and new.built:
         old = {variable.name: variable for variable in layer.variables}
         for variable in new.variables:
-            variable.assign(old[variable.name])
+            variable.assign(keras.ops.copy(old[variable.name]))  # see `rebuild.rebuild`
 
 
 def _layers_before_an_activation(model):

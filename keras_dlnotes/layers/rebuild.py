@@ -88,7 +88,8 @@ def rebuild(model, replacements):
     for layer, copied in copies.values():
         if copied.built and not has_graph(copied):  # a nested model's layers are here too
             for variable, old in zip(copied.variables, layer.variables, strict=True):
-                variable.assign(old)
+                # In memory of its own: on JAX a step of the new model gives its memory away.
+                variable.assign(keras.ops.copy(old))
     if model.compiled:
         new_model.compile_from_config(model.get_compile_config())
     return new_model

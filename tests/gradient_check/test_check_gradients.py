@@ -239,7 +239,7 @@ def test_data_made_from_the_seed_do_not_make_a_transposed_gradient_symmetric():
 
 
 def test_saturated_probabilities_are_noisy_and_not_wrong():
-    """1 - p has the more rounding noise the nearer p is to 1, and so at other points more or less."""
+    """1 - p has the more rounding noise the nearer p is to 1, so it differs between points."""
     model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3, "sigmoid")])
     model.compile("sgd", "binary_crossentropy")
     x, y = np.random.default_rng(0).normal(size=(2, 8, 4))

@@ -68,6 +68,7 @@ def test_sequential_model_with_activations_of_every_form(tmp_path):
         )
     x, y = np.random.default_rng(0).normal(size=(8, 6, 6, 1)), np.arange(8) % 3
     new.fit(x, y, epochs=1, verbose=0)
+    assert np.isfinite(model.predict(x, verbose=0)).all()  # nothing is shared with the new one
     new.save(tmp_path / "new.keras")
     loaded = keras.saving.load_model(tmp_path / "new.keras")
     np.testing.assert_allclose(loaded.predict(x, verbose=0), new.predict(x, verbose=0), atol=1e-6)
