@@ -4,10 +4,13 @@ import keras
 
 from keras_dlnotes.callbacks.full_batch import second_order_optimizer
 
+_EXHAUSTED = "the weights' precision is exhausted, or the gradient is not that of the loss"
 _SENTENCES = {
     "converged": "the gradient is within the tolerance",
-    "line search failed": "no lower loss was found along the steepest descent: the precision of "
-    "{dtype} is exhausted, or the gradient is not that of the loss",
+    "line search failed": f"no lower loss was found along the steepest descent: {_EXHAUSTED}",
+    "trust region failed": f"no lower loss was found by however short a step: {_EXHAUSTED}",
+    "not finite": "the loss or its gradient is no finite number at the weights to start from: look "
+    "for NaN and infinity in the data, and for weights or inputs so large that the loss overflows",
     "not deterministic": "the loss changed between two evaluations at the same weights",
 }
 
@@ -78,9 +81,8 @@ class StopWhenConverged(keras.callbacks.Callback):
         if status in _SENTENCES:
             self.model.stop_training = True
             if self.verbose:
-                reason = _SENTENCES[status].format(dtype=keras.config.floatx())
                 print(
                     f"\n{optimizer.name}: {status} after {progress['evaluations']} evaluations "
-                    f"and {progress['iterations']} steps; {reason}. "
+                    f"and {progress['iterations']} steps; {_SENTENCES[status]}. "
                     f"Loss {progress['loss']:.6g}, gradient {progress['gradient_norm']:.2g}."
                 )

@@ -36,6 +36,9 @@ NAMES = {
     NOT_DETERMINISTIC: "not deterministic",
 }
 
+# What `FAILED` is called where there was nothing to start from.
+NOT_FINITE = "not finite"
+
 
 class Control(NamedTuple):
     """Everything the method remembers that is not a vector; every field a scalar of one dtype."""
@@ -93,6 +96,7 @@ class Decision(NamedTuple):
 
     accept: Any  # the weights seen become the accepted point, after a line search
     take: Any  # the weights seen become the accepted point: `accept`, or a new start
+    hopeless: Any  # nothing finite to start from: the weights seen stay as they are
     begin: Any  # a search begins from the accepted point: a direction is needed
     forget: Any  # the history must be emptied first
 
@@ -183,6 +187,7 @@ def advance(control, seen, settings):
     proceed = open_search & no(exhausted)
 
     take = (start & finite) | accept
+    hopeless = start & no(finite)  # its loss and gradient are kept to be told
     converged = take & (seen.gradient_norm <= settings.gradient_tolerance)
     to_verify = start & finite & no(converged)
     begin_first = verify & repeats
@@ -191,7 +196,7 @@ def advance(control, seen, settings):
     restart = examine & repeats & (c.stored > 0.0)
     begin = begin_first | restart | (accept & no(converged))
     noisy = (verify | examine) & no(repeats)
-    give_up = (examine & repeats & no(restart)) | (start & no(finite))
+    give_up = (examine & repeats & no(restart)) | hopeless
 
     phase = c.phase
     for condition, value in (
@@ -218,8 +223,8 @@ def advance(control, seen, settings):
     return Control(
         phase=phase,
         suspended=suspended,
-        loss=xp.where(take, seen.loss, c.loss),
-        gradient_norm=xp.where(take, seen.gradient_norm, c.gradient_norm),
+        loss=xp.where(take | hopeless, seen.loss, c.loss),
+        gradient_norm=xp.where(take | hopeless, seen.gradient_norm, c.gradient_norm),
         slope=c.slope,
         step=xp.where(stays, step, zero),
         step_size=xp.where(accept, c.step, c.step_size),
@@ -229,7 +234,7 @@ def advance(control, seen, settings):
         iterations=xp.where(accept, c.iterations + 1.0, c.iterations),
         restarts=xp.where(restart | ((c.evaluations > 0.0) & start), c.restarts + 1.0, c.restarts),
         bracket=bracket,
-    ), Decision(accept=accept, take=take, begin=begin, forget=forget)
+    ), Decision(accept=accept, take=take, hopeless=hopeless, begin=begin, forget=forget)
 
 
 def begin(control, begins, slope, step, settings):

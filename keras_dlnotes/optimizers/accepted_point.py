@@ -4,6 +4,7 @@ import warnings
 from typing import Any
 
 import keras
+import numpy as np
 
 from keras_dlnotes.backend import active
 from keras_dlnotes.numerics import descent
@@ -19,6 +20,9 @@ class AcceptedPoint:
     suspended by `RESUME`; `_read_control`, which names its numbers; `_accepted_point` and
     `_trial_point`, vectors; `_carried`, what one step hands from `scale_loss` to `apply`.
     """
+
+    # What `status` says where no lower loss could be found.
+    failure = descent.NAMES[descent.FAILED]
 
     built: bool
     _dtype: str
@@ -95,9 +99,12 @@ class AcceptedPoint:
 
     @property
     def status(self):
-        """Not started, searching, converged, line search failed or not deterministic."""
+        """Not started, searching, converged, not deterministic, not finite, or what has failed."""
         if not self.built:
             return descent.NAMES[descent.START]
         control = self._read_control(keras.ops.convert_to_numpy(self._control))
-        phase = int(control.phase)
-        return descent.NAMES[int(control.suspended) if phase == descent.RESUME else phase]
+        phase = int(control.suspended if control.phase == descent.RESUME else control.phase)
+        if phase != descent.FAILED:
+            return descent.NAMES[phase]
+        known = np.isfinite([control.loss, control.gradient_norm]).all()
+        return self.failure if known else descent.NOT_FINITE

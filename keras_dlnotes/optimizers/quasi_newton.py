@@ -184,7 +184,8 @@ class QuasiNewton(AcceptedPoint, keras.optimizers.Optimizer, abc.ABC):
         )
         keep_pair = decision.accept & (bend > settings.epsilon * lengths) & xp.is_finite(lengths)
         stored = xp.where(keep_pair, control.stored + 1.0, control.stored)
-        accepted_point = xp.where(decision.take, weights, accepted_point)
+        stays = decision.take | decision.hopeless
+        accepted_point = xp.where(stays, weights, accepted_point)
         accepted_gradient = xp.where(decision.take, gradient, accepted_gradient)
         direction, slope, stored = self._new_direction(
             accepted_gradient,

@@ -47,6 +47,8 @@ class Verdict(NamedTuple):
 class TrustRegion(AcceptedPoint, keras.optimizers.Optimizer, abc.ABC):
     """A trust-region method as a state machine whose state is optimizer variables."""
 
+    failure = "trust region failed"
+
     def __init__(self, gradient_tolerance, verify_determinism, name, **kwargs):
         factor = deterministic_objective.check_arguments(type(self).__name__, kwargs)
         super().__init__(learning_rate=1.0, loss_scale_factor=factor, name=name)
@@ -247,11 +249,13 @@ class TrustRegion(AcceptedPoint, keras.optimizers.Optimizer, abc.ABC):
         c, one = control, control.loss * 0.0 + 1.0
         accept = verdict.take & xp.logical_not(verdict.start)
         take = verdict.take
-        self._accepted_point.assign(xp.where(take, weights, self._accepted_point.value))
+        # Where there is nothing finite to start from, the weights stay, and the loss is to be told.
+        told = take | verdict.hopeless
+        self._accepted_point.assign(xp.where(told, weights, self._accepted_point.value))
         self._accepted_gradient.assign(xp.where(take, gradient, self._accepted_gradient.value))
         return c._replace(
-            loss=xp.where(take, loss, c.loss),
-            gradient_norm=xp.where(take, xp.largest_magnitude(gradient), c.gradient_norm),
+            loss=xp.where(told, loss, c.loss),
+            gradient_norm=xp.where(told, xp.largest_magnitude(gradient), c.gradient_norm),
             step_size=xp.where(accept, c.step_length, c.step_size),
             evaluations=c.evaluations + one,
             iterations=xp.where(accept, c.iterations + one, c.iterations),

@@ -3,8 +3,8 @@ import numpy as np
 import pytest
 from keras import ops
 
-from keras_dlnotes.callbacks import StopWhenConverged
-from keras_dlnotes.optimizers import LBFGS
+from keras_dlnotes.callbacks import SecondDerivatives, StopWhenConverged
+from keras_dlnotes.optimizers import LBFGS, NewtonCG
 
 JIT = keras.backend.backend() == "jax"
 
@@ -121,3 +121,19 @@ def test_refuses_other_optimizers():
     model.compile("adam", loss="mse", jit_compile=JIT)
     with pytest.raises(ValueError, match="Adam"):
         model.fit(x, y, verbose=0, callbacks=[StopWhenConverged()])
+
+
+@pytest.mark.parametrize("optimizer", [LBFGS, NewtonCG])
+def test_loss_that_is_not_finite_is_told_and_leaves_the_weights(optimizer, capsys):
+    x = np.random.default_rng(0).normal(size=(8, 2))
+    y = np.where(np.arange(8) == 3, np.nan, x[:, 0])
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    model.compile(optimizer(), "mse")
+    before = model.get_weights()
+    callbacks = [StopWhenConverged(), *([SecondDerivatives()] if optimizer is NewtonCG else [])]
+    model.fit(x, y, batch_size=8, epochs=5, verbose=0, callbacks=callbacks)
+    assert model.optimizer.status == "not finite"
+    assert model.optimizer.progress["evaluations"] == 1
+    assert "look for NaN and infinity in the data" in capsys.readouterr().out
+    for weight, old in zip(model.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(weight, old)
