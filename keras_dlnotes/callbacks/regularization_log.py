@@ -23,6 +23,8 @@ class RegularizationLog(keras.callbacks.Callback):
     | logs of `fit` | `penalty` | `penalty/<layer>` |
     | TensorBoard | `regularization/penalty` | `regularization/<layer>` |
 
+    where `<layer>` is the path of a layer, such as `sequential/dense`.
+
     Put it before callbacks that are to see these logs. Penalties on activities have no value
     without a batch and are left out.
 

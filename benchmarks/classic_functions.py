@@ -1,0 +1,171 @@
+"""How many classic test functions the second-order optimizers solve, beside SciPy and optax.
+
+    python benchmarks/classic_functions.py
+
+Every function of `more_garbow_hillstrom.py` in float64, from its standard start and from 10 and 100
+times that. A run counts as solved if it ends within its evaluations where no component of the
+gradient is above 1e-6, or at a loss that is within 1e-8, relatively, of the least that any solver
+found. Evaluations are compared where two solvers end at the same loss. Ours run on torch in a plain
+loop of `scale_loss` and `apply`.
+"""
+
+import os
+import warnings
+
+os.environ["KERAS_BACKEND"] = "torch"
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import jax
+import keras
+import numpy as np
+import optax
+import torch
+from more_garbow_hillstrom import PROBLEMS
+from scipy.optimize import minimize
+
+import keras_dlnotes as kd
+
+TOLERANCE = 1e-6
+MOST = 1000  # evaluations
+FACTORS = (1.0, 10.0, 100.0)
+OURS = {
+    "LBFGS": kd.optimizers.LBFGS,
+    "BFGS": kd.optimizers.BFGS,
+    "BFGS, ssbroyden": lambda **given: kd.optimizers.BFGS(update="ssbroyden", **given),
+    "Newton": kd.optimizers.Newton,
+}
+PAIRS = {"LBFGS": ("SciPy L-BFGS-B", "optax L-BFGS"), "BFGS": ("SciPy BFGS",)}
+PAIRS |= {"BFGS, ssbroyden": ("SciPy BFGS",), "Newton": ("SciPy trust-exact",)}
+
+
+def value_and_gradient(function, x):
+    """Loss and gradient as a float and an array."""
+    point = torch.tensor(np.asarray(x, "float64"), requires_grad=True)
+    value = function(point, torch)
+    (gradient,) = torch.autograd.grad(value, point)
+    return float(value.detach()), gradient.numpy()
+
+
+def ours(make, function, start):
+    """The point at which one of our optimizers ends, and its evaluations."""
+    optimizer = make(gradient_tolerance=TOLERANCE)
+    weights = keras.Variable(start, dtype="float64")
+    optimizer.build([weights])
+    for _ in range(MOST):
+        loss = function(weights.value, torch)
+        optimizer.scale_loss(loss)
+        gradients = torch.autograd.grad(loss, weights.value)
+        with torch.no_grad():
+            optimizer.apply(list(gradients), [weights])
+        if optimizer.status != "searching":
+            break
+    optimizer.finalize_variable_values([weights])
+    return keras.ops.convert_to_numpy(weights), optimizer.progress["evaluations"]
+
+
+def scipy_(method, options, function, start):
+    """The same of one of SciPy's."""
+
+    def hessian(x):
+        point = torch.tensor(x)
+        return torch.autograd.functional.hessian(lambda u: function(u, torch), point).numpy()
+
+    try:
+        result = minimize(
+            lambda x: value_and_gradient(function, x),
+            start,
+            jac=True,
+            hess=hessian if method == "trust-exact" else None,
+            method=method,
+            options={"gtol": TOLERANCE, "maxiter": MOST, **options},
+        )
+    except ValueError:  # it raises where a Hessian is not finite: not solved
+        return start, MOST
+    return result.x, result.nfev
+
+
+def optax_(function, start):
+    """The same of optax's L-BFGS, compiled as a whole."""
+
+    def loss(x):
+        return function(x, jax.numpy)
+
+    solver = optax.lbfgs(memory_size=10)
+    both = optax.value_and_grad_from_state(loss)
+
+    def step(carry):
+        x, state, count = carry
+        value, gradient = both(x, state=state)
+        change, state = solver.update(gradient, state, x, value=value, grad=gradient, value_fn=loss)
+        return optax.apply_updates(x, change), state, count + state[-1].info.num_linesearch_steps
+
+    def goes_on(carry):
+        _, state, count = carry
+        steep = jax.numpy.max(jax.numpy.abs(optax.tree.get(state, "grad"))) > TOLERANCE
+        return ((count == 0) | steep) & (count < MOST)
+
+    run = jax.jit(lambda x: jax.lax.while_loop(goes_on, step, (x, solver.init(x), 0)))
+    x, _, count = run(jax.numpy.asarray(start))
+    return np.asarray(x), int(count) + 1
+
+
+def results():
+    """Dict from solver to a dict from (function, factor) to (loss, |gradient|, evaluations)."""
+    solvers = {name: lambda *p, make=make: ours(make, *p) for name, make in OURS.items()}
+    kinds = {"L-BFGS-B": {"ftol": 0.0, "maxfun": MOST}, "BFGS": {}, "trust-exact": {}}
+    for method, options in kinds.items():
+        solvers[f"SciPy {method}"] = lambda *p, given=(method, options): scipy_(*given, *p)
+    solvers["optax L-BFGS"] = optax_
+    table = {}
+    for solver, solve in solvers.items():
+        table[solver] = {}
+        for name, (function, start) in PROBLEMS.items():
+            for factor in FACTORS if start.any() else FACTORS[:1]:
+                x, evaluations = solve(function, factor * start)
+                loss, gradient = value_and_gradient(function, x)
+                table[solver][name, factor] = (loss, np.abs(gradient).max(), evaluations)
+    return table
+
+
+def main():
+    """Prints the tables."""
+    jax.config.update("jax_enable_x64", True)
+    torch.set_num_threads(1)
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore")  # overflows far from the minimum
+        table = results()
+    runs = list(table["LBFGS"])
+    least = {run: np.nanmin([rows[run][0] for rows in table.values()]) for run in runs}
+
+    def solved(solver, run):
+        loss, gradient, evaluations = table[solver][run]
+        near = loss - least[run] <= 1e-8 * abs(least[run])
+        return np.isfinite(loss) and evaluations <= 1.05 * MOST and (gradient <= TOLERANCE or near)
+
+    counts = [sum(factor == f for _, factor in runs) for f in FACTORS]
+    print(
+        "| solved | "
+        + " | ".join(f"{f:g} x start, {c}" for f, c in zip(FACTORS, counts, strict=True))
+        + " |"
+    )
+    print("|---|---|---|---|")
+    for solver in table:
+        numbers = [sum(solved(solver, r) for r in runs if r[1] == f) for f in FACTORS]
+        print(f"| {solver} | {' | '.join(map(str, numbers))} |")
+    for solver, others in PAIRS.items():
+        for other in others:
+            same = [
+                r
+                for r in runs
+                if solved(solver, r)
+                and solved(other, r)
+                and abs(table[solver][r][0] - table[other][r][0]) <= 1e-6 * max(1, abs(least[r]))
+            ]
+            ratios = [table[solver][r][2] / table[other][r][2] for r in same]
+            print(f"evaluations, {solver} / {other}: median {np.median(ratios):.2f} ({len(same)})")
+        missed = [r for r in runs if not solved(solver, r) and any(solved(o, r) for o in others)]
+        print(f"  not solved by {solver}, but by one of these: {missed or 'none'}")
+
+
+if __name__ == "__main__":
+    main()
