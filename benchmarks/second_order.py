@@ -334,8 +334,8 @@ def main():
         print(f"{name}: {count:,} weights, target {target:.3e}")
         solvers = (ours, scipy_lbfgs, torch_lbfgs, optax_lbfgs)
         runs = {s.__name__: s(sizes, x, y, target, 5 * evaluations) for s in solvers}
-        taken = {solver: run()[1] for solver, run in runs.items()}
-        runs["fit alone"] = fit_alone(sizes, x, y, taken["ours"])
+        unmeasured = {solver: run() for solver, run in runs.items()}
+        runs["fit alone"] = fit_alone(sizes, x, y, unmeasured["ours"][1])
         runs["fit alone"]()
         rounds = [{solver: run() for solver, run in runs.items()} for _ in range(ROUNDS)]
         medians = {}

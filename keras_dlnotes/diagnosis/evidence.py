@@ -154,11 +154,9 @@ class Evidence:
     @property
     def hardly_learned(self):
         """Whether a run that is over has little skill, and no yardstick says that it could have."""
-        return self.finished and self.outcome == "unknown" and self._skill < LEAST_REFERENCE
-
-    @property
-    def _skill(self):
-        return np.inf if self.skill is None else self.skill.best
+        if self.skill is None or self.outcome != "unknown":
+            return False
+        return self.finished and self.skill.best < LEAST_REFERENCE
 
     @cached_property
     def still_falling(self):

@@ -1,10 +1,10 @@
 """Penalties or dropout that leave the data no say."""
 
 from keras_dlnotes.diagnosis.finding import Finding
+from keras_dlnotes.diagnosis.rules.dead_units import MOST as DEAD_UNITS
 
 MOST = 0.5
 COLLAPSED = 0.2
-DEAD = 0.9
 HIGH_RATE = 0.7
 _SYMPTOMS = ("too_few_epochs", "learning_rate_too_high", "dead_units")
 
@@ -44,8 +44,8 @@ def _dropout_of_outputs(evidence):
 def _collapsed(evidence):
     for layer in evidence.model.layers:
         units = evidence.units.get(layer.name)
-        if layer.penalized_outputs and units is not None and units.dead >= DEAD:
-            return [_finding("silent units", units.dead, DEAD, layer.name, 0.88)]
+        if layer.penalized_outputs and units is not None and units.dead >= DEAD_UNITS:
+            return [_finding("silent units", units.dead, DEAD_UNITS, layer.name, 0.88)]
         norms = evidence.statistics.get(f"weights/{layer.weights_path}/norm", ())
         if layer.penalized and len(norms) > 1 and norms[-1] < COLLAPSED * norms[0]:
             share = norms[-1] / norms[0]

@@ -43,17 +43,23 @@ def overfitting(evidence):
     accuracy = [v for k, v in evidence.epoch_metrics.items() if k.startswith("val_") and "acc" in k]
     if accuracy and accuracy[0][-1] >= _GOOD_ENOUGH:
         return []
+    if risen:
+        symptom = (
+            f"The validation loss rose to {rise:.2f} times its least value, of epoch {when + 1}, "
+            "while the training loss went on falling."
+        )
+        explanation = "The model learns its examples by heart."
+    else:
+        symptom = "On validation data the model is no better than a constant, on its own it is."
+        explanation = (
+            "It learns its examples by heart, or the validation data are of another kind: "
+            "scaled differently, or of other classes."
+        )
     return [
         Finding(
             cause="overfitting",
-            symptom=f"The validation loss rose to {rise:.2f} times its least value, of epoch "
-            f"{when + 1}, while the training loss went on falling."
-            if risen
-            else "On validation data the model is no better than a constant, on its own it is.",
-            explanation="The model learns its examples by heart."
-            if risen
-            else "It learns its examples by heart, or the validation data are of another kind: "
-            "scaled differently, or of other classes.",
+            symptom=symptom,
+            explanation=explanation,
             remedy="Stop early, use dropout or weight penalties, a smaller model, or more data.",
             confidence=0.7,
             evidence={
