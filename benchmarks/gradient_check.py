@@ -162,7 +162,7 @@ def benchmark(build, rounds, coordinates):
     model.train_on_batch(x, y)
     with_torch = keras.backend.backend() == "torch"
     size = model.count_params()
-    first = model.trainable_variables[0]
+    count = min(coordinates, int(np.prod(model.trainable_variables[0].shape)))
     print(f"\n{build.__name__}: {size} parameters, {BATCH} examples, {keras.backend.backend()}")
 
     def every_coordinate():
@@ -183,10 +183,10 @@ def benchmark(build, rounds, coordinates):
     counts = {}
     if with_torch:
         whole["torch gradcheck, fast mode"] = lambda: torch_gradcheck(model, x, y, fast=True)
-        count = counts["torch gradcheck, slow mode"] = min(coordinates, first.value.numel())
+        counts["torch gradcheck, slow mode"] = count
         single["torch gradcheck, slow mode"] = lambda: torch_gradcheck(model, x, y, False, count)
-    counts["plain loop"] = coordinates
-    single["plain loop"] = lambda: plain_loop(model, x, y, coordinates)
+    counts["plain loop"] = count
+    single["plain loop"] = lambda: plain_loop(model, x, y, count)
 
     seconds, memory = take_turns(whole, rounds)
     for name in whole:

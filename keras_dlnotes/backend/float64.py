@@ -3,6 +3,7 @@
 import contextlib
 
 import keras
+from keras.src import backend
 from keras.src.backend.common import dtypes
 
 from keras_dlnotes.backend import active
@@ -26,3 +27,31 @@ def true_float64():
     finally:
         narrowed["float64"] = before
         keras.config.set_floatx(floatx)
+
+
+@contextlib.contextmanager
+def half_casts_widened(dtype, noted):
+    """Lets `keras.ops.cast` give `dtype` where float16 or bfloat16 is asked for.
+
+    A function that rounds to thousandths is a staircase, whose differences tell nothing of the
+    slope that its gradient means.
+
+    Args:
+        dtype: what to cast to instead.
+        noted: a set, to which the dtypes that were asked for are added.
+    """
+    core = backend.core
+    before = core.cast
+
+    def cast(x, asked):
+        asked = keras.backend.standardize_dtype(asked)
+        if asked in ("float16", "bfloat16"):
+            noted.add(asked)
+            asked = dtype
+        return before(x, asked)
+
+    core.cast = cast
+    try:
+        yield
+    finally:
+        core.cast = before

@@ -1,7 +1,11 @@
 """What is wrong with the arguments of `check_gradients`, said before anything is computed."""
 
+import contextlib
+
 import keras
 import numpy as np
+
+from keras_dlnotes.gradient_check.error_line import one_line
 
 
 def checked_subject(subject, batch):
@@ -56,6 +60,28 @@ def check_counts(directions, seed):
         )
     if not (isinstance(seed, int) and seed >= 0):
         raise ValueError(f"`seed` must be a whole number, 0 or more. Received: seed={seed!r}.")
+
+
+@contextlib.contextmanager
+def text_explained(batch):
+    """Scope of the check, whose errors say so where the data are words: few layers take these.
+
+    Raises:
+        TypeError: if anything is raised and the data are not all numbers.
+    """
+    try:
+        yield
+    except Exception as error:
+        leaves = keras.tree.flatten((batch["x"], batch["y"]))
+        kinds = {np.asarray(leaf).dtype for leaf in leaves if isinstance(leaf, str | np.ndarray)}
+        words = sorted(str(kind) for kind in kinds if kind.kind in "OSU")
+        if not words:
+            raise
+        raise TypeError(
+            f"Expected arrays of numbers. Received: arrays of {', '.join(words)}, at which the run "
+            f"raised {one_line(error)}. Encode words as numbers, or convert numbers with "
+            "`np.asarray(x, dtype=...)`."
+        ) from error
 
 
 def _check_examples(batch):

@@ -10,13 +10,14 @@ import numpy as np
 
 from keras_dlnotes.backend import active
 from keras_dlnotes.backend.always_recording import always_recording
-from keras_dlnotes.gradient_check.arguments import check_counts, checked_subject
+from keras_dlnotes.gradient_check.arguments import check_counts, checked_subject, text_explained
 from keras_dlnotes.gradient_check.error_line import one_line
 from keras_dlnotes.gradient_check.objective import Objective
 from keras_dlnotes.gradient_check.part_check import PartCheck
 from keras_dlnotes.gradient_check.progress import Progress
 from keras_dlnotes.gradient_check.report import GradientReport
 from keras_dlnotes.gradient_check.shadow import computing_in, replaced
+from keras_dlnotes.gradient_check.subject import build, parts_with_policies
 from keras_dlnotes.numerics.gradient_verdict import FAILED, PASSED
 
 # Data made by `default_rng(0)` are not to be the projection that is made from seed 0: a gradient
@@ -102,7 +103,6 @@ def check_gradients(
     subject = checked_subject(subject, batch)
     check_counts(directions, seed)
     is_model = isinstance(subject, keras.Model)
-    _build(subject, batch)
     progress = Progress(verbose)
     options = {
         "subject": subject,
@@ -112,7 +112,8 @@ def check_gradients(
         "seed": (_OWN_NUMBERS, seed),
     }
     settings = (directions, every_coordinate, second_order)
-    with _global_random_states_kept():
+    with _global_random_states_kept(), text_explained(batch):
+        build(subject, batch)
         try:
             report = _check("float64", options, settings, progress)
         except Exception as error:
@@ -155,7 +156,7 @@ def assert_gradients(subject, x, y=None, sample_weight=None, **options):
 def _check(dtype, options, settings, progress):
     directions, every_coordinate, second_order = settings
     subject = options["subject"]
-    layers, losses, compile_loss = _parts_with_policies(subject)
+    layers, losses, compile_loss = parts_with_policies(subject)
     with contextlib.ExitStack() as stack:
         stack.enter_context(always_recording())
         stack.enter_context(computing_in(dtype, layers, losses))
@@ -183,6 +184,9 @@ def _check(dtype, options, settings, progress):
         rows, notes, checks = [], [], []
         if objective.narrow_layers:
             notes.append(f"does not compute in {dtype}: {', '.join(objective.narrow_layers)}")
+        if objective.half_casts:
+            narrow = " and ".join(sorted(objective.half_casts))
+            notes.append(f"casts to {narrow} on the way, which the check took for {dtype}")
         for name, function in parts.items():
             check = PartCheck(
                 name, function, objective, tensors, directions, every_coordinate, progress.advance
@@ -219,31 +223,6 @@ def _slope(objective, tensors, seed):
         for t in objective.targets
     ]
     return active.line_losses.slope_function(objective.parts["loss"], vectors)
-
-
-def _parts_with_policies(subject):
-    """All layers and losses whose precision changes, and a compiled model's loss."""
-    if isinstance(subject, keras.Loss):
-        return [], [subject], None
-    if not isinstance(subject, keras.Layer):
-        return [], [], None
-    layers = list(subject._flatten_layers())
-    compile_loss = getattr(subject, "_compile_loss", None)
-    user_losses = keras.tree.flatten(getattr(compile_loss, "_user_loss", None))
-    return layers, [loss for loss in user_losses if isinstance(loss, keras.Loss)], compile_loss
-
-
-def _build(subject, batch):
-    """Makes the weights of a layer that has not been called yet, as its first call would."""
-    if isinstance(subject, keras.Layer) and not all(
-        layer.built for layer in subject._flatten_layers()
-    ):
-        x = batch["x"]
-        with keras.StatelessScope():  # its other effects, such as moving averages, are dropped
-            x = keras.tree.map_structure(
-                lambda leaf: None if leaf is None else keras.ops.convert_to_tensor(leaf), x
-            )
-            subject(*x) if isinstance(x, tuple) else subject(x)
 
 
 @contextlib.contextmanager

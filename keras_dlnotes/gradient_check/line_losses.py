@@ -1,4 +1,4 @@
-"""Losses along many lines through one point, and the derivatives that they give."""
+"""Losses along many lines through one point."""
 
 from typing import Any, NamedTuple
 
@@ -6,17 +6,7 @@ import numpy as np
 
 from keras_dlnotes.backend import active
 from keras_dlnotes.gradient_check.row_programs import RowPrograms
-from keras_dlnotes.gradient_check.shadow import PRECISIONS
-from keras_dlnotes.numerics.central_differences import (
-    NOISE_POINTS,
-    Derivatives,
-    derivatives,
-    noise_level,
-    random_directions,
-    rounding,
-    step_sizes,
-)
-from keras_dlnotes.numerics.gradient_verdict import PASSED, verdicts
+from keras_dlnotes.numerics.central_differences import random_directions
 
 backend = active.line_losses
 
@@ -24,10 +14,6 @@ _MOST_ROWS = 128
 # Weights and activations that all rows of one call may hold together.
 _MOST_NUMBERS = 2**22
 _ACTIVATIONS_PER_DATUM = 16
-# Between float64's and float32's: whoever has more noise than this computed in float32.
-_NOISE_OF_FLOAT64 = 1e-11
-# A derivative by relative changes of the weights that is smaller than this share of the loss is 0.
-_NEGLIGIBLE = 1e-3
 # Equal losses may differ by this share of their size.
 _SAME = 1e-5
 
@@ -67,8 +53,7 @@ class LineLosses:
         self.offsets = np.concatenate([[0], np.cumsum(self.sizes)])
         # A step is taken relative to a target's size; one of zeros is moved by tenths.
         self.scales = np.array([max(np.sqrt(np.mean(t.value**2)), 0.1) for t in targets])
-        self.precision = PRECISIONS[dtype]
-        self._dtype = dtype
+        self.dtype = dtype
         self._function = function
         self._programs = RowPrograms(function)
         self._seed = seed
@@ -96,7 +81,7 @@ class LineLosses:
                     raise
         raise AssertionError("unreachable")
 
-    def losses(self, point, directions, low, high, steps):
+    def along(self, point, directions, low, high, steps):
         """Losses at points on lines, and at the point itself.
 
         Args:
@@ -137,7 +122,7 @@ class LineLosses:
             rows = self._whole_rows(*lines) if whole else self._part_rows(key, directions, *lines)
             count = len(rows)
             if backend.COMPILES_BY_ROW_COUNT:
-                padding = np.zeros((most - count, *rows.shape[1:]), self._dtype)
+                padding = np.zeros((most - count, *rows.shape[1:]), self.dtype)
                 rows = np.concatenate([rows, padding])
             results.append(self._programs(key, constants, rows)[:count])
             self.evaluations += count
@@ -147,11 +132,11 @@ class LineLosses:
     def _whole_rows(self, low, high, steps):
         """How far each target is moved along its direction, [rows, targets]."""
         inside = (low[:, None] <= self.offsets[:-1]) & (self.offsets[1:] <= high[:, None])
-        return np.where(inside, steps[:, None], 0.0).astype(self._dtype)
+        return np.where(inside, steps[:, None], 0.0).astype(self.dtype)
 
     def _part_rows(self, j, directions, low, high, steps):
         """What is added to target j, [rows, *shape]."""
-        rows = np.zeros((len(low), int(self.sizes[j])), self._dtype)
+        rows = np.zeros((len(low), int(self.sizes[j])), self.dtype)
         direction, start = directions[j].reshape(-1), int(self.offsets[j])
         for row, a, b, step in zip(rows, low - start, high - start, steps, strict=True):
             row[a:b] = step * direction[a:b]
@@ -164,7 +149,7 @@ class LineLosses:
 
     def on_device(self, array):
         """A NumPy array in the precision of the check."""
-        return backend.constant(array.astype(self._dtype))
+        return backend.constant(array.astype(self.dtype))
 
     def directions(self, number):
         """A random direction, each target's relative to its size; others have other numbers."""
@@ -185,100 +170,6 @@ class LineLosses:
     def along_axes(self):
         """The direction whose parts of one coordinate are the axes, scaled like the others."""
         return [np.full(t.value.shape, s) for t, s in zip(self.targets, self.scales, strict=True)]
-
-    def least_noise(self, point):
-        """The least noise there can be; enough if all lines agree at once."""
-        return self.precision * abs(point.loss) + np.finfo(self._dtype).tiny
-
-    def measured_noise(self, point):
-        """How noisy the loss is; decides thereby whether it really is float64's."""
-        # At a point nearby: a kink at the point itself would look like noise. Not far away, where
-        # other units are saturated.
-        nearby = self.nudged(1e-4, number=999)
-        noise = self.noise_at(nearby)
-        if self._dtype == "float64" and noise > _NOISE_OF_FLOAT64 * max(abs(point.loss), 1e-3):
-            self.precision = PRECISIONS["float32"]
-            noise = self.noise_at(nearby)
-        return noise
-
-    def noise_at(self, tensors):
-        """How noisy the loss is at values of the targets that are not at a kink."""
-        point = Point(tensors, loss=None, gradients=[])
-        levels = []
-        count, end = len(NOISE_POINTS), self.offsets[-1]
-        for exponent in (0.63, 0.45):  # distances of 1e-10 and 1e-7 in float64
-            distances = NOISE_POINTS * self.precision**exponent
-            ranges = np.zeros(count, int), np.full(count, end)
-            lines = [
-                self.losses(point, self.directions(1000 + i), *ranges, distances) for i in range(3)
-            ]
-            # A kink that lies on one of the lines is no noise.
-            levels.append(min(noise_level(losses) for _, losses in lines))
-            size = max(abs(middle) for middle, _ in lines)
-        return max(*levels, self.precision * size, np.finfo(self._dtype).tiny)
-
-    def judge(self, point, directions, low, high, scale=None, sweep=True):
-        """Compares the gradient with differences of the loss along lines.
-
-        First by two losses a line: where they agree, no error estimate is needed. On the other
-        lines the step is swept.
-
-        Args:
-            point: a `Point`.
-            directions: list of NumPy arrays, one a target.
-            low: first moved coordinate, [lines].
-            high: end of the moved coordinates, [lines].
-            scale: size of the whole gradient's derivatives, see `verdicts`; None for that of the
-                largest line.
-            sweep: whether the second step is taken.
-
-        Returns:
-            The gradient's derivatives, the numeric `Derivatives`, and the verdicts, each [lines].
-        """
-        low, high = np.asarray(low), np.asarray(high)
-        analytic = self._analytic(point, directions, low, high)
-        (h,) = step_sizes(self.precision, 1)
-        steps = np.repeat([h, -h], len(low))
-        _, losses = self.losses(point, directions, np.tile(low, 2), np.tile(high, 2), steps)
-        plus, minus = losses.reshape(2, -1)
-        zeros = np.zeros(len(low))
-        numeric = Derivatives((plus - minus) / (2.0 * h), zeros + rounding(point.noise, h), zeros)
-        if scale is None:
-            scale = self.scale_of(point, analytic, numeric.value)
-        result = verdicts(analytic, *numeric, self.precision, scale)
-        (left,) = np.nonzero(result != PASSED)
-        if left.size and sweep:
-            swept = self._sweep(point, directions, low[left], high[left])
-            numeric = Derivatives(*map(np.copy, numeric))
-            for old, new in zip(numeric, swept, strict=True):
-                old[left] = new
-            result = verdicts(analytic, *numeric, self.precision, scale)
-        return analytic, numeric, result
-
-    def scale_of(self, point, *derivatives):
-        """The largest of some derivatives, or a share of the loss below which they are zero."""
-        largest = max(np.nanmax(np.abs(d), initial=0.0) for d in derivatives)
-        return max(largest, _NEGLIGIBLE * abs(point.loss))
-
-    def _sweep(self, point, directions, low, high):
-        steps = step_sizes(self.precision)
-        both = np.concatenate([steps, -steps])
-        ranges = np.repeat(low, len(both)), np.repeat(high, len(both))
-        middle, losses = self.losses(point, directions, *ranges, np.tile(both, len(low)))
-        losses = losses.reshape(len(low), 2, len(steps))
-        return derivatives(steps, losses[:, 0], losses[:, 1], middle, point.noise)
-
-    def _analytic(self, point, directions, low, high):
-        """The gradient's own derivatives along the same lines."""
-        gradient = np.concatenate(
-            [
-                np.zeros(t.value.size) if g is None else np.asarray(g, "float64").reshape(-1)
-                for g, t in zip(point.gradients, self.targets, strict=True)
-            ]
-        )
-        direction = np.concatenate([d.reshape(-1) for d in directions])
-        products = gradient * direction
-        return np.array([products[i:j].sum() for i, j in zip(low, high, strict=True)])
 
 
 def _is_same(point, loss, targets):

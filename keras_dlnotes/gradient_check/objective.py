@@ -8,6 +8,7 @@ import keras
 import numpy as np
 
 from keras_dlnotes.backend import active
+from keras_dlnotes.backend.float64 import half_casts_widened
 from keras_dlnotes.gradient_check.frozen_scope import FrozenScope
 from keras_dlnotes.gradient_check.target import Target
 from keras_dlnotes.instrumentation.patch import patched
@@ -40,6 +41,7 @@ class Objective:
         leaves = keras.tree.flatten(batch)
         self.data_size = sum(int(np.prod(np.shape(leaf))) for leaf in leaves)
         self.narrow_layers: list[str] = []
+        self.half_casts: set[str] = set()
         self.parts: dict[str, Callable] = {}
         self.skipped: dict[str, str] = {}
         self._frozen: list[tuple] = []
@@ -144,7 +146,8 @@ class Objective:
         # Draws from global generators must be the same in each evaluation too.
         np.random.seed(0)
         random.seed(0)
-        with FrozenScope(self._frozen + weights), backend.same_random_numbers():
+        widened = half_casts_widened(self.dtype, self.half_casts)
+        with FrozenScope(self._frozen + weights), backend.same_random_numbers(), widened:
             if isinstance(subject, keras.Layer):
                 options = {}
                 if self._training is not None and subject._call_has_training_arg:

@@ -9,6 +9,7 @@ from keras_dlnotes.gradient_check.drill_down import (
 )
 from keras_dlnotes.gradient_check.error_line import one_line
 from keras_dlnotes.gradient_check.line_losses import LineLosses, NotDeterministicError
+from keras_dlnotes.gradient_check.line_verdicts import LineVerdicts
 from keras_dlnotes.gradient_check.neighbourhood import Neighbourhood
 from keras_dlnotes.gradient_check.report import GradientRow
 from keras_dlnotes.numerics.gradient_verdict import (
@@ -50,6 +51,7 @@ class PartCheck:
             objective.seed,
             progress,
         )
+        self._verdicts = LineVerdicts(self.losses)
         self.notes: list[str] = []
         self.noise = 0.0
         self._tensors = tensors
@@ -88,14 +90,14 @@ class PartCheck:
             return [self._bad_row(target, message) for target in self.targets]
 
     def _rows(self):
-        losses, point = self.losses, self._point
-        self._point = point._replace(noise=losses.least_noise(point))
+        lines, point = self._verdicts, self._point
+        self._point = point._replace(noise=lines.least_noise(point))
         self._measure_directions(sweep=False)
         if any((result != PASSED).any() for *_, result in self._lines):
-            self._point = point._replace(noise=losses.measured_noise(point))
+            self._point = point._replace(noise=lines.measured_noise(point))
             self._measure_directions()
         self.noise = self._point.noise
-        if losses.precision > 1e-10:
+        if lines.precision > 1e-10:
             self.notes.append(
                 f"{self.name}: computed in float32 somewhere, and judged by its noise, "
                 f"{self.noise:.1e} in a loss of {point.loss:.3g}"
@@ -104,20 +106,26 @@ class PartCheck:
 
     def _measure_directions(self, sweep=True):
         """Fills `_lines`: for each direction the measures and verdicts of all targets."""
-        losses, point = self.losses, self._point
+        lines, losses, point = self._verdicts, self.losses, self._point
         low, high = losses.offsets[:-1], losses.offsets[1:]
         self._lines = []
         for k in range(self._direction_count or 2):
-            line = losses.judge(point, losses.directions(k), low, high, sweep=sweep)
+            line = lines.judge(point, losses.directions(k), low, high, sweep=sweep)
             self._lines.append(line)
             if self._direction_count is None and self._agree_closely(line):
                 break
-        self._scale = losses.scale_of(point, *(d for a, n, _ in self._lines for d in (a, n.value)))
-        self._neighbourhood = Neighbourhood(losses, self._scale)
+        balanced = lines.balanced_directions(point)
+        if balanced is not None and self._direction_count is None:
+            *measures, result = lines.judge(point, balanced, low, high, scale=0.0, sweep=sweep)
+            if sweep:  # what the others passed is not in doubt because this line cannot tell
+                result = np.where(result == FAILED, FAILED, PASSED)
+            self._lines.append((*measures, result))
+        self._scale = lines.scale_of(point, *(d for a, n, _ in self._lines for d in (a, n.value)))
+        self._neighbourhood = Neighbourhood(lines, self._scale)
 
     def _agree_closely(self, line):
         analytic, numeric, result = line
-        allowed = tolerance(analytic, numeric.value, numeric.error, self.losses.precision)
+        allowed = tolerance(analytic, numeric.value, numeric.error, self._verdicts.precision)
         close = np.abs(analytic - numeric.value) <= _CLOSE * allowed
         return bool((close & (result == PASSED)).all())
 
@@ -184,17 +192,19 @@ class PartCheck:
         losses, point, size = self.losses, self._point, int(self.losses.sizes[j])
 
         def compared(indices):
-            return indices, *compare_coordinates(losses, point, j, indices, self._scale)
+            return indices, *compare_coordinates(self._verdicts, point, j, indices, self._scale)
 
         if self._every_coordinate:
             return compared(np.arange(size))
         sample = compared(sample_of_coordinates(losses, point, j))
         if not direction_failed or FAILED in sample[-1] or len(sample[0]) == size:
             return sample
-        return compared(np.union1d(sample[0], coordinates_found_by_halving(losses, point, j)))
+        return compared(
+            np.union1d(sample[0], coordinates_found_by_halving(self._verdicts, point, j))
+        )
 
     def _cause(self, j, indices, numeric, analytic, clear):
-        allowed = tolerance(analytic, numeric.value, numeric.error, self.losses.precision)
+        allowed = tolerance(analytic, numeric.value, numeric.error, self._verdicts.precision)
         return likely_cause(
             analytic[clear],
             numeric.value[clear],
@@ -215,7 +225,7 @@ class PartCheck:
             worst_index=index,
             analytic=float(a),
             numeric=float(n),
-            tolerance=float(tolerance(a, n, e, self.losses.precision)),
+            tolerance=float(tolerance(a, n, e, self._verdicts.precision)),
             cause=cause,
             **counts,
         )

@@ -100,6 +100,41 @@ def test_float32_inside_is_noticed_and_judged_by_its_noise():
     assert not kd.check_gradients(wrong, normal(4, 3)).passed
 
 
+@pytest.mark.parametrize("half", ["float16", "bfloat16"])
+def test_casts_to_half_precision_inside_are_no_fault(half):
+    def narrow(x):
+        return ops.cast(ops.tanh(ops.cast(x, half)), x.dtype)
+
+    report = kd.check_gradients(narrow, normal(4, 3))
+    assert report.passed, report
+    assert half in report.notes[0]
+    wrong = unary(narrow, lambda x: 1.001 * (1.0 - ops.tanh(x) ** 2))
+    assert not kd.check_gradients(wrong, normal(4, 3)).passed
+    rounded = unary(ops.tanh, lambda x: ops.cast(ops.cast(1.0 - ops.tanh(x) ** 2, half), x.dtype))
+    assert not kd.check_gradients(rounded, normal(4, 3)).passed
+
+
+def test_small_derivatives_do_not_hide_behind_large_ones():
+    def scales(x):
+        return ops.convert_to_tensor([1e6, 1e-3, 1.0], dtype=x.dtype) * x
+
+    def backward(upstream, x, w, b):
+        dx, dw, db = right_dense(upstream, x, w, b)
+        factors = ops.convert_to_tensor([1.0, 1.5, 1.0], dtype=db.dtype)
+        return dx, dw, db * factors  # wrong where it is a thousandth
+
+    layer = CustomDense(3, backward, activation=scales)
+    (row,) = kd.check_gradients(layer, normal(5, 4)).failures
+    assert row.path == layer.bias.path
+
+
+def test_words_are_refused_with_what_to_do():
+    model = keras.Sequential([keras.Input((3,)), layers.Dense(2)])
+    for words in (np.array([["a", "b", "c"]]), np.array([[1.0, 2.0, 3.0]], dtype=object)):
+        with pytest.raises(TypeError, match="arrays of numbers"):
+            kd.check_gradients(model, words)
+
+
 def test_layer_whose_output_stays_narrow_is_named():
     narrow = layers.Lambda(lambda x: ops.cast(x, "float32"), name="narrow")
     model = keras.Sequential([keras.Input((3,)), layers.Dense(3), narrow, layers.Dense(2)])

@@ -1,0 +1,153 @@
+"""Verdicts on a gradient, by differences of the loss along lines."""
+
+import numpy as np
+
+from keras_dlnotes.gradient_check.line_losses import Point
+from keras_dlnotes.gradient_check.shadow import PRECISIONS
+from keras_dlnotes.numerics.central_differences import (
+    NOISE_POINTS,
+    Derivatives,
+    derivatives,
+    noise_level,
+    rounding,
+    step_sizes,
+)
+from keras_dlnotes.numerics.gradient_verdict import PASSED, verdicts
+
+# Between float64's and float32's: whoever has more noise than this computed in float32.
+_NOISE_OF_FLOAT64 = 1e-11
+# A derivative by relative changes of the weights that is smaller than this share of the loss is 0.
+_NEGLIGIBLE = 1e-3
+# Where a hundredth of the derivatives is smaller than this share of the largest, faults in them
+# are near what the rounding of the sum allows.
+_HIDDEN = 1e-5
+_BALANCED = 17  # number of a set of directions that nothing else uses
+
+
+class LineVerdicts:
+    """Compares a gradient with differences of the loss, as far as its noise allows.
+
+    Args:
+        losses: the `LineLosses` of the function.
+    """
+
+    def __init__(self, losses):
+        self.losses = losses
+        self.precision = PRECISIONS[losses.dtype]
+
+    def least_noise(self, point):
+        """The least noise there can be; enough if all lines agree at once."""
+        return self.precision * abs(point.loss) + np.finfo(self.losses.dtype).tiny
+
+    def measured_noise(self, point):
+        """How noisy the loss is; decides thereby whether it really is float64's."""
+        # At a point nearby: a kink at the point itself would look like noise. Not far away, where
+        # other units are saturated.
+        nearby = self.losses.nudged(1e-4, number=999)
+        noise = self.noise_at(nearby)
+        if self.losses.dtype == "float64" and noise > _NOISE_OF_FLOAT64 * max(
+            abs(point.loss), 1e-3
+        ):
+            self.precision = PRECISIONS["float32"]
+            noise = self.noise_at(nearby)
+        return noise
+
+    def noise_at(self, tensors):
+        """How noisy the loss is at values of the targets that are not at a kink."""
+        point = Point(tensors, loss=None, gradients=[])
+        levels = []
+        count, end = len(NOISE_POINTS), self.losses.offsets[-1]
+        for exponent in (0.63, 0.45):  # distances of 1e-10 and 1e-7 in float64
+            distances = NOISE_POINTS * self.precision**exponent
+            ranges = np.zeros(count, int), np.full(count, end)
+            lines = [
+                self.losses.along(point, self.losses.directions(1000 + i), *ranges, distances)
+                for i in range(3)
+            ]
+            # A kink that lies on one of the lines is no noise.
+            levels.append(min(noise_level(losses) for _, losses in lines))
+            size = max(abs(middle) for middle, _ in lines)
+        return max(*levels, self.precision * size, np.finfo(self.losses.dtype).tiny)
+
+    def balanced_directions(self, point):
+        """Directions along which no part of the gradient hides behind another, or None.
+
+        Along a random one a coordinate of 1e-3 beside one of 1e6 is less than rounding. Along these
+        a coordinate moves the less the larger its derivative is.
+
+        Args:
+            point: a `Point` with its noise.
+        """
+        noise = 30.0 * rounding(point.noise, step_sizes(self.precision)[0])
+        needed, directions = False, self.losses.directions(_BALANCED)
+        for direction, gradient in zip(directions, point.gradients, strict=True):
+            size = np.abs(direction * (0.0 if gradient is None else gradient))
+            told = size[size > noise]
+            small = np.quantile(told, 0.01, method="lower") if told.size else 0.0
+            if small < _HIDDEN * size.max():
+                direction *= small / np.maximum(size, small)
+                needed = True
+        return directions if needed else None
+
+    def judge(self, point, directions, low, high, scale=None, sweep=True):
+        """Compares the gradient with differences of the loss along lines.
+
+        First by two losses a line: where they agree, no error estimate is needed. On the other
+        lines the step is swept.
+
+        Args:
+            point: a `Point`.
+            directions: list of NumPy arrays, one a target.
+            low: first moved coordinate, [lines].
+            high: end of the moved coordinates, [lines].
+            scale: size of the whole gradient's derivatives, see `verdicts`; None for that of the
+                largest line.
+            sweep: whether the second step is taken.
+
+        Returns:
+            The gradient's derivatives, the numeric `Derivatives`, and the verdicts, each [lines].
+        """
+        low, high = np.asarray(low), np.asarray(high)
+        analytic = self._analytic(point, directions, low, high)
+        (h,) = step_sizes(self.precision, 1)
+        steps = np.repeat([h, -h], len(low))
+        _, losses = self.losses.along(point, directions, np.tile(low, 2), np.tile(high, 2), steps)
+        plus, minus = losses.reshape(2, -1)
+        zeros = np.zeros(len(low))
+        numeric = Derivatives((plus - minus) / (2.0 * h), zeros + rounding(point.noise, h), zeros)
+        if scale is None:
+            scale = self.scale_of(point, analytic, numeric.value)
+        result = verdicts(analytic, *numeric, self.precision, scale)
+        (left,) = np.nonzero(result != PASSED)
+        if left.size and sweep:
+            swept = self._sweep(point, directions, low[left], high[left])
+            numeric = Derivatives(*map(np.copy, numeric))
+            for old, new in zip(numeric, swept, strict=True):
+                old[left] = new
+            result = verdicts(analytic, *numeric, self.precision, scale)
+        return analytic, numeric, result
+
+    def scale_of(self, point, *derivatives):
+        """The largest of some derivatives, or a share of the loss below which they are zero."""
+        largest = max(np.nanmax(np.abs(d), initial=0.0) for d in derivatives)
+        return max(largest, _NEGLIGIBLE * abs(point.loss))
+
+    def _sweep(self, point, directions, low, high):
+        steps = step_sizes(self.precision)
+        both = np.concatenate([steps, -steps])
+        ranges = np.repeat(low, len(both)), np.repeat(high, len(both))
+        middle, losses = self.losses.along(point, directions, *ranges, np.tile(both, len(low)))
+        losses = losses.reshape(len(low), 2, len(steps))
+        return derivatives(steps, losses[:, 0], losses[:, 1], middle, point.noise)
+
+    def _analytic(self, point, directions, low, high):
+        """The gradient's own derivatives along the same lines."""
+        gradient = np.concatenate(
+            [
+                np.zeros(t.value.size) if g is None else np.asarray(g, "float64").reshape(-1)
+                for g, t in zip(point.gradients, self.losses.targets, strict=True)
+            ]
+        )
+        direction = np.concatenate([d.reshape(-1) for d in directions])
+        products = gradient * direction
+        return np.array([products[i:j].sum() for i, j in zip(low, high, strict=True)])
