@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from keras_dlnotes.diagnosis.columns import as_columns
 from keras_dlnotes.diagnosis.evidence import Evidence
 from keras_dlnotes.diagnosis.label_facts import label_facts
 from keras_dlnotes.diagnosis.model_facts import symmetric_layers, with_output_layer
@@ -148,48 +149,6 @@ def _judge_training_pass(evidence, batches):
         evidence.skill = max(evidence.skill, skill(*columns), key=lambda item: item.best)
 
 
-def as_columns(evidence, targets, predictions):
-    """Targets and predictions as two matrices of one shape, and whether they are classes.
-
-    None where the two do not fit together. Predictions that were trained to mean other numbers than
-    the targets, by a loss of the user's own or by weights, are first brought to their scale.
-    """
-    columns = _columns(evidence, targets, predictions)
-    if columns is None or not (evidence.weighted or evidence.model.loss is None):
-        return columns
-    true, guessed, classes = columns
-    return true, _calibrated(true, guessed), classes
-
-
-def _columns(evidence, targets, predictions):
-    labels, facts = evidence.labels, evidence.model
-    loss = facts.loss or ""
-    targets = targets.astype("float64")
-    predictions = predictions.astype("float64")
-    shape = evidence.prediction_shape
-    if facts.from_logits and facts.output_activation in ("linear", None):
-        predictions = _probabilities(predictions, shape, loss)
-    if loss.startswith("sparse") or (
-        labels.kind == "integers" and targets[0].size == 1 and shape and shape[-1] > 1
-    ):
-        classes = shape[-1]
-        whole = targets.reshape(-1).astype(int)
-        if len(whole) * classes != predictions.size or whole.min() < 0 or whole.max() >= classes:
-            return None
-        return np.eye(classes)[whole], predictions.reshape(-1, classes), True
-    if targets.size != predictions.size:
-        return None
-    if labels.kind in ("one_hot", "shares") and len(shape) == 1:
-        return targets.reshape(predictions.shape), predictions, labels.kind == "one_hot"
-    if labels.kind == "one_hot":
-        return targets.reshape(-1, shape[-1]), predictions.reshape(-1, shape[-1]), True
-    if labels.kind == "signed":
-        targets, predictions = (targets + 1) / 2, (predictions + 1) / 2
-    targets = targets.reshape(len(targets), -1)
-    predictions = predictions.reshape(targets.shape)
-    return targets, predictions, labels.kind in ("binary", "signed") and targets.shape[1] == 1
-
-
 def _constant_loss(loss, targets):
     """What the best constant prediction would lose; None where the loss is another one."""
     mean = np.clip(targets.mean(axis=0), 1e-7, 1 - 1e-7)
@@ -202,22 +161,6 @@ def _constant_loss(loss, targets):
     if loss.endswith("categorical_crossentropy"):
         return float(-np.sum(mean * np.log(mean)))
     return None
-
-
-def _calibrated(targets, predictions):
-    """Predictions scaled and shifted, each column for itself, to fit the targets."""
-    deviations = predictions - predictions.mean(axis=0)
-    slopes = np.sum(deviations * (targets - targets.mean(axis=0)), axis=0)
-    slopes = slopes / np.maximum(np.sum(deviations**2, axis=0), 1e-12)
-    return targets.mean(axis=0) + slopes * deviations
-
-
-def _probabilities(logits, shape, loss):
-    if "binary" in loss:
-        return 1.0 / (1.0 + np.exp(-np.clip(logits, -50, 50)))
-    logits = logits.reshape(-1, shape[-1])
-    logits = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return logits / logits.sum(axis=1, keepdims=True)
 
 
 def reference_skill(features, targets, classes):

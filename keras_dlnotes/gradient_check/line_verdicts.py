@@ -83,8 +83,10 @@ class LineVerdicts:
         for direction, gradient in zip(directions, point.gradients, strict=True):
             size = np.abs(direction * (0.0 if gradient is None else gradient))
             told = size[size > noise]
-            small = np.quantile(told, 0.01, method="lower") if told.size else 0.0
-            if small < _HIDDEN * size.max():
+            if not told.size:
+                continue
+            small = np.quantile(told, 0.01, method="lower")
+            if small < _HIDDEN * told.max():
                 direction *= small / np.maximum(size, small)
                 needed = True
         return directions if needed else None

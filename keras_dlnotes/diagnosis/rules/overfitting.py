@@ -44,12 +44,14 @@ def overfitting(evidence):
     if accuracy and accuracy[0][-1] >= _GOOD_ENOUGH:
         return []
     if risen:
+        measured = {"final over least validation loss": rise, "threshold": RISE}
         symptom = (
             f"The validation loss rose to {rise:.2f} times its least value, of epoch {when + 1}, "
             "while the training loss went on falling."
         )
         explanation = "The model learns its examples by heart."
     else:
+        measured = {"final validation loss over a constant's": end / chance, "threshold": USELESS}
         symptom = "On validation data the model is no better than a constant, on its own it is."
         explanation = (
             "It learns its examples by heart, or the validation data are of another kind: "
@@ -62,11 +64,7 @@ def overfitting(evidence):
             explanation=explanation,
             remedy="Stop early, use dropout or weight penalties, a smaller model, or more data.",
             confidence=0.7,
-            evidence={
-                "final over least validation loss": rise,
-                "threshold": RISE,
-                "final training loss": float(training[-1]),
-            },
-            part="keras.callbacks.EarlyStopping(restore_best_weights=True)",
+            evidence={**measured, "final training loss": float(training[-1])},
+            part="kd.callbacks.EarlyStopping(restore_best_weights=True)",
         )
     ]
