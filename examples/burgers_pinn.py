@@ -18,6 +18,7 @@ the relative L2 error against a spectral solution that the script computes itsel
 import argparse
 import os
 import time
+from pathlib import Path
 
 os.environ["KERAS_BACKEND"] = "tensorflow"
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -126,7 +127,7 @@ def main():
     parser.add_argument("--minutes", type=float, default=4.0, help="for each optimizer")
     parser.add_argument("--points", type=int, default=3000)
     parser.add_argument("--long", action="store_true", help="8 x 20 units, 10,000 points, hours")
-    parser.add_argument("--picture", default="burgers_pinn.png")
+    parser.add_argument("--picture", type=Path, default=Path("logs/burgers_pinn.png"))
     arguments = parser.parse_args()
     layers, points, minutes = 4, arguments.points, arguments.minutes
     if arguments.long:
@@ -195,6 +196,7 @@ def draw(t, x, solution, u, path):
         )
         axis.set(xlabel="t", ylabel="x", title=title)
         figure.colorbar(mesh, ax=axis)
+    path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=120)
 
 

@@ -42,7 +42,8 @@ class NewtonCG(TrustRegion):
 
     Args:
         curvature: `"hessian"` or `"gauss_newton"`.
-        max_products: Hessian-vector products for one step at most.
+        max_products: Hessian-vector products for one step at most; fewer cost more of them in all
+            where the Hessian is badly conditioned.
         gradient_tolerance: Converged when no component of the gradient is larger than this.
         name: The optimizer's name.
         **kwargs: As for `LBFGS`.
@@ -57,13 +58,14 @@ class NewtonCG(TrustRegion):
     ```
 
     Reference: J. Nocedal and S. Wright, Numerical Optimization (2006), algorithms 4.1 and 7.2;
+    J. Martens, Deep learning via Hessian-free optimization (2010), for at most 250 products;
     N. Schraudolph, Fast curvature matrix-vector products for second-order gradient descent (2002).
     """
 
     def __init__(
         self,
         curvature="hessian",
-        max_products=50,
+        max_products=250,
         gradient_tolerance=1e-6,
         name="newton_cg",
         **kwargs,
