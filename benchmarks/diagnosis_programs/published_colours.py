@@ -82,7 +82,7 @@ def _dropped(share, rates):
     stack += [layers.Activation("relu"), layers.Dropout(share)]
     model = keras.Sequential([*stack, layers.Dense(3, activation="softmax")])
     grey = x.mean(-1, keepdims=True) / 255
-    run = Run(None, None, model, CROSS, "adam", 12, 32, ["accuracy"])
+    run = Run(None, None, model, CROSS, "adam", 20, 16, ["accuracy"])
     return _fit(run, grey, data.one_hot(y))
 
 
@@ -177,14 +177,14 @@ def _cats_and_dogs(x, y, extra):
     )
     adadelta = keras.optimizers.Adadelta(1.0)
     fit = {"validation_data": validation}
-    return Run(x, y, model, CROSS, adadelta, 40, 20, ["accuracy"], fit)
+    return Run(x, y, model, CROSS, adadelta, 40, 10, ["accuracy"], fit)
 
 
 @program("overfitting")
 def cats_and_dogs_by_heart():  # GitHub, keras_catsdogs in DeepLocalize
     x, y = published.colour_pictures(150, 2)
     wrong = data.random().random(len(y)) < 0.2
-    return _cats_and_dogs(x, np.where(wrong, 1 - y, y), [layers.Dense(64, activation="relu")])
+    return _cats_and_dogs(x, np.where(wrong, 1 - y, y), [layers.Dense(128, activation="relu")])
 
 
 @program()
@@ -231,7 +231,7 @@ def _unet(output):
     return _fit(Run(None, None, model, _dice, Adam(0.003), 15, 8, ["accuracy"]), x, masks)
 
 
-@program("missing_output_activation", "dead_units", "loss_does_not_fit_output", "untrained_layers")
+@program("missing_output_activation", "loss_does_not_fit_output")
 def masks_through_relu_with_dice():  # NeuraLint, GitHub sample 1
     return _unet("relu")
 

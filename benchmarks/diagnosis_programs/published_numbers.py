@@ -60,28 +60,29 @@ def spots_of_a_face_relu():
     return _spots("relu", 0.001, ["mae"])
 
 
-def _prices(loss, rate):
+def _prices(scale, rate):
     x, y = data.houses()
+    y = scale(y[:, None])[:, 0].astype("float32")
     model = mlp(4, [64, 32], 1)
     fit = {"validation_split": 0.2}
-    return Run(data.scaled(x), y, model, loss, SGD(rate), 25, 16, ["mae"], fit)
+    return Run(data.scaled(x), y, model, "mean_squared_error", SGD(rate), 25, 16, ["mae"], fit)
 
 
 @program("unscaled_targets", *FAST)
 def prices_with_squares_and_sgd():  # rstudio-conf-2020/dl-keras-tf issue 9
-    return _prices("mean_squared_error", 0.1)
+    return _prices(lambda y: y, 0.1)
 
 
 @program()
-def prices_with_logarithms():
-    return _prices("mean_squared_logarithmic_error", 0.1)
+def prices_scaled_and_sgd():
+    return _prices(data.scaled, 0.01)
 
 
 def _housing(scale, metrics):
     x, y = data.cars()
     kernel = "random_normal"
     model = mlp(5, [13], 1, initializer=kernel)
-    return Run(scale(x), y, model, "mean_squared_error", "adam", 40, 5, metrics)
+    return Run(scale(x), y, model, "mean_squared_error", Adam(0.003), 40, 5, metrics)
 
 
 @program("accuracy_on_regression", "unscaled_inputs")
@@ -207,3 +208,23 @@ def sale_prices_selu():  # GitHub, kaggle-melbourne_properties in DeepLocalize
 @program()
 def sale_prices_selu_scaled():
     return _selu_prices(data.scaled, 20)
+
+
+def _means(metrics):
+    r = data.random()
+    level = r.integers(0, 2, 400)
+    x = r.normal(level[:, None, None], 1, (400, 10, 2)).astype("float32")
+    y = (0.5 * level + 0.1 * x.mean((1, 2)) + 0.1).astype("float32")
+    model = keras.Sequential([keras.Input((None, 2)), layers.LSTM(8), layers.Dense(1)])
+    fit = {"validation_split": 0.2}
+    return Run(x, y, model, "mse", Adam(0.005), 15, 16, metrics, fit)
+
+
+@program("accuracy_on_regression")
+def means_of_sequences_with_accuracy():  # datascience.stackexchange 49109
+    return _means(["accuracy"])
+
+
+@program()
+def means_of_sequences_with_absolute_error():
+    return _means(["mae"])

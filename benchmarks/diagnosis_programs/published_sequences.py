@@ -137,7 +137,7 @@ def _heartbeats(order, rate, shuffle):
     )
     fit = {"validation_split": 0.33, "shuffle": shuffle}
     y = data.one_hot(y)
-    return Run(x, y, model, CROSS, Adam(rate), 15, 16, ["accuracy"], fit)
+    return Run(x, y, model, CROSS, Adam(rate), 20, 16, ["accuracy"], fit)
 
 
 @program("missing_class", "unshuffled_data", "overfitting")
@@ -177,14 +177,14 @@ def steps_of_padded_sequences_softmax():
 
 
 def _sentences(output, optimizer):
-    x, y = data.reviews(400)
+    x, y = data.reviews(400, length=50)
     x, y, validation = data.split(x, data.one_hot(y), 0.8)
     model = keras.Sequential(
         [
-            keras.Input((20,), dtype="int32"),
-            layers.Embedding(200, 16),
-            layers.LSTM(24, return_sequences=True),
-            layers.LSTM(16),
+            keras.Input((50,), dtype="int32"),
+            layers.Embedding(200, 32),
+            layers.LSTM(48, return_sequences=True),
+            layers.LSTM(32),
             layers.Dense(2, activation=output),
         ]
     )
@@ -200,26 +200,6 @@ def sentences_with_a_rate_of_a_tenth():  # keras-team/keras issue 2711
 @program()
 def sentences_with_a_small_rate():
     return _sentences("softmax", RMSprop(0.003))
-
-
-def _means(metrics):
-    r = data.random()
-    level = r.integers(0, 2, 400)
-    x = r.normal(level[:, None, None], 1, (400, 10, 2)).astype("float32")
-    y = (0.5 * level + 0.1 * x.mean((1, 2)) + 0.1).astype("float32")
-    model = keras.Sequential([keras.Input((None, 2)), layers.LSTM(8), layers.Dense(1)])
-    fit = {"validation_split": 0.2}
-    return Run(x, y, model, "mse", Adam(0.005), 15, 16, metrics, fit)
-
-
-@program("accuracy_on_regression")
-def means_of_sequences_with_accuracy():  # datascience.stackexchange 49109
-    return _means(["accuracy"])
-
-
-@program()
-def means_of_sequences_with_absolute_error():
-    return _means(["mae"])
 
 
 def _sine_windows(series, size, epochs):

@@ -86,7 +86,7 @@ def _messages(count, noise, epochs):
 
 @program("overfitting")
 def short_messages_by_heart():  # SO 62101315
-    return _messages(250, 0.2, 25)
+    return _messages(220, 0.3, 30)
 
 
 @program()
@@ -165,6 +165,7 @@ def blobs_through_fifteen_narrow_layers():  # AUTOTRAINER, dying units
     "loss_does_not_fit_output",
     "output_cannot_reach_targets",
     "dead_units",
+    "non_finite_loss",
 )
 def blobs_and_three_relus():  # AUTOTRAINER, improper activation
     return _blobs("relu", "relu", 4, 50, Adam(0.0003), 25)
