@@ -55,7 +55,8 @@ def _augmented(units, output, loss):
     stack += [layers.Flatten(), layers.Dense(64, activation="relu"), layers.Dropout(0.3)]
     model = keras.Sequential([*stack, layers.Dense(units), layers.Activation(output)])
     y = data.one_hot(y) if units == 3 else y
-    return _fit(Run(None, None, model, loss, "rmsprop", 15, 16, ["accuracy"]), x, y)
+    rmsprop = keras.optimizers.RMSprop(0.0007)
+    return _fit(Run(None, None, model, loss, rmsprop, 20, 16, ["accuracy"]), x, y)
 
 
 @program("labels_do_not_fit_loss", "loss_does_not_fit_output", "output_cannot_reach_targets")

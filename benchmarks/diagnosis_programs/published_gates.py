@@ -36,7 +36,7 @@ def xor_with_absolute_errors():  # SO 31556268
 def xor_with_squared_errors_and_adam():
     x, y = _xor(20)
     adam = keras.optimizers.Adam(0.1)
-    return Run(x, y, mlp(2, [4], 1, "sigmoid", "sigmoid"), "mse", adam, 30, 4, ["accuracy"])
+    return Run(x, y, mlp(2, [8], 1, "sigmoid", "sigmoid"), "mse", adam, 40, 4, ["accuracy"])
 
 
 @program("softmax_with_one_unit")
@@ -217,7 +217,7 @@ def _above_the_sine(hidden, epochs):
     kernel = "random_uniform" if len(hidden) == 2 and hidden[0] == 2 else "glorot_uniform"
     x, y, validation = data.split(x, y, 0.8)
     run = Run(x, y, mlp(2, hidden, 1, "sigmoid", initializer=kernel), "binary_crossentropy")
-    run.epochs, run.batch_size, run.metrics = epochs, 4, ["accuracy"]
+    run.epochs, run.batch_size, run.metrics = epochs, 6, ["accuracy"]
     run.fit = {"validation_data": validation}
     return run
 
@@ -228,5 +228,5 @@ def above_the_sine_two_units():  # SO 41372874
 
 
 @program()
-def above_the_sine_sixteen_units():
-    return _above_the_sine([32, 32], 40)
+def above_the_sine_many_units():
+    return _above_the_sine([32, 32], 30)

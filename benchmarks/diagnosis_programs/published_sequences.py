@@ -166,7 +166,13 @@ def _masked(units, epochs, output, optimizer):
     return Run(x, y, model, SPARSE, optimizer, epochs, 20, ["accuracy"])
 
 
-@program("loss_does_not_fit_output", "missing_output_activation", "too_few_epochs", "missing_class")
+@program(
+    "loss_does_not_fit_output",
+    "missing_output_activation",
+    "missing_class",
+    "too_few_epochs",
+    "learning_rate_too_low",
+)
 def steps_of_padded_sequences_sigmoid():  # SO 59282996
     return _masked(3, 6, "sigmoid", SGD(0.01, momentum=0.9, nesterov=True))
 

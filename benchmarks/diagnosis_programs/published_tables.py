@@ -23,10 +23,10 @@ def _dropout_half():
 
 
 def _ship(scale):
-    x, y = published.ship()
+    x, y = published.ship(800)
     model = mlp(8, [512], 2, "softmax", between=_dropout_half)
     fit = {"validation_split": 0.2}
-    return Run(scale(x), data.one_hot(y), model, CROSS, "adam", 10, 4, ["accuracy"], fit)
+    return Run(scale(x), data.one_hot(y), model, CROSS, "adam", 6, 4, ["accuracy"], fit)
 
 
 @program("unscaled_inputs", "learning_rate_too_high")
@@ -188,7 +188,7 @@ def iris_scaled_with_softmax():
 def iris_from_zero_to_one():  # the repaired SO 59278771
     x, y = data.bundled("iris")
     x = (x - x.min(0)) / np.ptp(x, 0)
-    return _iris(x, y, [4, 8], "softmax", 40)
+    return _iris(x, y, [16, 8], "softmax", 40)
 
 
 @program()
