@@ -86,7 +86,7 @@ def _messages(count, noise, epochs):
 
 @program("overfitting")
 def short_messages_by_heart():  # SO 62101315
-    return _messages(220, 0.25, 30)
+    return _messages(220, 0.3, 30)
 
 
 @program()
