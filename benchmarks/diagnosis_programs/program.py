@@ -47,7 +47,8 @@ class Program:
         make: function that returns a `Run`; one with a repaired twin takes whether it is broken.
         causes: names of causes that are right to be named first; empty for a healthy program.
         part: 0 or 1 for the halves of the development set (None: fixed by the name), 2 for what
-            was written later, 3 for questions and tutorials, 4 for threads and what works.
+            was written later, 3 for questions and tutorials, 4 for threads and what works, 5 for
+            published benchmarks.
     """
 
     make: Any
