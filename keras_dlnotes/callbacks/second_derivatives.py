@@ -5,6 +5,7 @@ from typing import Any
 import keras
 
 from keras_dlnotes.backend import active
+from keras_dlnotes.instrumentation import inner_optimizer
 from keras_dlnotes.instrumentation.patch import patched
 from keras_dlnotes.instrumentation.replaced_methods import ReplacedMethods
 
@@ -40,9 +41,15 @@ class SecondDerivatives(keras.callbacks.Callback):
         self._replaced = None
         optimizer = model.optimizer
         if not hasattr(optimizer, "differentiate"):
+            advice = "Leave SecondDerivatives out."
+            if hasattr(inner_optimizer(model), "differentiate"):
+                advice = (
+                    "Keras scales losses under the policy mixed_float16: compile with "
+                    "auto_scale_loss=False, or use mixed_bfloat16."
+                )
             raise ValueError(
                 "SecondDerivatives works with Newton and NewtonCG. "
-                f"Received: {type(optimizer).__name__}. Leave SecondDerivatives out."
+                f"Received: {type(optimizer).__name__}. {advice}"
             )
         if active.derivatives.SOURCE == "function":
             self._replaced = ReplacedMethods(model, {"train_step": self._with_loss_function})

@@ -69,7 +69,7 @@ def evidence_of(model, facts, record, probed, epochs, finished=True, output=0):
         if seen.last_batches:
             evidence.prediction_shape = tuple(seen.last_batches[-1][1].shape[1:])
         return evidence
-    predictions, evidence.units, output_layer, penalty = probed
+    predictions, evidence.units, output_layer, penalty, evidence.arriving = probed
     evidence.model = with_output_layer(facts, model, output_layer)
     if len(predictions) == len(targets):
         judge_predictions(evidence, targets[output], predictions[output])

@@ -57,6 +57,7 @@ class Evidence:
         trained_symmetric: names of layers whose units are still identical after training.
         constant_prediction_loss: the loss of the best constant prediction; None if unknown.
         finished: whether the run is over.
+        arriving: root mean square of what the first kernel is given; None if unknown.
         non_finite_inputs: numbers among the inputs that were seen and are not finite.
         non_finite_targets: likewise among the targets.
         weighted: whether some examples count more than others in the loss.
@@ -91,6 +92,7 @@ class Evidence:
     constant_prediction_loss: float | None = None
     finished: bool = True
     non_finite_inputs: int = 0
+    arriving: float | None = None
     non_finite_targets: int = 0
     weighted: bool = False
     missing_classes: int = 0

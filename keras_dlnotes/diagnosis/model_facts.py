@@ -11,7 +11,15 @@ from keras_dlnotes.diagnosis.compiled_facts import (
     output_count,
     takes_exact_shapes,
 )
-from keras_dlnotes.diagnosis.facts import LayerFacts, ModelFacts
+from keras_dlnotes.diagnosis.facts import ModelFacts
+from keras_dlnotes.diagnosis.layer_facts import (
+    OWN_FUNCTION,
+    activation_of,
+    identical_units,
+    kernel_of,
+    layer_facts,
+    number,
+)
 from keras_dlnotes.instrumentation import find_watched_layers, inner_optimizer
 
 _NORMALIZING = (
@@ -26,8 +34,6 @@ _NORMALIZING = (
 # They change the shape of an output, or drop some of it, but not what kind of number it is.
 _PASSING_ON = ("Reshape", "Flatten", "Dropout", "Permute", "ActivityRegularization", "Squeeze")
 _PROBABILITIES = ("softmax", "sigmoid")
-OWN_FUNCTION = "own function"
-_MOST_LOOKED_AT = 4096  # numbers of a kernel that are brought to the host
 
 
 def model_facts(model, output=0):
@@ -42,10 +48,10 @@ def model_facts(model, output=0):
     """
     watched = find_watched_layers(model)
     count = output_count(model)
-    lasts = [_output_layer(model, number) for number in range(count)]
+    lasts = [_output_layer(model, place) for place in range(count)]
     last = lasts[output]
     names = {id(w.layer): w.name for w in watched}
-    layers = [_layer_facts(w, any(w.layer is item for item in lasts)) for w in watched]
+    layers = [layer_facts(w, any(w.layer is item for item in lasts)) for w in watched]
     _mark_output_kernel(layers)
     loss, from_logits = loss_of(model, output)
     optimizer = inner_optimizer(model)
@@ -62,7 +68,7 @@ def model_facts(model, output=0):
         metrics=metric_names(model, output),
         optimizer=type(optimizer).__name__.lower(),
         learning_rate=learning_rate_of(model),
-        momentum=_number(getattr(optimizer, "momentum", 0.0)),
+        momentum=number(getattr(optimizer, "momentum", 0.0)),
         trainable_weights=sum(int(np.prod(w.shape)) for w in model.trainable_weights),
         normalizes_inputs=_normalizes_inputs(watched),
         only_layers=_only_layers(model),
@@ -82,41 +88,7 @@ def symmetric_layers(model):
     return tuple(
         w.name
         for w in find_watched_layers(model)
-        if (kernel := kernel_of(w.layer)) is not None and _identical_units(kernel)
-    )
-
-
-def kernel_of(layer):
-    """The weight with which a layer multiplies its input, or None."""
-    own = getattr(layer, "cell", layer)
-    own = getattr(own, "layer", own) if isinstance(own, keras.layers.Wrapper) else own
-    for name in ("kernel", "pointwise_kernel"):
-        weight = getattr(own, name, None)
-        if weight is not None and hasattr(weight, "shape") and len(weight.shape) >= 2:
-            return weight
-    return None
-
-
-def _layer_facts(watched, is_output):
-    layer = watched.layer
-    kernel = kernel_of(layer)
-    inner = getattr(layer, "layer", layer) if isinstance(layer, keras.layers.Wrapper) else layer
-    values = None if kernel is None else _part_of(kernel)
-    return LayerFacts(
-        name=watched.name,
-        kind=type(inner).__name__,
-        activation=_activation_of(inner),
-        units=None if kernel is None else int(kernel.shape[-1]),
-        has_kernel=kernel is not None,
-        trainable=layer.trainable and bool(layer.trainable_weights),
-        rate=_number(getattr(layer, "rate", 0.0)),
-        identical_units=kernel is not None and _identical_units(kernel),
-        is_output=is_output,
-        weights_path=None if kernel is None else kernel.path,
-        gain=None if values is None else float(values.std() * np.prod(kernel.shape[:-1]) ** 0.5),
-        recurrent=hasattr(inner, "cell") or hasattr(inner, "recurrent_activation"),
-        penalized=getattr(inner, "kernel_regularizer", None) is not None,
-        penalized_outputs=getattr(inner, "activity_regularizer", None) is not None,
+        if (kernel := kernel_of(w.layer)) is not None and identical_units(kernel)
     )
 
 
@@ -127,32 +99,6 @@ def _mark_output_kernel(layers):
     kernels = [i for i, layer in enumerate(layers) if layer.has_kernel]
     if kernels:
         layers[kernels[-1]] = replace(layers[kernels[-1]], is_output=True)
-
-
-def _part_of(kernel):
-    """A bounded part of a kernel on the host: all inputs of few units."""
-    value = kernel.value
-    inputs = int(np.prod(kernel.shape[:-1]))
-    units = max(2, min(int(kernel.shape[-1]), _MOST_LOOKED_AT // max(inputs, 1)))
-    return keras.ops.convert_to_numpy(value[..., :units]).astype("float32")
-
-
-def _identical_units(kernel):
-    values = _part_of(kernel)
-    if values.shape[-1] < 2:
-        return False
-    return bool(np.all(values == values[..., :1]))
-
-
-def _activation_of(layer):
-    kind = type(layer).__name__
-    if kind in ("ReLU", "LeakyReLU", "ELU", "PReLU", "Softmax"):
-        return {"ReLU": "relu", "Softmax": "softmax"}.get(kind, kind.lower())
-    function = getattr(layer, "activation", None)
-    if function is None:
-        return None
-    name = getattr(function, "__name__", type(function).__name__.lower())
-    return name if hasattr(keras.activations, name) else OWN_FUNCTION
 
 
 def _output_layer(model, output=0):
@@ -200,7 +146,7 @@ def _last_activation(operation):
             break
         if isinstance(operation, keras.layers.TimeDistributed):
             operation = operation.layer
-        activation = _activation_of(operation)
+        activation = activation_of(operation)
         kind = type(operation).__name__
         if activation == OWN_FUNCTION:
             break
@@ -248,10 +194,3 @@ def _normalizes_inputs(watched):
         if kernel_of(w.layer) is not None:
             return False
     return False
-
-
-def _number(value):
-    try:
-        return float(keras.ops.convert_to_numpy(value))
-    except (TypeError, ValueError):
-        return 0.0

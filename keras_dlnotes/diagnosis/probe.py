@@ -1,16 +1,29 @@
 """Asks a model, outside training, how its layers answer to a sample."""
 
+from typing import NamedTuple
+
 import keras
 import numpy as np
 from keras import ops
 
 from keras_dlnotes.diagnosis.facts import UnitFacts
+from keras_dlnotes.diagnosis.layer_facts import kernel_of
 from keras_dlnotes.instrumentation import find_watched_layers
 from keras_dlnotes.instrumentation.patch import patched
 from keras_dlnotes.measures import SATURATION
 
 _CHUNK = 128
 _MOST_NUMBERS = 1 << 22  # of one layer's output that are brought to the host
+
+
+class Answer(NamedTuple):
+    """What a model says to a sample; see `probe`."""
+
+    predictions: list
+    units: dict
+    output_layer: keras.Layer | None
+    penalty: float
+    arriving: float | None
 
 
 def probe(model, inputs):
@@ -21,17 +34,21 @@ def probe(model, inputs):
         inputs: list of arrays, one an input of the model.
 
     Returns:
-        Predictions (list of arrays, one an output), dict from a layer's name to `UnitFacts`, the
-        layer whose output is the model's (None if none is), and the sum of all penalties.
+        An `Answer`: predictions (list of arrays, one an output), dict from a layer's name to
+        `UnitFacts`, the layer whose output is the model's (None if none is), the sum of all
+        penalties, and the root mean square of what the first kernel is given (None if unknown).
     """
     watched = find_watched_layers(model)
     kept: dict[str, list] = {w.name: [] for w in watched}
     called = []  # (layer, what it returned), in order
+    arriving: list[float | None] = []
 
     def keep(w):
         original = w.layer.call
 
         def call(*args, **kwargs):
+            if not arriving and kernel_of(w.layer) is not None and len(inputs) == 1 and args:
+                arriving.append(_size(args[0]))
             outputs = original(*args, **kwargs)
             tensors = keras.tree.flatten(outputs)
             if tensors and hasattr(tensors[0], "shape"):
@@ -53,7 +70,14 @@ def probe(model, inputs):
             penalty = sum(float(ops.convert_to_numpy(ops.sum(loss))) for loss in model.losses)
             units = {w.name: facts for w in watched if (facts := _unit_facts(w, kept[w.name]))}
     predictions = [np.concatenate(parts) for parts in zip(*collected, strict=True)]
-    return predictions, units, last, penalty
+    return Answer(predictions, units, last, penalty, arriving[0] if arriving else None)
+
+
+def _size(tensor):
+    """Root mean square of a tensor of floating-point numbers; None for anything else."""
+    if "float" not in keras.backend.standardize_dtype(getattr(tensor, "dtype", "bool")):
+        return None
+    return float(np.sqrt(np.mean(ops.convert_to_numpy(tensor).astype("float64") ** 2)))
 
 
 def _maker_of(outputs, called):

@@ -142,7 +142,7 @@ class TrustRegion(AcceptedPoint, keras.optimizers.Optimizer, abc.ABC):
         scaled = super().scale_loss(loss)
         if active.derivatives.SOURCE == "graph":
             self._carried.graph_loss = loss
-        elif active.derivatives.SOURCE == "tape" and self.built:
+        elif active.derivatives.SOURCE == "tape" and self.built and self._trainable_variables:
             self._carried.second = self.second_derivative(loss)
         return scaled
 
@@ -179,7 +179,9 @@ class TrustRegion(AcceptedPoint, keras.optimizers.Optimizer, abc.ABC):
             raise ValueError(
                 f"{type(self).__name__} judges each step by the loss. Expected "
                 "optimizer.scale_loss(loss) in the same step, before optimizer.apply. "
-                "Received gradients only."
+                "Received gradients only. In fit with the policy mixed_float16, it is Keras's "
+                "loss scaling that keeps the loss: compile with auto_scale_loss=False, or use "
+                "mixed_bfloat16."
             )
         if active.derivatives.SOURCE == "function":
             second = self._second_from_function()

@@ -92,3 +92,6 @@ def test_metrics_initial_weights_and_normalization():
     assert not facts(layers.Dense(3), layers.Dense(1)).hidden[0].identical_units
     gain = facts(layers.Dense(64, kernel_initializer="he_normal"), layers.Dense(1)).hidden[0].gain
     assert 1.0 < gain < 1.8
+    # Glorot's scale of a layer that widens is not too small, though its inputs are few.
+    gain = facts(layers.Dense(300), layers.Dense(1)).hidden[0].gain
+    assert 0.8 < gain <= 1.0

@@ -43,6 +43,7 @@ GRADIENTS = {
 }
 UPDATES = {f"updates/{layer.weights_path}/ratio": [1e-3] * 20 for layer in (HIDDEN, OUTPUT)}
 STILL = {f"updates/{layer.weights_path}/ratio": [1e-5] * 20 for layer in (HIDDEN, OUTPUT)}
+NOT_AT_ALL = {tag: [0.0] * 20 for tag in STILL}
 
 
 def evidence(model=None, **changes):
@@ -117,6 +118,12 @@ CASES = [
         "unscaled_inputs",
         evidence(inputs=100 * RANDOM.normal(size=(200, 3))),
         evidence({"normalizes_inputs": True}, inputs=100 * RANDOM.normal(size=(200, 3))),
+    ),
+    (
+        "unscaled_inputs",
+        "unscaled_inputs",
+        evidence(inputs=100 * RANDOM.normal(size=(200, 3)), arriving=100.0),
+        evidence(inputs=100 * RANDOM.normal(size=(200, 3)), arriving=1.0),  # scaled on the way
     ),
     (
         "unscaled_inputs",
@@ -372,6 +379,12 @@ CASES = [
         "learning_rate_too_low",  # a short run whose weights hardly moved
         evidence({"learning_rate": 5e-4}, statistics=GRADIENTS | STILL, steps=100),
         evidence({"learning_rate": 1e-3}, statistics=GRADIENTS | STILL, steps=100),
+    ),
+    (
+        "learning_rate",
+        "learning_rate_too_low",
+        evidence({"learning_rate": 5e-4}, statistics=GRADIENTS | STILL, steps=1000),
+        evidence({"learning_rate": 5e-4}, statistics=GRADIENTS | NOT_AT_ALL, steps=1000),
     ),
     (
         "training_length",

@@ -17,8 +17,8 @@ def unscaled_inputs(evidence):
     Thresholds: a root mean square above 5 is named where the run went wrong, since the loss's
     curvature grows with its square, and a step that suits one direction is then 25 times off;
     above 20 also where the run learned, but less than the data make easy. Below 0.01 the first
-    layer sees nothing but its bias. A model that normalizes first, or looks up tokens, is not
-    meant.
+    layer sees nothing but its bias. A model that normalizes first, by a layer or a function of
+    its own, or looks up tokens, is not meant.
 
     Reference: LeCun, Bottou, Orr and Müller, "Efficient BackProp", 1998, section 4.3.
     """
@@ -26,10 +26,12 @@ def unscaled_inputs(evidence):
     if evidence.inputs is None or facts.normalizes_inputs or facts.takes_tokens:
         return []
     inputs = evidence.inputs[np.isfinite(evidence.inputs).all(axis=1)]
+    if evidence.arriving is not None and SMALL < evidence.arriving < LARGE / 2 <= _size(inputs):
+        return []  # what they are before does not matter
     if len(inputs) < 2 or not any(layer.has_kernel for layer in facts.layers):
         return []
     deviations = inputs.std(axis=0)
-    size = float(np.sqrt(np.mean(inputs**2)))
+    size = _size(inputs)
     spread = float(deviations.max())
     offset = float(np.abs(inputs.mean(axis=0)).max())
     confidence = _confidence(evidence, size, spread, offset)
@@ -55,6 +57,10 @@ def unscaled_inputs(evidence):
             explains=(*OF_WRONG_SCALE, "untrained_layers", "too_few_epochs"),
         )
     ]
+
+
+def _size(inputs):
+    return float(np.sqrt(np.mean(inputs**2))) if inputs.size else 0.0
 
 
 def _confidence(evidence, size, spread, offset):
