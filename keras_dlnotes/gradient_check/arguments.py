@@ -28,6 +28,11 @@ def checked_subject(subject, batch):
             "Expected a model, a layer, a loss, the name of a loss, or a function. "
             f"Received: {subject!r} of type {type(subject).__name__}."
         )
+    if any(isinstance(leaf, int | float) for leaf in _listed(batch["x"])):
+        raise ValueError(
+            "Expected arrays. Received: a list of numbers, which counts as many inputs. Use "
+            "np.array(x)."
+        )
     is_loss = isinstance(subject, keras.Loss)
     if is_loss and y is None:
         raise ValueError(
@@ -84,6 +89,11 @@ def text_explained(batch):
         ) from error
 
 
+def _listed(x):
+    """What is in a list, however deep; nothing of a tuple, whose parts are arguments."""
+    return keras.tree.flatten(x) if isinstance(x, list) else ()
+
+
 def _check_examples(batch):
     """Raises a ValueError where the arrays of a batch do not hold the same number of examples."""
     shapes = {
@@ -93,7 +103,7 @@ def _check_examples(batch):
     if any(shape == () for part in shapes.values() for shape in part):
         raise ValueError(
             "Expected arrays whose first axis is that of the examples. Received a single number, "
-            f"or a list of numbers, which counts as many inputs: shapes {shapes}. Use np.array."
+            f"or a list of numbers, which counts as many: shapes {shapes}. Use np.array."
         )
     counts = {shape[0] for part in shapes.values() for shape in part}
     if counts == {0} or len(counts) != 1:

@@ -223,8 +223,9 @@ def test_exception_puts_everything_back():
         ((lambda x: ops.cast(x, "int32"), normal(2)), ValueError, "floating-point"),
         ((lambda x: None, normal(2)), ValueError, "floating-point"),
         ((layers.Dense, normal(2, 2)), TypeError, "Expected a model, a layer"),
+        ((layers.Dense(2), [[1.0, 2.0]]), ValueError, "np.array"),
     ],
-    ids=["subject", "targets", "compiled", "frozen", "integers", "nothing", "class"],
+    ids=["subject", "targets", "compiled", "frozen", "integers", "nothing", "class", "list"],
 )
 def test_careless_uses(arguments, error, message):
     if error is None:
