@@ -153,6 +153,8 @@ def _constant_offset(a, n, t, where):
 
 def _missing(a, n, where):
     share = np.dot(a, n) / np.dot(n, n) if np.any(n) else np.inf
+    if abs(share - 1.0) < 1e-6:  # what is wrong stands at right angles to what is right
+        return f"a term is missing or too many{where}"
     if 0.0 < share < 1.0:
         lacking = f"{100.0 * (1.0 - share):.2g}%"
         return f"a term is missing{where}: the gradient lacks {lacking} of the numeric one"

@@ -12,6 +12,8 @@ MASK = np.ones((6, 6))
 MASK[2, 3] = 0.0
 ROWS = np.ones((6, 6))
 ROWS[4] = 0.0
+OTHER = np.random.default_rng(1).normal(size=(6, 6))
+RIGHT_ANGLE = OTHER - N * np.vdot(OTHER, N) / np.vdot(N, N)
 CASES = {
     "": N,
     "no gradient arrives: ": 0.0 * N,
@@ -32,6 +34,7 @@ CASES = {
     * np.linspace(0.9999, 1.0, 36).reshape(6, 6),
     "a term is missing": N * np.linspace(0.2, 0.9, 36).reshape(6, 6),
     "points the other way|wrong sign": -N * np.linspace(0.2, 0.9, 36).reshape(6, 6),
+    "a term is missing or too many$": N + 0.3 * RIGHT_ANGLE,
     "not finite": np.where(MASK, N, np.nan),
 }
 
