@@ -14,7 +14,7 @@ from keras_dlnotes.measures import Skill
 LEARNED_SHARE = 0.8
 FAILED_SHARE = 0.3
 WELL_LEARNED_SHARE = 0.92
-EASY_REFERENCE = 0.5
+EASY_REFERENCE = 0.7
 # Skill that needs no yardstick: nine tenths of what there was to explain are explained.
 GOOD_SKILL = 0.9
 # Less than this share of their size is too little for weights to have gone anywhere.
