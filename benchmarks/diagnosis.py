@@ -15,7 +15,7 @@ before the diagnosis was run on it. Its first run, on TensorFlow with seed 0: re
 83), right cause first 0.924 (73 of 79), false alarms 0.043 (2 of 46). Rules were changed after it.
 The sixth, "published benchmarks", was rebuilt from faulty programs that research on fault
 localization and repair collected (DeepLocalize, DeepFD, NeuraLint, AUTOTRAINER, DeepCrime) and from
-like questions, by hands that had not read the diagnosis nor run it on any of them. Its first run,
+like questions, without the diagnosis having been read or run on any of them. Its first run,
 on TensorFlow with seed 0: recall 0.972 (70 of 72), right cause first 0.943 (66 of 70), false alarms
 0.015 (1 of 68). Rules were changed after it.
 

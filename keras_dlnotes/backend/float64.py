@@ -33,8 +33,9 @@ def true_float64():
 def half_casts_widened(dtype, noted):
     """Lets `keras.ops.cast` give `dtype` where float16 or bfloat16 is asked for.
 
-    A function that rounds to thousandths is a staircase, whose differences tell nothing of the
-    slope that its gradient means.
+    A function that rounds to few bits is a staircase, whose differences tell nothing of the slope
+    that its gradient means. Other ways to half precision stay: `convert_to_tensor(x, "float16")`
+    and the tensors' own methods.
 
     Args:
         dtype: what to cast to instead.

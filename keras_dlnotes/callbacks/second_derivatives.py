@@ -8,6 +8,7 @@ from keras_dlnotes.backend import active
 from keras_dlnotes.instrumentation import inner_optimizer
 from keras_dlnotes.instrumentation.patch import patched
 from keras_dlnotes.instrumentation.replaced_methods import ReplacedMethods
+from keras_dlnotes.optimizers.trust_region import UNSCALED
 
 
 class SecondDerivatives(keras.callbacks.Callback):
@@ -43,10 +44,7 @@ class SecondDerivatives(keras.callbacks.Callback):
         if not hasattr(optimizer, "differentiate"):
             advice = "Leave SecondDerivatives out."
             if hasattr(inner_optimizer(model), "differentiate"):
-                advice = (
-                    "Keras scales losses under the policy mixed_float16: compile with "
-                    "auto_scale_loss=False, or use mixed_bfloat16."
-                )
+                advice = UNSCALED
             raise ValueError(
                 "SecondDerivatives works with Newton and NewtonCG. "
                 f"Received: {type(optimizer).__name__}. {advice}"

@@ -69,13 +69,14 @@ def evidence_of(model, facts, record, probed, epochs, finished=True, output=0):
         if seen.last_batches:
             evidence.prediction_shape = tuple(seen.last_batches[-1][1].shape[1:])
         return evidence
-    predictions, evidence.units, output_layer, penalty, evidence.arriving = probed
-    evidence.model = with_output_layer(facts, model, output_layer)
+    predictions = probed.predictions
+    evidence.units, evidence.inputs_scaled_to = probed.units, probed.scaled_to
+    evidence.model = with_output_layer(facts, model, probed.output_layer)
     if len(predictions) == len(targets):
         judge_predictions(evidence, targets[output], predictions[output])
         _judge_training_pass(evidence, seen.last_batches)
     if evidence.epoch_losses and np.isfinite(evidence.epoch_losses[-1]):
-        evidence.penalty = penalty / max(abs(evidence.epoch_losses[-1]), 1e-12)
+        evidence.penalty = probed.penalty / max(abs(evidence.epoch_losses[-1]), 1e-12)
     return evidence
 
 

@@ -57,7 +57,8 @@ class Evidence:
         trained_symmetric: names of layers whose units are still identical after training.
         constant_prediction_loss: the loss of the best constant prediction; None if unknown.
         finished: whether the run is over.
-        arriving: root mean square of what the first kernel is given; None if unknown.
+        inputs_scaled_to: root mean square of the inputs as the model scales them before its first
+            kernel; None if that is not known.
         non_finite_inputs: numbers among the inputs that were seen and are not finite.
         non_finite_targets: likewise among the targets.
         weighted: whether some examples count more than others in the loss.
@@ -91,8 +92,8 @@ class Evidence:
     trained_symmetric: tuple = ()
     constant_prediction_loss: float | None = None
     finished: bool = True
+    inputs_scaled_to: float | None = None
     non_finite_inputs: int = 0
-    arriving: float | None = None
     non_finite_targets: int = 0
     weighted: bool = False
     missing_classes: int = 0

@@ -18,8 +18,9 @@ class LayerFacts:
         identical_units: whether all units have the same weights at the start.
         is_output: whether its output is the model's.
         weights_path: path of its kernel, as in the tags of gradients and updates.
-        gain: standard deviation of the kernel at the start times the root of its inputs; below 1,
-            of the mean of its inputs and outputs, if that is more.
+        gain: standard deviation of the kernel at the start times the root of its inputs; if that
+            is below 1, the larger of it and the same by Xavier's mean of inputs and outputs, but
+            at most 1.
         recurrent: whether it is recurrent.
         penalized: whether it has a weight penalty.
         penalized_outputs: whether it has a penalty on its outputs.

@@ -22,7 +22,7 @@ def layer_facts(watched, is_output):
         units=None if kernel is None else int(kernel.shape[-1]),
         has_kernel=kernel is not None,
         trainable=layer.trainable and bool(layer.trainable_weights),
-        rate=number(getattr(layer, "rate", 0.0)),
+        rate=as_float(getattr(layer, "rate", 0.0)),
         identical_units=kernel is not None and identical_units(kernel),
         is_output=is_output,
         weights_path=None if kernel is None else kernel.path,
@@ -34,7 +34,7 @@ def layer_facts(watched, is_output):
 
 
 def _gain(values, shape):
-    """By the number of inputs; what is small by that, but not by Xavier's mean, is not small."""
+    """By the number of inputs; see `LayerFacts`."""
     inputs, outputs = np.prod(shape[:-1]), np.prod(shape[:-2]) * shape[-1]
     gain, xavier = (float(values.std() * n**0.5) for n in (inputs, (inputs + outputs) / 2))
     return max(gain, min(xavier, 1.0))
@@ -79,7 +79,7 @@ def activation_of(layer):
     return name if hasattr(keras.activations, name) else OWN_FUNCTION
 
 
-def number(value):
+def as_float(value):
     """A setting as a number; 0 where it is none, as a schedule may be."""
     try:
         return float(keras.ops.convert_to_numpy(value))

@@ -15,10 +15,10 @@ from keras_dlnotes.diagnosis.facts import ModelFacts
 from keras_dlnotes.diagnosis.layer_facts import (
     OWN_FUNCTION,
     activation_of,
+    as_float,
     identical_units,
     kernel_of,
     layer_facts,
-    number,
 )
 from keras_dlnotes.instrumentation import find_watched_layers, inner_optimizer
 
@@ -68,7 +68,7 @@ def model_facts(model, output=0):
         metrics=metric_names(model, output),
         optimizer=type(optimizer).__name__.lower(),
         learning_rate=learning_rate_of(model),
-        momentum=number(getattr(optimizer, "momentum", 0.0)),
+        momentum=as_float(getattr(optimizer, "momentum", 0.0)),
         trainable_weights=sum(int(np.prod(w.shape)) for w in model.trainable_weights),
         normalizes_inputs=_normalizes_inputs(watched),
         only_layers=_only_layers(model),

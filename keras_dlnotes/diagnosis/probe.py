@@ -17,13 +17,13 @@ _MOST_NUMBERS = 1 << 22  # of one layer's output that are brought to the host
 
 
 class Answer(NamedTuple):
-    """What a model says to a sample; see `probe`."""
+    """What a model says to a sample."""
 
-    predictions: list
-    units: dict
-    output_layer: keras.Layer | None
-    penalty: float
-    arriving: float | None
+    predictions: list  # arrays, one an output
+    units: dict  # from a layer's name to its `UnitFacts`
+    output_layer: keras.Layer | None  # the layer whose output is the model's, if one is
+    penalty: float  # sum of all penalties
+    scaled_to: float | None  # see `_scaled_to`
 
 
 def probe(model, inputs):
@@ -34,21 +34,20 @@ def probe(model, inputs):
         inputs: list of arrays, one an input of the model.
 
     Returns:
-        An `Answer`: predictions (list of arrays, one an output), dict from a layer's name to
-        `UnitFacts`, the layer whose output is the model's (None if none is), the sum of all
-        penalties, and the root mean square of what the first kernel is given (None if unknown).
+        An `Answer`.
     """
     watched = find_watched_layers(model)
     kept: dict[str, list] = {w.name: [] for w in watched}
     called = []  # (layer, what it returned), in order
-    arriving: list[float | None] = []
+    scaled_to: list[float | None] = []
 
     def keep(w):
         original = w.layer.call
 
         def call(*args, **kwargs):
-            if not arriving and kernel_of(w.layer) is not None and len(inputs) == 1 and args:
-                arriving.append(_size(args[0]))
+            if not scaled_to and any(len(v.shape) > 1 for v in w.layer.weights):
+                known = kernel_of(w.layer) is not None and len(inputs) == len(args) == 1
+                scaled_to.append(_scaled_to(args[0], inputs[0]) if known else None)
             outputs = original(*args, **kwargs)
             tensors = keras.tree.flatten(outputs)
             if tensors and hasattr(tensors[0], "shape"):
@@ -70,14 +69,28 @@ def probe(model, inputs):
             penalty = sum(float(ops.convert_to_numpy(ops.sum(loss))) for loss in model.losses)
             units = {w.name: facts for w in watched if (facts := _unit_facts(w, kept[w.name]))}
     predictions = [np.concatenate(parts) for parts in zip(*collected, strict=True)]
-    return Answer(predictions, units, last, penalty, arriving[0] if arriving else None)
+    return Answer(predictions, units, last, penalty, scaled_to[0] if scaled_to else None)
 
 
-def _size(tensor):
-    """Root mean square of a tensor of floating-point numbers; None for anything else."""
-    if "float" not in keras.backend.standardize_dtype(getattr(tensor, "dtype", "bool")):
+def _scaled_to(given, inputs):
+    """Root mean square of what a layer is given, if that is the inputs scaled and shifted.
+
+    Each feature has to go along with the input's, by a correlation of 0.95 in the mean: a logarithm
+    does, a sigmoid in which large inputs drown does not. None if it does not, or is of other shape.
+    """
+    if not hasattr(given, "shape") or len(given.shape) != inputs.ndim:
         return None
-    return float(np.sqrt(np.mean(ops.convert_to_numpy(tensor).astype("float64") ** 2)))
+    given = ops.convert_to_numpy(given).astype("float64")
+    if given.shape[1:] != inputs.shape[1:]:
+        return None
+    before = inputs[: len(given)].astype("float64")
+    a, b = given - given.mean(axis=0), before - before.mean(axis=0)
+    sizes = np.sqrt((a**2).sum(axis=0) * (b**2).sum(axis=0))
+    moving = sizes > 0.0
+    correlations = (a * b).sum(axis=0)[moving] / sizes[moving]
+    if not moving.any() or not np.abs(correlations).mean() > 0.95:
+        return None
+    return float(np.sqrt(np.mean(given**2)))
 
 
 def _maker_of(outputs, called):

@@ -5,8 +5,6 @@ import contextlib
 import keras
 import numpy as np
 
-from keras_dlnotes.gradient_check.error_line import one_line
-
 
 def checked_subject(subject, batch):
     """The subject, looked up where it is the name of a loss, if it can be checked on the batch.
@@ -28,11 +26,7 @@ def checked_subject(subject, batch):
             "Expected a model, a layer, a loss, the name of a loss, or a function. "
             f"Received: {subject!r} of type {type(subject).__name__}."
         )
-    if any(isinstance(leaf, int | float) for leaf in _listed(batch["x"])):
-        raise ValueError(
-            "Expected arrays. Received: a list of numbers, which counts as many inputs. Use "
-            "np.array(x)."
-        )
+    _check_lists(batch)
     is_loss = isinstance(subject, keras.Loss)
     if is_loss and y is None:
         raise ValueError(
@@ -69,29 +63,31 @@ def check_counts(directions, seed):
 
 @contextlib.contextmanager
 def text_explained(batch):
-    """Scope of the check, whose errors say so where the data are words: few layers take these.
-
-    Raises:
-        TypeError: if anything is raised and the data are not all numbers.
-    """
+    """Adds to an error that the data hold words, which few layers take."""
     try:
         yield
     except Exception as error:
-        leaves = keras.tree.flatten((batch["x"], batch["y"]))
+        leaves = keras.tree.flatten(list(batch.values()))
         kinds = {np.asarray(leaf).dtype for leaf in leaves if isinstance(leaf, str | np.ndarray)}
         words = sorted(str(kind) for kind in kinds if kind.kind in "OSU")
-        if not words:
-            raise
-        raise TypeError(
-            f"Expected arrays of numbers. Received: arrays of {', '.join(words)}, at which the run "
-            f"raised {one_line(error)}. Encode words as numbers, or convert numbers with "
-            "`np.asarray(x, dtype=...)`."
-        ) from error
+        if words:
+            error.add_note(
+                f"Among the data are arrays of {', '.join(words)}. Where numbers are expected, "
+                "encode words as numbers, or convert with `np.asarray(x, dtype=...)`."
+            )
+        raise
 
 
-def _listed(x):
-    """What is in a list, however deep; nothing of a tuple, whose parts are arguments."""
-    return keras.tree.flatten(x) if isinstance(x, list) else ()
+def _check_lists(batch):
+    """Raises a ValueError where a list of numbers, which counts as many inputs, is no array."""
+    for name, part in batch.items():
+        for argument in part if isinstance(part, tuple) else (part,):
+            listed = keras.tree.flatten(argument) if isinstance(argument, list | dict) else ()
+            if any(isinstance(leaf, int | float) for leaf in listed):
+                raise ValueError(
+                    f"Expected arrays in `{name}`. Received: a list of numbers, which counts as "
+                    "many inputs. Use np.array."
+                )
 
 
 def _check_examples(batch):
@@ -102,8 +98,8 @@ def _check_examples(batch):
     }
     if any(shape == () for part in shapes.values() for shape in part):
         raise ValueError(
-            "Expected arrays whose first axis is that of the examples. Received a single number, "
-            f"or a list of numbers, which counts as many: shapes {shapes}. Use np.array."
+            "Expected arrays whose first axis is that of the examples. Received a single number: "
+            f"shapes {shapes}."
         )
     counts = {shape[0] for part in shapes.values() for shape in part}
     if counts == {0} or len(counts) != 1:

@@ -49,7 +49,9 @@ def check_gradients(
     \(n = \frac{J(\theta + \epsilon d) - J(\theta - \epsilon d)}{2 \epsilon}\) against
     \(a = \nabla J(\theta)^T d\)
 
-    First d is random over each variable (two evaluations). Where a and n differ, the step is swept
+    First d is random over each variable (two evaluations); where the derivatives of a variable
+    differ by orders of magnitude, along another d small ones count as much as large ones. Where a
+    and n differ, the step is swept
     and extrapolated, so that n has an error estimate; where they still differ, single coordinates
     are compared: all of a small variable, of a large one a sample and those to which halving leads.
     A gradient fails if |a - n| exceeds 3 times the error estimate and 2.4e-7 max(|a|, |n|).
@@ -57,7 +59,8 @@ def check_gradients(
     wrong at a point nearby as well.
 
     Everything is computed in float64 whatever the dtype policy, with each random draw fixed and
-    moving averages frozen. What insists on float32 is judged by the noise that its loss has.
+    moving averages frozen; what a layer casts by `keras.ops.cast` to half precision on the way is
+    cast to float64. What insists on float32 is judged by the noise that its loss has.
     Nothing of the subject changes: weights, state and seeds are bit for bit what they were.
 
     For a model compiled with a loss, J is that loss; its penalties are checked apart. For a layer,
@@ -112,8 +115,9 @@ def check_gradients(
         "seed": (_OWN_NUMBERS, seed),
     }
     settings = (directions, every_coordinate, second_order)
-    with _global_random_states_kept(), text_explained(batch):
-        build(subject, batch)
+    with text_explained(batch):
+        build(subject, batch)  # with weights of its own draw, so not within the next scope
+    with text_explained(batch), _global_random_states_kept():
         try:
             report = _check("float64", options, settings, progress)
         except Exception as error:

@@ -50,14 +50,12 @@ def _relatives(places, shape):
             yield np.ravel_multi_index(moved, shape)
 
 
-def coordinates_found_by_halving(lines, point, j):
+def coordinates_found_by_halving(judge, directions, losses, point, j):
     """Flat indices within target j of a few coordinates that are wrong.
 
-    A random direction is cut into parts, and those parts are followed, down to single coordinates,
+    A direction is cut into parts, and those parts are followed, down to single coordinates,
     whose derivative is most wrong.
     """
-    losses = lines.losses
-    directions = losses.directions(0)
     start = int(losses.offsets[j])
     followed = [(start, start + int(losses.sizes[j]))]
     found = []
@@ -68,7 +66,7 @@ def coordinates_found_by_halving(lines, point, j):
             for a, b in _pairs(np.linspace(low, high, _PARTS + 1).astype(int))
         ]
         low, high = map(np.array, zip(*parts, strict=True))
-        analytic, numeric, result = lines.judge(point, directions, low, high)
+        analytic, numeric, result = judge(point, directions, low, high)
         difference = np.nan_to_num(np.abs(analytic - numeric.value), nan=np.inf)
         order = [i for i in np.argsort(-difference) if result[i] == FAILED]
         worst = [parts[i] for i in order[:_MOST_FOLLOWED]]
@@ -81,15 +79,21 @@ def _pairs(edges):
     return [(a, b) for a, b in itertools.pairwise(edges) if b > a]
 
 
-def compare_coordinates(lines, point, j, indices, scale):
+def compare_coordinates(judge, losses, point, j, indices):
     """Judges partial derivatives of target j at flat indices.
+
+    Args:
+        judge: `judge` or `judge_balanced` of `LineVerdicts`.
+        losses: a `LineLosses`.
+        point: a `Point`.
+        j: number of the target.
+        indices: [n].
 
     Returns:
         The analytic ones, the numeric `Derivatives`, both by the target's own coordinates, and the
         verdicts.
     """
-    losses = lines.losses
     low = losses.offsets[j] + indices
-    analytic, numeric, result = lines.judge(point, losses.along_axes(), low, low + 1, scale)
+    analytic, numeric, result = judge(point, losses.along_axes(), low, low + 1)
     unit = losses.scales[j]
     return analytic / unit, Derivatives(*(part / unit for part in numeric)), result

@@ -12,7 +12,7 @@ from keras_dlnotes.numerics.central_differences import (
     rounding,
     step_sizes,
 )
-from keras_dlnotes.numerics.gradient_verdict import PASSED, verdicts
+from keras_dlnotes.numerics.gradient_verdict import FAILED, PASSED, verdicts
 
 # Between float64's and float32's: whoever has more noise than this computed in float32.
 _NOISE_OF_FLOAT64 = 1e-11
@@ -20,8 +20,8 @@ _NOISE_OF_FLOAT64 = 1e-11
 _NEGLIGIBLE = 1e-3
 # Where a hundredth of the derivatives is smaller than this share of the largest, faults in them
 # are near what the rounding of the sum allows.
-_HIDDEN = 1e-5
-_BALANCED = 17  # number of a set of directions that nothing else uses
+_HIDDEN = 1e-3
+_BALANCED = 4000  # number of a set of directions that nothing else uses
 
 
 class LineVerdicts:
@@ -70,7 +70,7 @@ class LineVerdicts:
         return max(*levels, self.precision * size, np.finfo(self.losses.dtype).tiny)
 
     def balanced_directions(self, point):
-        """Directions along which no part of the gradient hides behind another, or None.
+        """Directions along which small derivatives count as much as large ones; None if all do.
 
         Along a random one a coordinate of 1e-3 beside one of 1e6 is less than rounding. Along these
         a coordinate moves the less the larger its derivative is.
@@ -90,6 +90,17 @@ class LineVerdicts:
                 direction *= small / np.maximum(size, small)
                 needed = True
         return directions if needed else None
+
+    def judge_balanced(self, point, directions, low, high, sweep=True):
+        """`judge` along balanced directions or their parts, where only a failure is news.
+
+        Each line is measured by its own size. What random directions passed is not in doubt because
+        such a line cannot tell; before the sweep it may still be told.
+        """
+        *measures, result = self.judge(point, directions, low, high, scale=0.0, sweep=sweep)
+        if sweep:
+            result = np.where(result == FAILED, FAILED, PASSED)
+        return (*measures, result)
 
     def judge(self, point, directions, low, high, scale=None, sweep=True):
         """Compares the gradient with differences of the loss along lines.

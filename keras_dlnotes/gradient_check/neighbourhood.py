@@ -13,12 +13,12 @@ class Neighbourhood:
     """Verdicts on random directions over each target at random points nearby.
 
     Args:
-        lines: the `LineVerdicts` of the check.
+        verdicts: the `LineVerdicts` of the check.
         scale: size of the whole gradient's derivatives; see `verdicts`.
     """
 
-    def __init__(self, lines, scale):
-        self._lines = lines
+    def __init__(self, verdicts, scale):
+        self._verdicts = verdicts
         self._scale = scale
         self._measures: list = []
 
@@ -33,12 +33,12 @@ class Neighbourhood:
         return (PASSED if PASSED in found else INCONCLUSIVE), None
 
     def _measure(self, k):
-        lines, losses = self._lines, self._lines.losses
+        verdicts, losses = self._verdicts, self._verdicts.losses
         low, high = losses.offsets[:-1], losses.offsets[1:]
         point = losses.point(losses.nudged(_DISTANCE, number=2000 + k))
         # Noise may be another there: 1 - p has more of it the nearer p is to 1.
-        point = point._replace(noise=lines.noise_at(point.tensors))
+        point = point._replace(noise=verdicts.noise_at(point.tensors))
         directions = losses.directions(3000 + k)
-        analytic, numeric, result = lines.judge(point, directions, low, high, self._scale)
+        analytic, numeric, result = verdicts.judge(point, directions, low, high, self._scale)
         # A gradient cannot be judged where there is no number to judge it by.
         return analytic, numeric, np.where(np.isfinite(numeric.error), result, INCONCLUSIVE)

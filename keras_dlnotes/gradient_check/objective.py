@@ -1,5 +1,6 @@
 """The scalar functions whose gradients are checked, made from a model, a layer or a loss."""
 
+import contextlib
 import random
 from collections.abc import Callable
 from typing import Any
@@ -42,6 +43,7 @@ class Objective:
         self.data_size = sum(int(np.prod(np.shape(leaf))) for leaf in leaves)
         self.narrow_layers: list[str] = []
         self.half_casts: set[str] = set()
+        self._widens = True
         self.parts: dict[str, Callable] = {}
         self.skipped: dict[str, str] = {}
         self._frozen: list[tuple] = []
@@ -58,12 +60,42 @@ class Objective:
             found.update(self._pieces(tensors))
             return found["loss"]
 
-        with patched(self._watched_calls()):
-            backend.trace(note, values)
+        try:
+            self._trace(note, values)
+        except Exception:
+            if not self.half_casts:
+                raise
+            self._widens = False  # half precision is mixed with what was widened
+            self.half_casts.clear()
+            self._trace(note, values)
+        # Casts in a gradient alone are to be judged; JAX runs its code within the scope too.
+        self._widens = self._widens and self._half_casts_matter(values)
+        if not self._widens:
+            self.half_casts.clear()
         for name in found:
             self.parts[name] = lambda tensors, name=name: self._pieces(tensors)[name]
         if "penalty" in found and self._penalty_of_weights_alone:
             self.parts["penalty"] = self._weight_penalty
+
+    def _trace(self, note, values):
+        with patched(self._watched_calls()):
+            backend.trace(note, values)
+
+    def _half_casts_matter(self, values):
+        """Whether the loss or a penalty casts to half precision, and is another without."""
+        if not self.half_casts:
+            return False
+        widened = self._total(values)
+        self._widens = False
+        try:
+            return self._total(values) != widened
+        except Exception:
+            return True  # only widened it can be computed at all
+        finally:
+            self._widens = True
+
+    def _total(self, values):
+        return sum(float(keras.ops.convert_to_numpy(p)) for p in self._pieces(values).values())
 
     def _watched_calls(self):
         """Replacements for the layers' `call` that note down outputs of too little precision."""
@@ -146,8 +178,7 @@ class Objective:
         # Draws from global generators must be the same in each evaluation too.
         np.random.seed(0)
         random.seed(0)
-        widened = half_casts_widened(self.dtype, self.half_casts)
-        with FrozenScope(self._frozen + weights), backend.same_random_numbers(), widened:
+        with self._scope(weights):
             if isinstance(subject, keras.Layer):
                 options = {}
                 if self._training is not None and subject._call_has_training_arg:
@@ -163,6 +194,17 @@ class Objective:
                     self._penalty_of_weights_alone = len(penalties) == len(regularizers)
                 return pieces
             return {"loss": self._projected(self._function_value(x))}
+
+    @contextlib.contextmanager
+    def _scope(self, weights):
+        """Scope of one evaluation at given weights."""
+        half = half_casts_widened(self.dtype, self.half_casts)
+        with (
+            FrozenScope(self._frozen + weights),
+            backend.same_random_numbers(),
+            half if self._widens else contextlib.nullcontext(),
+        ):
+            yield
 
     def _function_value(self, x):
         """Outputs of a loss or of another function."""
@@ -181,7 +223,7 @@ class Objective:
     def _weight_penalty(self, tensors):
         """The penalties without the forward pass, which regularizers do not need."""
         weights = list(zip(self._weights, tensors[: len(self._weights)], strict=True))
-        with FrozenScope(self._frozen + weights):
+        with self._scope(weights):
             penalties = self._subject._get_regularization_losses()
             return sum(keras.ops.sum(p) for p in penalties)
 

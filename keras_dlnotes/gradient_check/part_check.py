@@ -1,5 +1,8 @@
 """The check of one part of the loss: directions first, coordinates where a direction fails."""
 
+import functools
+from collections.abc import Callable
+
 import numpy as np
 
 from keras_dlnotes.gradient_check.drill_down import (
@@ -90,14 +93,14 @@ class PartCheck:
             return [self._bad_row(target, message) for target in self.targets]
 
     def _rows(self):
-        lines, point = self._verdicts, self._point
-        self._point = point._replace(noise=lines.least_noise(point))
+        verdicts, point = self._verdicts, self._point
+        self._point = point._replace(noise=verdicts.least_noise(point))
         self._measure_directions(sweep=False)
         if any((result != PASSED).any() for *_, result in self._lines):
-            self._point = point._replace(noise=lines.measured_noise(point))
+            self._point = point._replace(noise=verdicts.measured_noise(point))
             self._measure_directions()
         self.noise = self._point.noise
-        if lines.precision > 1e-10:
+        if verdicts.precision > 1e-10:
             self.notes.append(
                 f"{self.name}: computed in float32 somewhere, and judged by its noise, "
                 f"{self.noise:.1e} in a loss of {point.loss:.3g}"
@@ -106,22 +109,21 @@ class PartCheck:
 
     def _measure_directions(self, sweep=True):
         """Fills `_lines`: for each direction the measures and verdicts of all targets."""
-        lines, losses, point = self._verdicts, self.losses, self._point
+        verdicts, losses, point = self._verdicts, self.losses, self._point
         low, high = losses.offsets[:-1], losses.offsets[1:]
         self._lines = []
         for k in range(self._direction_count or 2):
-            line = lines.judge(point, losses.directions(k), low, high, sweep=sweep)
+            line = verdicts.judge(point, losses.directions(k), low, high, sweep=sweep)
             self._lines.append(line)
             if self._direction_count is None and self._agree_closely(line):
                 break
-        balanced = lines.balanced_directions(point)
-        if balanced is not None and self._direction_count is None:
-            *measures, result = lines.judge(point, balanced, low, high, scale=0.0, sweep=sweep)
-            if sweep:  # what the others passed is not in doubt because this line cannot tell
-                result = np.where(result == FAILED, FAILED, PASSED)
-            self._lines.append((*measures, result))
-        self._scale = lines.scale_of(point, *(d for a, n, _ in self._lines for d in (a, n.value)))
-        self._neighbourhood = Neighbourhood(lines, self._scale)
+        self._balanced = verdicts.balanced_directions(point)
+        if self._balanced is not None:
+            self._lines.append(verdicts.judge_balanced(point, self._balanced, low, high, sweep))
+        self._scale = verdicts.scale_of(
+            point, *(d for a, n, _ in self._lines for d in (a, n.value))
+        )
+        self._neighbourhood = Neighbourhood(verdicts, self._scale)
 
     def _agree_closely(self, line):
         analytic, numeric, result = line
@@ -145,7 +147,7 @@ class PartCheck:
 
     def _drill_down(self, j, found):
         """The row of a target on which the directions' verdicts `found` were not enough."""
-        indices, analytic, numeric, result = self._compare(j, FAILED in found)
+        indices, analytic, numeric, result = self._compare(j, found)
         failed = result == FAILED
         at_kink = int((result == INCONCLUSIVE).sum())
         counts = {"inconclusive_count": at_kink, "compared_count": len(indices)}
@@ -187,21 +189,27 @@ class PartCheck:
         verdict = INCONCLUSIVE if any_failed or many else PASSED
         return row(verdict, "right at points nearby, off the kinks" if bent else "")
 
-    def _compare(self, j, direction_failed):
+    def _compare(self, j, found):
         """Coordinates of target j, their analytic and numeric derivatives, and verdicts."""
         losses, point, size = self.losses, self._point, int(self.losses.sizes[j])
+        # A fault that the balanced line alone shows is too small to be seen beside the others.
+        hidden = self._balanced is not None and FAILED == found[-1] and FAILED not in found[:-1]
+        verdicts = self._verdicts
+        judge: Callable = functools.partial(verdicts.judge, scale=self._scale)
+        if hidden:
+            judge = verdicts.judge_balanced
+        directions = self._balanced if hidden else losses.directions(0)
 
         def compared(indices):
-            return indices, *compare_coordinates(self._verdicts, point, j, indices, self._scale)
+            return indices, *compare_coordinates(judge, losses, point, j, indices)
 
         if self._every_coordinate:
             return compared(np.arange(size))
         sample = compared(sample_of_coordinates(losses, point, j))
-        if not direction_failed or FAILED in sample[-1] or len(sample[0]) == size:
+        if FAILED not in found or FAILED in sample[-1] or len(sample[0]) == size:
             return sample
-        return compared(
-            np.union1d(sample[0], coordinates_found_by_halving(self._verdicts, point, j))
-        )
+        halved = coordinates_found_by_halving(judge, directions, losses, point, j)
+        return compared(np.union1d(sample[0], halved))
 
     def _cause(self, j, indices, numeric, analytic, clear):
         allowed = tolerance(analytic, numeric.value, numeric.error, self._verdicts.precision)

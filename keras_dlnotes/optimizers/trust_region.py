@@ -13,6 +13,10 @@ from keras_dlnotes.optimizers import deterministic_objective, flat_weights
 from keras_dlnotes.optimizers.accepted_point import AcceptedPoint
 
 xp = active.arrays
+UNSCALED = (
+    "Under the policy mixed_float16 it is Keras's loss scaling that keeps the loss away: compile "
+    "with auto_scale_loss=False, or use mixed_bfloat16."
+)
 
 
 class Control(NamedTuple):
@@ -143,6 +147,7 @@ class TrustRegion(AcceptedPoint, keras.optimizers.Optimizer, abc.ABC):
         if active.derivatives.SOURCE == "graph":
             self._carried.graph_loss = loss
         elif active.derivatives.SOURCE == "tape" and self.built and self._trainable_variables:
+            # (A model whose layers are all frozen has nothing to differentiate by.)
             self._carried.second = self.second_derivative(loss)
         return scaled
 
@@ -179,9 +184,7 @@ class TrustRegion(AcceptedPoint, keras.optimizers.Optimizer, abc.ABC):
             raise ValueError(
                 f"{type(self).__name__} judges each step by the loss. Expected "
                 "optimizer.scale_loss(loss) in the same step, before optimizer.apply. "
-                "Received gradients only. In fit with the policy mixed_float16, it is Keras's "
-                "loss scaling that keeps the loss: compile with auto_scale_loss=False, or use "
-                "mixed_bfloat16."
+                f"Received gradients only. {UNSCALED}"
             )
         if active.derivatives.SOURCE == "function":
             second = self._second_from_function()

@@ -122,8 +122,14 @@ CASES = [
     (
         "unscaled_inputs",
         "unscaled_inputs",
-        evidence(inputs=100 * RANDOM.normal(size=(200, 3)), arriving=100.0),
-        evidence(inputs=100 * RANDOM.normal(size=(200, 3)), arriving=1.0),  # scaled on the way
+        evidence(inputs=100 * RANDOM.normal(size=(200, 3)), inputs_scaled_to=100.0),
+        evidence(inputs=100 * RANDOM.normal(size=(200, 3)), inputs_scaled_to=1.0),
+    ),
+    (
+        "unscaled_inputs",
+        "unscaled_inputs",
+        evidence(inputs=1e-3 * RANDOM.normal(size=(200, 3))),
+        evidence(inputs=1e-3 * RANDOM.normal(size=(200, 3)), inputs_scaled_to=1.0),
     ),
     (
         "unscaled_inputs",

@@ -9,8 +9,8 @@ SMALL = 0.2
 def initial_scale(evidence):
     r"""A unit keeps the scale of its inputs if \(\sigma_w \sqrt{n_{prev}}\) is about 1 (He: 1.41).
 
-    Where a layer widens, \(\sqrt{(n_{prev} + n) / 2}\) stands in, which is Xavier's own scale: it
-    keeps the gradients' size as much as the activations'.
+    A layer that widens is not called small if \(\sigma_w \sqrt{(n_{prev} + n) / 2}\), Xavier's
+    scale, is not: it keeps the gradients' size as much as the activations'.
 
     Thresholds: named where the run went wrong and the geometric mean over the hidden layers is
     above 4 or below 0.2. Over two layers this is a factor of 16 or 25; all of Keras's own

@@ -95,10 +95,10 @@ def _too_low(rate, low, usual, evidence):
         return 0.9
     if rate < low:
         return 0.8 if evidence.hardly_moved or evidence.still_falling > 0.1 else 0.6
-    # In a short run it is the rate only where a larger one is the usual one. And a usual rate that
-    # moves nothing at all multiplies a gradient of zero.
-    moved = evidence.hardly_moved and evidence.update_ratio > 0.0
-    if moved and (evidence.steps >= LONG or rate <= usual / 2):
+    # In a short run it is the rate only where a larger one is the usual one. Where nothing moves at
+    # all the gradient is zero, and no rate would help.
+    barely = evidence.hardly_moved and evidence.update_ratio > 0.0
+    if barely and (evidence.steps >= LONG or rate <= usual / 2):
         return 0.74
     return None
 

@@ -52,7 +52,10 @@ def overfitting(evidence):
         explanation = "The model learns its examples by heart."
     else:
         measured = {"final validation loss over a constant's": end / chance, "threshold": USELESS}
-        symptom = "On validation data the model is no better than a constant, on its own it is."
+        symptom = (
+            "On validation data the model is no better than a constant; on its training data it is "
+            "far better."
+        )
         explanation = (
             "It learns its examples by heart, or the validation data are of another kind: "
             "scaled differently, or of other classes."

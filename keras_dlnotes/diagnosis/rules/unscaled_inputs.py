@@ -26,12 +26,13 @@ def unscaled_inputs(evidence):
     if evidence.inputs is None or facts.normalizes_inputs or facts.takes_tokens:
         return []
     inputs = evidence.inputs[np.isfinite(evidence.inputs).all(axis=1)]
-    if evidence.arriving is not None and SMALL < evidence.arriving < LARGE / 2 <= _size(inputs):
-        return []  # what they are before does not matter
     if len(inputs) < 2 or not any(layer.has_kernel for layer in facts.layers):
         return []
     deviations = inputs.std(axis=0)
-    size = _size(inputs)
+    size = float(np.sqrt(np.mean(inputs**2)))
+    scaled_to = evidence.inputs_scaled_to
+    if scaled_to is not None and _is_usual(scaled_to) and not _is_usual(size):
+        return []  # what they are before that does not matter
     spread = float(deviations.max())
     offset = float(np.abs(inputs.mean(axis=0)).max())
     confidence = _confidence(evidence, size, spread, offset)
@@ -59,8 +60,8 @@ def unscaled_inputs(evidence):
     ]
 
 
-def _size(inputs):
-    return float(np.sqrt(np.mean(inputs**2))) if inputs.size else 0.0
+def _is_usual(size):
+    return SMALL < size < LARGE / 2
 
 
 def _confidence(evidence, size, spread, offset):

@@ -1,0 +1,24 @@
+import keras
+import numpy as np
+import pytest
+from keras import layers
+
+from keras_dlnotes.diagnosis import probe
+
+X = 200.0 * np.random.default_rng(0).normal(size=(64, 3)).astype("float32")
+
+
+@pytest.mark.parametrize(
+    ("first", "size"),
+    [
+        ([], 200.0),
+        ([layers.Lambda(lambda x: x / 200.0 + 0.5)], 1.1),
+        ([layers.Activation("sigmoid")], None),  # other numbers, in which large ones drown
+        ([layers.Reshape((3, 1)), layers.Bidirectional(layers.LSTM(2))], None),
+    ],
+    ids=["as they are", "function", "squashed", "recurrent"],
+)
+def test_size_to_which_a_model_scales_its_inputs(first, size):
+    model = keras.Sequential([keras.Input((3,)), *first, layers.Dense(2)])
+    found = probe(model, [X]).scaled_to
+    assert found == pytest.approx(size, rel=0.1) if size else found is None
