@@ -193,7 +193,7 @@ class PartCheck:
         """Coordinates of target j, their analytic and numeric derivatives, and verdicts."""
         losses, point, size = self.losses, self._point, int(self.losses.sizes[j])
         # A fault that the balanced line alone shows is too small to be seen beside the others.
-        hidden = self._balanced is not None and FAILED == found[-1] and FAILED not in found[:-1]
+        hidden = self._balanced is not None and found[-1] == FAILED and FAILED not in found[:-1]
         verdicts = self._verdicts
         judge: Callable = functools.partial(verdicts.judge, scale=self._scale)
         if hidden:
