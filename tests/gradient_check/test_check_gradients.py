@@ -132,13 +132,9 @@ def test_small_derivatives_do_not_hide_behind_large_ones():
 
 def test_words_are_pointed_out_with_what_to_do():
     model = keras.Sequential([keras.Input((3,)), layers.Dense(2)])
-    for words in (np.array([["a", "b", "c"]]), np.array([[1.0, 2.0, 3.0]], dtype=object)):
-        try:
-            told = [row.cause for row in kd.check_gradients(model, words).failures]
-        except Exception as error:
-            told = error.__notes__
-        # JAX computes with them until it differentiates.
-        assert any("np.asarray" in text or "cannot be computed" in text for text in told)
+    with pytest.raises(Exception, match="str") as raised:
+        kd.check_gradients(model, np.array([["a", "b", "c"]]))
+    assert "np.asarray" in raised.value.__notes__[-1]
 
 
 def test_layers_checked_one_after_the_other_have_other_weights():
