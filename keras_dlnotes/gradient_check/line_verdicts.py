@@ -20,7 +20,7 @@ _NOISE_OF_FLOAT64 = 1e-11
 _NEGLIGIBLE = 1e-3
 # Where a hundredth of the derivatives is smaller than this share of the largest, faults in them
 # are near what the rounding of the sum allows.
-_HIDDEN = 1e-3
+_HIDDEN = 1e-4
 _BALANCED = 4000  # number of a set of directions that nothing else uses
 
 
@@ -79,17 +79,18 @@ class LineVerdicts:
             point: a `Point` with its noise.
         """
         noise = 30.0 * rounding(point.noise, step_sizes(self.precision)[0])
-        needed, directions = False, self.losses.directions(_BALANCED)
-        for direction, gradient in zip(directions, point.gradients, strict=True):
-            size = np.abs(direction * (0.0 if gradient is None else gradient))
-            told = size[size > noise]
-            if not told.size:
-                continue
-            small = np.quantile(told, 0.01, method="lower")
-            if small < _HIDDEN * told.max():
+        sizes = [
+            np.abs(scale * (0.0 if gradient is None else gradient))
+            for scale, gradient in zip(self.losses.scales, point.gradients, strict=True)
+        ]
+        if not any(_spread_out(size, noise) for size in sizes):
+            return None
+        directions = self.losses.directions(_BALANCED)
+        for direction, size in zip(directions, sizes, strict=True):
+            if _spread_out(size, noise):
+                small = np.quantile(size[size > noise], 0.01, method="lower")
                 direction *= small / np.maximum(size, small)
-                needed = True
-        return directions if needed else None
+        return directions
 
     def judge_balanced(self, point, directions, low, high, sweep=True):
         """`judge` along balanced directions or their parts, where only a failure is news.
@@ -164,3 +165,10 @@ class LineVerdicts:
         direction = np.concatenate([d.reshape(-1) for d in directions])
         products = gradient * direction
         return np.array([products[i:j].sum() for i, j in zip(low, high, strict=True)])
+
+
+def _spread_out(size, noise):
+    """Whether a hundredth of the derivatives that can be told is small beside the largest."""
+    told = size > noise
+    small = told & (size < _HIDDEN * size.max(initial=0.0))
+    return np.count_nonzero(small) > 0.01 * np.count_nonzero(told)
