@@ -1,0 +1,60 @@
+"""How the statistics of all layers are written to an event file: one tensor a statistic and step.
+
+A tensor holds one float32 number for each of its rows. What the rows are stands, as JSON, in the
+metadata of the first value of a tag: TensorBoard keeps the metadata of the first one alone.
+
+    {"version": 1, "rows": [{"layer": "block1/conv", "type": "Conv2D", "variable": "kernel"}, ...]}
+
+Rows come in the order in which the network calls its layers. A row of an activation has no
+variable; the second call of a layer in one step has `"call": 2`.
+"""
+
+import json
+
+import numpy as np
+from tensorboard.compat.proto.summary_pb2 import DATA_CLASS_TENSOR, Summary, SummaryMetadata
+from tensorboard.compat.proto.tensor_pb2 import TensorProto
+from tensorboard.compat.proto.tensor_shape_pb2 import TensorShapeProto
+from tensorboard.compat.proto.types_pb2 import DT_FLOAT
+
+PLUGIN_NAME = "keras_dlnotes_layers"
+TAG_PREFIX = "layers/"
+VERSION = 1
+
+
+def layer_value(tag, values, rows=None):
+    """One statistic of all layers at one step.
+
+    Args:
+        tag: `"activations/standard_deviation"`, ...
+        values: float32 vector, one number a row.
+        rows: list of dicts, what the numbers belong to; given with the first value of a tag alone.
+
+    Returns:
+        A `Summary.Value`.
+    """
+    values = np.asarray(values, "<f4")
+    shape = TensorShapeProto(dim=[TensorShapeProto.Dim(size=len(values))])
+    tensor = TensorProto(dtype=DT_FLOAT, tensor_shape=shape, tensor_content=values.tobytes())
+    if rows is None:
+        return Summary.Value(tag=TAG_PREFIX + tag, tensor=tensor)
+    content = json.dumps({"version": VERSION, "rows": list(rows)}, separators=(",", ":"))
+    metadata = SummaryMetadata(data_class=DATA_CLASS_TENSOR)
+    metadata.plugin_data.plugin_name = PLUGIN_NAME
+    metadata.plugin_data.content = content.encode()
+    return Summary.Value(tag=TAG_PREFIX + tag, tensor=tensor, metadata=metadata)
+
+
+def rows_of(content):
+    """The rows that a tag's metadata names.
+
+    Raises:
+        ValueError: if a newer version of this package wrote it.
+    """
+    found = json.loads(content)
+    if found["version"] > VERSION:
+        raise ValueError(
+            f"Expected layer statistics of version {VERSION} or older, received version "
+            f"{found['version']}. Upgrade keras_dlnotes where TensorBoard runs."
+        )
+    return found["rows"]
