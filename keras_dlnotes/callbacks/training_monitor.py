@@ -197,7 +197,13 @@ class TrainingMonitor(keras.callbacks.Callback):
             )
 
     def _write(self, record):
-        tags, kept = self._layout(record.columns)
+        tags, kept, layers = self._layout(record.columns)
+        if layers and hasattr(self._writer, "add_layers"):
+            self._writer.add_layers(
+                record.step,
+                [(tag, rows, record.values[places]) for tag, rows, places in layers],
+                record.wall_time,
+            )
         numbers = record.values[kept]
         known = ~np.isnan(numbers)
         if not known.all():
@@ -223,13 +229,13 @@ class TrainingMonitor(keras.callbacks.Callback):
         if id(columns) not in self._tags:
             places = np.cumsum([0] + [c.width for c in columns])
             chosen = [
-                (column.tag, place)
+                (column, place)
                 for column, place in zip(columns, places, strict=False)
                 if column.statistic != "histogram" and self._subscription.wants(column)
             ]
-            tags = tuple(tag for tag, _ in chosen)
+            tags = tuple(column.tag for column, _ in chosen)
             kept = np.array([place for _, place in chosen], dtype=int)
-            self._tags[id(columns)] = columns, (tags, kept)
+            self._tags[id(columns)] = columns, (tags, kept, _layer_parts(chosen))
         return self._tags[id(columns)][1]
 
     def _close(self):
@@ -240,6 +246,16 @@ class TrainingMonitor(keras.callbacks.Callback):
             self._writer.flush()  # whoever opened it closes it
         self._warn_of_failure()
         self._writer = None
+
+
+def _layer_parts(chosen):
+    """The same numbers as one vector a statistic: `[(tag, rows, places)]`."""
+    parts = {}
+    for column, place in chosen:
+        rows, places = parts.setdefault(f"{column.section}/{column.statistic}", ([], []))
+        rows.append(column.origin.row | {"tag": column.name})
+        places.append(place)
+    return [(tag, rows, np.array(places)) for tag, (rows, places) in parts.items()]
 
 
 def _check_period(name, value):

@@ -10,6 +10,7 @@ import numpy as np
 from keras_dlnotes.backend import active
 from keras_dlnotes.instrumentation.patch import patched
 from keras_dlnotes.instrumentation.step_tape import StepTape
+from keras_dlnotes.instrumentation.variable_names import VariableNames
 
 # Prefix of the log entry in which an observed step hands out its row.
 ROW = "keras_dlnotes_row_"
@@ -41,6 +42,7 @@ class ObservedStep:
         several = replicas is not None and replicas.num_replicas_in_sync > 1
         self.examples = 0 if several else examples
         self.layouts = {}
+        self._names = VariableNames(model)
         # Examples of the batch in work, to be looked at if its loss raises; seldom known.
         self.attempt = None
         self._local = threading.local()  # tf.distribute traces one replica a thread
@@ -77,7 +79,7 @@ class ObservedStep:
 
     @contextlib.contextmanager
     def _recording(self):
-        self._local.tape = StepTape(self.histograms)
+        self._local.tape = StepTape(self.histograms, self._names)
         self._local.batch = None
         try:
             yield self._local.tape

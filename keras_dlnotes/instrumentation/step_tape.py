@@ -17,6 +17,33 @@ from keras_dlnotes.measures import (
 
 
 @dataclass(frozen=True)
+class Origin:
+    """Which tensor of the network a number was measured on.
+
+    Args:
+        layer: name of the layer, the path through the model where it is nested.
+        type: name of the layer's class.
+        variable: name of the layer's variable; None for its output.
+        call: number of the layer's call within the step.
+        output: number of the call's output.
+    """
+
+    layer: str
+    type: str
+    variable: str | None = None
+    call: int = 1
+    output: int = 1
+
+    @property
+    def row(self):
+        """What a file of layer statistics says of it."""
+        row = {"layer": self.layer, "type": self.type}
+        if self.variable is not None:
+            row["variable"] = self.variable
+        return row | {k: n for k, n in (("call", self.call), ("output", self.output)) if n > 1}
+
+
+@dataclass(frozen=True)
 class Column:
     """What one number, or one histogram, of a recorded row means."""
 
@@ -25,6 +52,7 @@ class Column:
     statistic: str
     width: int = 1
     layer: str | None = None  # of an activation: the watched layer's name
+    origin: Origin | None = None
 
     @property
     def tag(self):
@@ -37,10 +65,12 @@ class StepTape:
 
     Args:
         histograms: whether rows carry a histogram of each tensor as well.
+        names: function from a variable to its `Origin` and its name in tags.
     """
 
-    def __init__(self, histograms=False):
+    def __init__(self, histograms=False, names=None):
         self.histograms = histograms
+        self._names = names or (lambda variable: (None, variable.path))
         self.columns = []
         self._parts = []
         self._outputs = []  # (watched layer, its output tensors), since the last packing
@@ -64,29 +94,30 @@ class StepTape:
         """
         reference = [t for t in tree.flatten(reference) if t is not None]
         taken = [
-            (name, tensor, watched)
-            for name, tensor, watched in self._named_outputs()
-            if active.reductions.belongs_to_step(tensor, reference)
+            entry
+            for entry in self._named_outputs()
+            if active.reductions.belongs_to_step(entry[1], reference)
         ]
         if not taken:
             return None, []
-        names = [name for name, _, _ in taken]
-        tensors = [tensor for _, tensor, _ in taken]
-        layers = [watched.name for _, _, watched in taken]
+        names, tensors, watched_layers, origins = map(list, zip(*taken, strict=True))
+        layers = [watched.name for watched in watched_layers]
         parts, columns = _table(
-            "activations", names, Samples(tensors), ACTIVATION_STATISTICS, layers
+            "activations", names, Samples(tensors), ACTIVATION_STATISTICS, origins, layers
         )
-        saturating = [i for i, (_, _, watched) in enumerate(taken) if watched.saturation]
+        saturating = [i for i, watched in enumerate(watched_layers) if watched.saturation]
         if saturating:
-            centers, radii = zip(*(taken[i][2].saturation for i in saturating), strict=True)
+            centers, radii = zip(*(watched_layers[i].saturation for i in saturating), strict=True)
             samples = Samples([tensors[i] for i in saturating])
             parts.append(saturated_fraction(samples, centers, radii))
             columns += [
-                Column("activations", names[i], "saturated_fraction", layer=layers[i])
+                Column(
+                    "activations", names[i], "saturated_fraction", layer=layers[i], origin=origins[i]
+                )
                 for i in saturating
             ]
         if self.histograms:
-            _append_histograms(parts, columns, "activations", names, tensors, layers)
+            _append_histograms(parts, columns, "activations", names, tensors, origins, layers)
         return ops.concatenate(parts), columns
 
     def pack_update(self, gradients, variables, before, after, scale=None):
@@ -102,7 +133,7 @@ class StepTape:
         kept = [i for i, gradient in enumerate(gradients) if gradient is not None]
         if not kept:
             return
-        names = [variables[i].path for i in kept]
+        origins, names = zip(*(self._names(variables[i]) for i in kept), strict=True)
         dense = [active.sparse_gradients.to_dense(gradients[i]) for i in kept]
         if scale is not None:
             # In float32: a scale of 2**16 is infinite in float16.
@@ -111,16 +142,19 @@ class StepTape:
                 for gradient in dense
             ]
             dense = [gradient / ops.cast(scale, gradient.dtype) for gradient in dense]
-        parts, columns = _table("gradients", names, Samples(dense), GRADIENT_STATISTICS)
+        parts, columns = _table("gradients", names, Samples(dense), GRADIENT_STATISTICS, origins)
         weight_norms = norm(Samples([before[i] for i in kept]))
         update_norms = norm(Samples([after[i] - before[i] for i in kept]))
         # A weight of norm zero has no ratio; NaN is dropped by whoever writes the row.
         ratios = ops.where(weight_norms > 0, update_norms / weight_norms, float("nan"))
         parts += [weight_norms, ratios]
-        columns += [Column("weights", name, "norm") for name in names]
-        columns += [Column("updates", name, "ratio") for name in names]
+        for section, statistic in (("weights", "norm"), ("updates", "ratio")):
+            columns += [
+                Column(section, name, statistic, origin=origin)
+                for name, origin in zip(names, origins, strict=True)
+            ]
         if self.histograms:
-            _append_histograms(parts, columns, "gradients", names, dense)
+            _append_histograms(parts, columns, "gradients", names, dense, origins)
         self.add_part(ops.concatenate(parts), columns)
 
     def _named_outputs(self):
@@ -134,6 +168,9 @@ class StepTape:
                     name if number == 1 else f"{name}_output_{number}",
                     tensor,
                     watched,
+                    Origin(
+                        watched.name, type(watched.layer).__name__, call=use, output=number
+                    ),
                 )
 
     def add_part(self, vector, columns):
@@ -147,25 +184,25 @@ class StepTape:
         return ops.concatenate(self._parts) if self._parts else ops.zeros((0,))
 
 
-def _table(section, names, samples, statistics, layers=None):
+def _table(section, names, samples, statistics, origins, layers=None):
     layers = layers or [None] * len(names)
     parts, columns = [], []
     # Moments first: the norm then follows from them without another pass over the tensor.
     for statistic, function in statistics.items():
         parts.append(function(samples))
         columns += [
-            Column(section, name, statistic, layer=layer)
-            for name, layer in zip(names, layers, strict=True)
+            Column(section, name, statistic, layer=layer, origin=origin)
+            for name, layer, origin in zip(names, layers, origins, strict=True)
         ]
     return parts, columns
 
 
-def _append_histograms(parts, columns, section, names, tensors, layers=None):
+def _append_histograms(parts, columns, section, names, tensors, origins, layers=None):
     layers = layers or [None] * len(names)
-    for name, tensor, layer in zip(names, tensors, layers, strict=True):
+    for name, tensor, layer, origin in zip(names, tensors, layers, origins, strict=True):
         counts = histogram(tensor)
         parts.append(counts)
-        columns.append(Column(section, name, "histogram", counts.shape[0], layer))
+        columns.append(Column(section, name, "histogram", counts.shape[0], layer, origin))
 
 
 def _can_be_measured(tensor):

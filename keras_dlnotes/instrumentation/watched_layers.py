@@ -14,12 +14,14 @@ class WatchedLayer:
     Args:
         layer: the Keras layer.
         name: its name in tags, unique in the model.
+        path: names of the layers on the way to it, and its own, with slashes between.
         saturation: `(center, radius)` of its activation function, or None where it has none that
             saturates.
     """
 
     layer: keras.Layer
     name: str
+    path: str
     saturation: tuple[float, float] | None
 
 
@@ -44,8 +46,9 @@ def find_watched_layers(model, layers=None):
     names = [layer.name for layer, _ in found]
     watched = []
     for layer, path in found:
-        name = layer.name if names.count(layer.name) == 1 else "/".join([*path, layer.name])
-        watched.append(WatchedLayer(layer, name, _saturation(layer)))
+        full = "/".join([*path, layer.name])
+        name = layer.name if names.count(layer.name) == 1 else full
+        watched.append(WatchedLayer(layer, name, full, _saturation(layer)))
     if layers is None:
         return watched
     wanted = [layers] if isinstance(layers, str | keras.Layer) else list(layers)

@@ -14,6 +14,8 @@ import google_crc32c
 from tensorboard.compat.proto.event_pb2 import Event
 from tensorboard.summary.writer.record_writer import RecordWriter
 
+from keras_dlnotes_layers.format import layer_value
+
 from keras_dlnotes.summaries.event_protos import (
     ScalarsTemplate,
     custom_scalars_value,
@@ -80,6 +82,7 @@ class EventFileWriter:
         self._flush_seconds = flush_seconds
         self._records = _FastRecordWriter(file)
         self._templates = {}
+        self._layer_tags = set()  # those whose rows are in the file
         self._queue: queue.SimpleQueue = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="event-file-writer", daemon=True)
         self._thread.start()
@@ -107,6 +110,26 @@ class EventFileWriter:
     def add_histogram(self, step, tag, low, high, counts, wall_time=None):
         """Adds a histogram of equal bins between `low` and `high`."""
         self._add_value(step, wall_time, lambda: histogram_value(tag, low, high, counts))
+
+    def add_layers(self, step, parts, wall_time=None):
+        """Adds statistics of all layers, each as one tensor, for the layers tab.
+
+        Args:
+            step: number of the train step.
+            parts: list of `(tag, rows, values)`; see `keras_dlnotes_layers.format`.
+            wall_time: seconds since 1970; now by default.
+        """
+        wall_time = time.time() if wall_time is None else wall_time
+
+        def encode():
+            event = Event(step=step, wall_time=wall_time)
+            for tag, rows, values in parts:
+                known = tag in self._layer_tags
+                self._layer_tags.add(tag)
+                event.summary.value.append(layer_value(tag, values, None if known else rows))
+            return event
+
+        self._add(encode)
 
     def add_text(self, step, tag, text, wall_time=None):
         """Adds a text in Markdown."""
