@@ -16,6 +16,7 @@ from keras_dlnotes import (
     initializers,
     layers,
     optimizers,
+    plots,
     regularizers,
     stopping,
 )
@@ -31,6 +32,7 @@ __all__ = [
     "initializers",
     "layers",
     "optimizers",
+    "plots",
     "regularizers",
     "stopping",
     "tuning",

@@ -15,10 +15,11 @@ import numpy as np
 from tensorboard.compat.proto.summary_pb2 import DATA_CLASS_TENSOR, Summary, SummaryMetadata
 from tensorboard.compat.proto.tensor_pb2 import TensorProto
 from tensorboard.compat.proto.tensor_shape_pb2 import TensorShapeProto
-from tensorboard.compat.proto.types_pb2 import DT_FLOAT
+from tensorboard.compat.proto.types_pb2 import DT_FLOAT, DT_STRING
 
 PLUGIN_NAME = "keras_dlnotes_layers"
 TAG_PREFIX = "layers/"
+FINDINGS_TAG = "layers/findings"
 VERSION = 1
 
 
@@ -43,6 +44,22 @@ def layer_value(tag, values, rows=None):
     metadata.plugin_data.plugin_name = PLUGIN_NAME
     metadata.plugin_data.content = content.encode()
     return Summary.Value(tag=TAG_PREFIX + tag, tensor=tensor, metadata=metadata)
+
+
+def findings_value(findings):
+    """What a diagnosis found, for the tab to show at its layer and step.
+
+    Args:
+        findings: list of dicts that JSON can hold, as `Finding.to_dict` makes them.
+
+    Returns:
+        A `Summary.Value`.
+    """
+    text = json.dumps(findings, default=str).encode()
+    tensor = TensorProto(dtype=DT_STRING, string_val=[text])
+    metadata = SummaryMetadata(data_class=DATA_CLASS_TENSOR)
+    metadata.plugin_data.plugin_name = PLUGIN_NAME
+    return Summary.Value(tag=FINDINGS_TAG, tensor=tensor, metadata=metadata)
 
 
 def rows_of(content):

@@ -38,7 +38,12 @@ def history_of(series):
     """
     parts, layers = {}, {}
     steps = sorted(
-        {step for rows, data in series.values() for step, vector in data if len(vector) == len(rows)}
+        {
+            step
+            for rows, data in series.values()
+            for step, vector in data
+            if len(vector) == len(rows)
+        }
     )
     place = {step: number for number, step in enumerate(steps)}
     for tag, (rows, data) in series.items():
@@ -50,7 +55,9 @@ def history_of(series):
                 unknown = np.nan if tag == "updates/ratio" else np.inf
                 matrix[place[step]] = np.where(np.isnan(vector), unknown, vector)
         parts[tag] = rows, matrix
-    for rows, _ in sorted(parts.values(), key=lambda part: "variable" in part[0][0] if part[0] else 1):
+    for rows, _ in sorted(
+        parts.values(), key=lambda part: "variable" in part[0][0] if part[0] else 1
+    ):
         for row in rows:
             _insert(layers, row)
     names = list(layers)

@@ -1,4 +1,4 @@
-"""The entry point that TensorBoard calls at its start; it must never keep TensorBoard from starting."""
+"""The entry point that TensorBoard calls at its start, and which must not keep it from starting."""
 
 from tensorboard.plugins import base_plugin
 

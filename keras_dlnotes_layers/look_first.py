@@ -69,7 +69,7 @@ def look_first(history, limit=20):
         limit: at most so many notices.
 
     Returns:
-        List of `Notice`, at most one a layer.
+        List of `Notice`, at most one a block and step.
     """
     found = []
     for view, reason, mask, usual in _marks(history):
@@ -86,9 +86,11 @@ def look_first(history, limit=20):
             )  # fmt: skip
     order = list(REASONS)
     found.sort(key=lambda n: (n.step, order.index(n.reason), -n.others, n.layer))
-    once: dict[int, Notice] = {}
+    once: dict[object, Notice] = {}
     for notice in found:
-        once.setdefault(notice.layer, notice)
+        # A dead block has outputs of 0, no gradient and a vanishing scale: one entry.
+        group = history.layers[notice.layer]["group"]
+        once.setdefault((group, notice.step) if group else notice.layer, notice)
     return list(once.values())[:limit]
 
 

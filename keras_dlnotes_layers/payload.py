@@ -5,6 +5,7 @@ import math
 
 import numpy as np
 
+from keras_dlnotes_layers.history import row_name
 from keras_dlnotes_layers.look_first import REASONS, look_first
 from keras_dlnotes_layers.views import VIEWS
 
@@ -22,7 +23,7 @@ def summary(history, findings=()):
     return {
         "layers": history.layers,
         "steps": history.steps.tolist(),
-        "views": [_view(view, history.views[view.name]) for view in VIEWS if view.name in history.views],
+        "views": [_view(v, history.views[v.name]) for v in VIEWS if v.name in history.views],
         "look_first": [
             {
                 "layer": notice.layer,
@@ -37,7 +38,7 @@ def summary(history, findings=()):
             for notice in look_first(history)
         ],
         "findings": list(findings),
-    }  # fmt: skip
+    }
 
 
 def matrix(history, view):
@@ -45,33 +46,36 @@ def matrix(history, view):
     return np.ascontiguousarray(history.views[view], "<f4").tobytes()
 
 
-def layer_details(history, layer):
+def layer_details(history, layer, most_steps=1000):
     """All recorded statistics of one layer over time.
 
     Args:
         history: a `LayerHistory`.
         layer: its place in `history.layers`.
+        most_steps: at most so many steps, evenly chosen, the first and the last among them.
 
     Returns:
         Dict with `"steps"` and `"series"`, a list of dicts with `name` and `values`; None stands
         for a number that was not finite or not recorded.
     """
-    from keras_dlnotes_layers.history import row_name
-
     name = history.layers[layer]["name"]
+    count = len(history.steps)
+    chosen = np.unique(np.linspace(0, count - 1, min(count, most_steps)).astype(int))
     series = []
     for tag, (rows, numbers) in history.parts.items():
         for place, row in enumerate(rows):
             if row_name(row) == name:
-                section, statistic = tag.split("/", 1)
-                owner = row.get("variable") or section
-                label = f"{owner}: {statistic}" if "variable" not in row else (
-                    f"{row['variable']}: {section[:-1]} {statistic}"
-                )
-                series.append(
-                    {"name": label, "values": [_number(value) for value in numbers[:, place].tolist()]}
-                )
-    return {"steps": history.steps.tolist(), "series": series}
+                values = [_number(float(f"{x:.5g}")) for x in numbers[chosen, place].tolist()]
+                series.append({"name": _label(tag, row), "values": values})
+    return {"steps": history.steps[chosen].tolist(), "series": series}
+
+
+def _label(tag, row):
+    section, statistic = tag.replace("_", " ").split("/", 1)
+    what = section if "variable" in row else "output"
+    output = f" {row['output']}" if "output" in row else ""
+    owner = f"{row['variable']}, {what}" if "variable" in row else f"{what}{output}"
+    return f"{owner}: {statistic}"
 
 
 def embedded(history, findings=()):
@@ -81,7 +85,9 @@ def embedded(history, findings=()):
         "matrices": {
             name: base64.b64encode(matrix(history, name)).decode() for name in history.views
         },
-        "details": [layer_details(history, layer) for layer in range(len(history.layers))],
+        "details": [
+            layer_details(history, layer, most_steps=200) for layer in range(len(history.layers))
+        ],
     }
 
 

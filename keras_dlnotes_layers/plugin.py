@@ -3,6 +3,7 @@
 import json
 import os
 import threading
+from typing import Any
 
 import numpy as np
 from tensorboard.backend import http_util
@@ -11,11 +12,16 @@ from tensorboard.plugins import base_plugin
 from werkzeug import exceptions, wrappers
 
 from keras_dlnotes_layers import payload
-from keras_dlnotes_layers.format import PLUGIN_NAME, TAG_PREFIX, rows_of
+from keras_dlnotes_layers.format import FINDINGS_TAG, PLUGIN_NAME, TAG_PREFIX, rows_of
 from keras_dlnotes_layers.history import history_of
 from keras_dlnotes_layers.loader import SAMPLES
 
 _STATIC = os.path.join(os.path.dirname(__file__), "static")
+
+
+def _answers(method: Any) -> Any:
+    """A WSGI application from a method that takes a request and returns a response."""
+    return wrappers.Request.application(method)
 
 
 class LayersPlugin(base_plugin.TBPlugin):
@@ -26,7 +32,8 @@ class LayersPlugin(base_plugin.TBPlugin):
     def __init__(self, context):
         self._data = context.data_provider
         self._lock = threading.Lock()
-        self._histories = {}  # (experiment, run) -> (newest step of each tag, LayerHistory)
+        # (experiment, run) -> (newest step of each tag, LayerHistory, findings)
+        self._known: dict[tuple, tuple] = {}
 
     def get_plugin_apps(self):
         """The addresses under `/data/plugin/keras_dlnotes_layers/`."""
@@ -46,33 +53,35 @@ class LayersPlugin(base_plugin.TBPlugin):
         """Tab name and page."""
         return base_plugin.FrontendMetadata(es_module_path="/index.js", tab_name="Layers")
 
-    @wrappers.Request.application
+    @_answers
     def _page(self, request):
         with open(os.path.join(_STATIC, "layers.js"), encoding="utf-8") as file:
             return http_util.Respond(request, file.read(), "application/javascript")
 
-    @wrappers.Request.application
+    @_answers
     def _runs(self, request):
         ctx, experiment = _context(request)
         listed = self._list(ctx, experiment)
-        return http_util.Respond(request, sorted(listed), "application/json")
+        runs = [run for run, tags in sorted(listed.items()) if set(tags) - {FINDINGS_TAG}]
+        return http_util.Respond(request, runs, "application/json")
 
-    @wrappers.Request.application
+    @_answers
     def _run(self, request):
-        history = self._history(request)
-        return http_util.Respond(request, json.dumps(payload.summary(history)), "application/json")
+        history, findings = self._look_up(request)
+        text = json.dumps(payload.summary(history, findings))
+        return http_util.Respond(request, text, "application/json")
 
-    @wrappers.Request.application
+    @_answers
     def _matrix(self, request):
-        history = self._history(request)
+        history, _ = self._look_up(request)
         view = request.args.get("view", "")
         if view not in history.views:
             raise exceptions.NotFound(f"Expected one of the views {list(history.views)}.")
         return http_util.Respond(request, payload.matrix(history, view), "application/octet-stream")
 
-    @wrappers.Request.application
+    @_answers
     def _layer(self, request):
-        history = self._history(request)
+        history, _ = self._look_up(request)
         layer = request.args.get("layer", type=int)
         if layer is None or not 0 <= layer < len(history.layers):
             raise exceptions.NotFound(f"Expected a layer from 0 to {len(history.layers) - 1}.")
@@ -82,7 +91,8 @@ class LayersPlugin(base_plugin.TBPlugin):
     def _list(self, ctx, experiment):
         return self._data.list_tensors(ctx, experiment_id=experiment, plugin_name=PLUGIN_NAME)
 
-    def _history(self, request):
+    def _look_up(self, request):
+        """`(LayerHistory, findings)` of the run that the request names."""
         ctx, experiment = _context(request)
         run = request.args.get("run", "")
         listed = self._list(ctx, experiment).get(run)
@@ -90,13 +100,23 @@ class LayersPlugin(base_plugin.TBPlugin):
             raise exceptions.NotFound(f"Run {run!r} has no layer statistics.")
         newest = {tag: series.max_step for tag, series in listed.items()}
         with self._lock:
-            known, history = self._histories.get((experiment, run), (None, None))
-            if known != newest:
-                history = history_of(self._read(ctx, experiment, run, listed))
-                self._histories[experiment, run] = newest, history
-        return history
+            known = self._known.get((experiment, run))
+            if known is None or known[0] != newest:
+                read = self._read(ctx, experiment, run)
+                findings = read.pop(FINDINGS_TAG, None)
+                series = {
+                    tag.removeprefix(TAG_PREFIX): (
+                        rows_of(listed[tag].plugin_content),
+                        [(datum.step, np.asarray(datum.numpy)) for datum in data],
+                    )
+                    for tag, data in read.items()
+                    if tag in listed
+                }
+                found = json.loads(findings[-1].numpy.item()) if findings else []
+                known = self._known[experiment, run] = newest, history_of(series), found
+        return known[1:]
 
-    def _read(self, ctx, experiment, run, listed):
+    def _read(self, ctx, experiment, run):
         read = self._data.read_tensors(
             ctx,
             experiment_id=experiment,
@@ -104,14 +124,7 @@ class LayersPlugin(base_plugin.TBPlugin):
             downsample=SAMPLES,
             run_tag_filter=provider.RunTagFilter(runs=[run]),
         )
-        return {
-            tag.removeprefix(TAG_PREFIX): (
-                rows_of(listed[tag].plugin_content),
-                [(datum.step, np.asarray(datum.numpy)) for datum in data],
-            )
-            for tag, data in read.get(run, {}).items()
-            if tag in listed
-        }
+        return dict(read.get(run, {}))
 
 
 def _context(request):

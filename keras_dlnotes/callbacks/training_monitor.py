@@ -250,7 +250,7 @@ class TrainingMonitor(keras.callbacks.Callback):
 
 def _layer_parts(chosen):
     """The same numbers as one vector a statistic: `[(tag, rows, places)]`."""
-    parts = {}
+    parts: dict[str, tuple[list, list]] = {}
     for column, place in chosen:
         rows, places = parts.setdefault(f"{column.section}/{column.statistic}", ([], []))
         rows.append(column.origin.row | {"tag": column.name})

@@ -112,7 +112,11 @@ class StepTape:
             parts.append(saturated_fraction(samples, centers, radii))
             columns += [
                 Column(
-                    "activations", names[i], "saturated_fraction", layer=layers[i], origin=origins[i]
+                    "activations",
+                    names[i],
+                    "saturated_fraction",
+                    layer=layers[i],
+                    origin=origins[i],
                 )
                 for i in saturating
             ]
@@ -168,9 +172,7 @@ class StepTape:
                     name if number == 1 else f"{name}_output_{number}",
                     tensor,
                     watched,
-                    Origin(
-                        watched.name, type(watched.layer).__name__, call=use, output=number
-                    ),
+                    Origin(watched.name, type(watched.layer).__name__, call=use, output=number),
                 )
 
     def add_part(self, vector, columns):

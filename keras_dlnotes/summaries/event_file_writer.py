@@ -14,8 +14,6 @@ import google_crc32c
 from tensorboard.compat.proto.event_pb2 import Event
 from tensorboard.summary.writer.record_writer import RecordWriter
 
-from keras_dlnotes_layers.format import layer_value
-
 from keras_dlnotes.summaries.event_protos import (
     ScalarsTemplate,
     custom_scalars_value,
@@ -23,6 +21,7 @@ from keras_dlnotes.summaries.event_protos import (
     hparams_values,
     text_value,
 )
+from keras_dlnotes_layers.format import layer_value
 
 _CLOSE = object()
 

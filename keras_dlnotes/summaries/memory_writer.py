@@ -11,6 +11,7 @@ class MemoryWriter:
         histograms: dict from tag to list of `(step, low, high, counts)`.
         texts: dict from tag to list of `(step, text)`.
         hparams: list of dicts of hyperparameters.
+        layers: dict from a statistic's tag to `(rows, [(step, vector), ...])`, for `kd.plots`.
     """
 
     def __init__(self):
@@ -21,6 +22,7 @@ class MemoryWriter:
         self.texts = {}
         self.custom_scalars = None
         self.hparams = []
+        self.layers = {}
 
     def add_scalars(self, step, tags, numbers, wall_time=None):
         """Adds one number under each tag."""
@@ -30,6 +32,11 @@ class MemoryWriter:
     def add_histogram(self, step, tag, low, high, counts, wall_time=None):
         """Adds a histogram of equal bins between `low` and `high`."""
         self.histograms.setdefault(tag, []).append((step, low, high, counts))
+
+    def add_layers(self, step, parts, wall_time=None):
+        """Adds statistics of all layers, `[(tag, rows, values), ...]`."""
+        for tag, rows, values in parts:
+            self.layers.setdefault(tag, (rows, []))[1].append((step, values))
 
     def add_text(self, step, tag, text, wall_time=None):
         """Adds a text in Markdown."""
