@@ -36,7 +36,8 @@ def history_of(series):
         `LayerHistory`. Of a step that was written twice the later writing counts; a vector of
         another length than the rows (another model wrote into the same folder) is left out.
     """
-    parts, layers = {}, {}
+    parts: dict[str, tuple[list, np.ndarray]] = {}
+    layers: dict[str, str] = {}
     steps = sorted(
         {
             step

@@ -85,12 +85,16 @@ def look_first(history, limit=20):
                 )
             )  # fmt: skip
     order = list(REASONS)
-    found.sort(key=lambda n: (n.step, order.index(n.reason), -n.others, n.layer))
+    # Outputs before gradients: a number that is not finite travels forward, then back.
+    found.sort(key=lambda n: (n.step, order.index(n.reason), "gradient" in n.view, n.layer))
     once: dict[object, Notice] = {}
     for notice in found:
         # A dead block has outputs of 0, no gradient and a vanishing scale: one entry.
         group = history.layers[notice.layer]["group"]
-        once.setdefault((group, notice.step) if group else notice.layer, notice)
+        key = (group, notice.step) if group else notice.layer
+        if notice.reason == "not_finite":
+            key = notice.reason, notice.step  # where it is first in the pass; the rest follows
+        once.setdefault(key, notice)
     return list(once.values())[:limit]
 
 

@@ -71,15 +71,18 @@ const PAGE = `
 <div id="details"></div>
 <div id="tip"></div>`;
 
-// Colours that colour-blind readers tell apart: blue (too small), orange (too large), the middle
-// grey; the end points are those of ColorBrewer's PuOr and RdBu, which its authors tested for that.
-const BLUE = [[209, 229, 240], [103, 169, 207], [33, 102, 172], [5, 48, 97]];
-const ORANGE = [[253, 219, 199], [244, 165, 96], [214, 96, 30], [127, 39, 4]];
+// Colours that colour-blind readers tell apart: blue (too small), orange (too large), grey between.
+// The farther from the healthy band, the stronger the contrast to the page.
+const BLUE = { light: [[209, 229, 240], [103, 169, 207], [33, 102, 172], [5, 48, 97]],
+  dark: [[66, 84, 104], [58, 112, 168], [86, 160, 224], [168, 214, 255]] };
+const ORANGE = { light: [[253, 219, 199], [244, 165, 96], [214, 96, 30], [127, 39, 4]],
+  dark: [[98, 78, 62], [176, 100, 44], [236, 138, 50], [255, 196, 120]] };
 const CIVIDIS = [[0, 34, 78], [53, 69, 108], [102, 105, 112], [148, 142, 119], [200, 184, 102], [254, 232, 56]];
 const NOT_FINITE = [216, 0, 115];
 
 const $ = (id) => document.getElementById(id);
 const isDark = () => document.documentElement.classList.contains('dark');
+const theme = (colors) => (isDark() ? colors.dark : colors.light);
 const rgb = ([r, g, b]) => `rgb(${Math.round(r)},${Math.round(g)},${Math.round(b)})`;
 const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
@@ -155,13 +158,13 @@ class Scale {
     if (Number.isNaN(value)) return this.empty;
     if (this.view.name === 'non_finite' && !this.ratio) return value > 0 ? NOT_FINITE : this.neutral;
     if (!Number.isFinite(value)) return NOT_FINITE;
-    if (this.kind === 'share') return value >= 0.999 ? this.dead : mix([this.neutral, ...BLUE.slice(1)], value * 0.75);
+    if (this.kind === 'share') return value >= 0.999 ? this.dead : mix([this.neutral, ...theme(BLUE).slice(1)], value * 0.75);
     if (value <= 0) return this.dead;
     const number = Math.log10(value);
     if (!this.healthy) return mix(CIVIDIS, this.place(value));
     const [low, high] = this.healthyLog;
-    if (number < low) return mix([this.neutral, ...BLUE], 0.15 + (low - number) / 4);
-    if (number > high) return mix([this.neutral, ...ORANGE], 0.15 + (number - high) / 4);
+    if (number < low) return mix([this.neutral, ...theme(BLUE)], 0.15 + (low - number) / 4);
+    if (number > high) return mix([this.neutral, ...theme(ORANGE)], 0.15 + (number - high) / 4);
     return this.neutral;
   }
   oddness(value) {
@@ -378,12 +381,17 @@ class LayersPage {
     return item;
   }
 
-  // Rows of the picture: layers, or folded groups, in the order of the network.
+  // Rows of the picture: layers, or folded groups, in the order of the network. A layer that has
+  // no such number at any step (a ReLU has no gradient of its own) has no row.
   rows() {
-    const { layers } = this.loaded[this.state.run].summary;
+    const { summary: { layers }, matrices } = this.loaded[this.state.run];
     const folded = this.folded;
     const rows = [];
+    const numbers = matrices[this.state.view];
+    const has = layers.map(() => false);
+    numbers.forEach((value, place) => { if (!Number.isNaN(value)) has[place % layers.length] = true; });
     layers.forEach((layer, number) => {
+      if (!has[number]) return;
       const last = rows.at(-1);
       if (layer.group && folded.has(layer.group)) {
         if (last && last.group === layer.group && last.folded) last.members.push(number);
@@ -588,7 +596,7 @@ class LayersPage {
     panels.forEach((panel, k) => {
       const steps = panel.entry.summary.steps;
       const index = nearest(steps, this.state.step < 0 ? steps.at(-1) : this.state.step);
-      draw.strokeStyle = k ? rgb(ORANGE[2]) : css('--accent');
+      draw.strokeStyle = k ? rgb(theme(ORANGE)[2]) : css('--accent');
       draw.setLineDash(k ? [4, 3] : []);
       draw.beginPath();
       let pen = false;
@@ -762,7 +770,7 @@ function chart({ name, values }, steps) {
 function severity(reason) {
   if (reason === 'not_finite') return NOT_FINITE;
   if (reason === 'dead' || reason === 'no_gradient') return isDark() ? [255, 255, 255] : [0, 0, 0];
-  return reason.endsWith('exploding') || reason.endsWith('large') ? ORANGE[2] : BLUE[2];
+  return theme(reason.endsWith('exploding') || reason.endsWith('large') ? ORANGE : BLUE)[2];
 }
 
 function nearest(steps, step) {

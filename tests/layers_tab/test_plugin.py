@@ -1,0 +1,107 @@
+import json
+import os
+import subprocess
+import sys
+from argparse import Namespace
+
+import numpy as np
+import pytest
+from tensorboard.backend.event_processing.data_provider import MultiplexerDataProvider
+from tensorboard.backend.event_processing.plugin_event_multiplexer import EventMultiplexer
+from tensorboard.plugins.base_plugin import TBContext
+from werkzeug.test import Client
+
+from keras_dlnotes_layers.format import PLUGIN_NAME, findings_value, rows_of
+from keras_dlnotes_layers.loader import LayersLoader
+from tests.layers_tab import fabricated_run
+
+
+def applications(folder):
+    multiplexer = EventMultiplexer(tensor_size_guidance={PLUGIN_NAME: 1000})
+    multiplexer.AddRunsFromDirectory(str(folder))
+    multiplexer.Reload()
+    provider = MultiplexerDataProvider(multiplexer, str(folder))
+    plugin = LayersLoader().load(TBContext(data_provider=provider))
+    apps = {path: Client(app) for path, app in plugin.get_plugin_apps().items()}
+    return plugin, apps, multiplexer
+
+
+def test_the_tab_serves_what_the_event_file_holds(tmp_path):
+    fabricated_run.write(tmp_path / "broken", range(0, 400, 10), broken=True)
+    (tmp_path / "other").mkdir()
+    plugin, apps, _ = applications(tmp_path)
+    assert plugin.frontend_metadata().tab_name == "Layers"
+    assert json.loads(apps["/runs"].get("/").data) == ["broken"]
+    summary = json.loads(apps["/run"].get("/?run=broken").data)
+    assert summary["steps"] == list(range(0, 400, 10))
+    assert [n["reason"] for n in summary["look_first"]] == ["dead", "exploding"]
+    answer = apps["/matrix"].get("/?run=broken&view=activation_scale")
+    matrix = np.frombuffer(answer.data, "<f4").reshape(40, len(summary["layers"]))
+    expected = fabricated_run.parts_of(390, 400, True)[0][2]
+    np.testing.assert_array_equal(matrix[-1], expected)
+    details = json.loads(apps["/layer"].get("/?run=broken&layer=0").data)
+    assert [s["name"] for s in details["series"]] == [
+        "output: standard deviation",
+        "output: zero fraction",
+        "output: non finite count",
+        "kernel, gradients: norm",
+        "kernel, weights: norm",
+        "kernel, updates: ratio",
+    ]
+    assert apps["/index.js"].get("/").headers["Content-Type"].startswith("application/javascript")
+
+
+def test_questions_that_have_no_answer_are_told_so(tmp_path):
+    fabricated_run.write(tmp_path / "run", range(0, 40, 10))
+    _, apps, _ = applications(tmp_path)
+    for path, query in (
+        ("/run", "run=none"),
+        ("/matrix", "run=run&view=none"),
+        ("/layer", "run=run&layer=999"),
+        ("/layer", "run=run&layer=-1"),
+        ("/layer", "run=run&layer=first"),
+    ):
+        assert apps[path].get(f"/?{query}").status_code == 404
+
+
+def test_a_run_that_grows_is_read_anew_and_findings_are_shown(tmp_path):
+    from keras_dlnotes.summaries import EventFileWriter
+
+    writer = EventFileWriter(tmp_path / "live")
+    fabricated_run.write(None, range(0, 100, 10), writer=writer)
+    _, apps, multiplexer = applications(tmp_path)
+    assert json.loads(apps["/run"].get("/?run=live").data)["steps"][-1] == 90
+    fabricated_run.write(None, range(100, 200, 10), writer=writer)
+    writer._add_value(190, None, lambda: findings_value([{"cause": "dead_units", "layer": "x"}]))
+    writer.close()
+    multiplexer.Reload()
+    summary = json.loads(apps["/run"].get("/?run=live").data)
+    assert summary["steps"][-1] == 190
+    assert summary["findings"] == [{"cause": "dead_units", "layer": "x"}]
+
+
+def test_the_loader_raises_the_number_of_kept_steps_unless_the_user_chose_one():
+    flags = Namespace(samples_per_plugin={})
+    LayersLoader().fix_flags(flags)
+    assert flags.samples_per_plugin == {PLUGIN_NAME: 1000}
+    flags = Namespace(samples_per_plugin={PLUGIN_NAME: 7})
+    LayersLoader().fix_flags(flags)
+    assert flags.samples_per_plugin == {PLUGIN_NAME: 7}
+    LayersLoader().fix_flags(Namespace())  # a TensorBoard without this flag
+    assert LayersLoader().load(TBContext()) is None
+
+
+def test_a_newer_format_is_refused_with_what_to_do():
+    with pytest.raises(ValueError, match="Upgrade keras_dlnotes"):
+        rows_of(json.dumps({"version": 2, "rows": []}))
+
+
+def test_tensorboard_imports_neither_keras_nor_a_backend_for_the_tab():
+    code = (
+        "import sys; import keras_dlnotes_layers.loader, keras_dlnotes_layers.plugin;"
+        "print([m for m in ('keras', 'tensorflow', 'jax', 'torch') if m in sys.modules])"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env=os.environ
+    )
+    assert result.stdout.strip() == "[]", result.stderr
