@@ -98,7 +98,7 @@ export function format(value) {
   if (value === null || !Number.isFinite(value)) return 'not finite';
   if (value === 0) return '0';
   const size = Math.abs(value);
-  return size >= 0.01 && size < 10000 ? String(+value.toPrecision(4)) : value.toExponential(2);
+  return size >= 0.01 && size < 10000 ? String(+value.toPrecision(4)) : value.toExponential(3);
 }
 
 // ---------------------------------------------------------------------------------------------
@@ -188,6 +188,7 @@ class LayersPage {
     this.state = { run: '', other: '', mode: 'beside', view: 'activation_scale', step: -1, layer: -1, folded: '' };
     this.loaded = {};
     this.drawn = null;
+    window.layersPage = this;  // for whoever drives the page by a script
   }
 
   async start() {

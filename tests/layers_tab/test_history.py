@@ -117,7 +117,7 @@ def test_usual_before_is_the_median_of_up_to_eight_layers_of_the_type():
 def test_event_files_are_read_back_even_if_a_crash_cut_one_off(tmp_path):
     fabricated_run.write(tmp_path / "run", range(0, 100, 10), broken=True)
     found, findings = read_run(tmp_path / "run")
-    expected = dict((tag, v) for tag, _, v in fabricated_run.parts_of(90, 100, True))
+    expected = {tag: v for tag, _, v in fabricated_run.parts_of(90, 100, True)}
     np.testing.assert_array_equal(
         found.parts["activations/standard_deviation"][1][-1],
         expected["activations/standard_deviation"],
@@ -133,6 +133,6 @@ def test_event_files_are_read_back_even_if_a_crash_cut_one_off(tmp_path):
     path.write_bytes(whole[:10])
     with pytest.raises(ValueError, match="Expected layer statistics"):
         read_run(tmp_path / "run")
-    with pytest.raises(FileNotFoundError, match="holds no event file. Runs below it"):
-        path.write_bytes(whole)
+    path.write_bytes(whole)
+    with pytest.raises(FileNotFoundError, match=r"holds no event file\. Runs below it"):
         read_run(tmp_path)
