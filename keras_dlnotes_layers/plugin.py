@@ -46,7 +46,7 @@ class LayersPlugin(base_plugin.TBPlugin):
         }
 
     def is_active(self):
-        """Never asked for where TensorBoard lists the tensors by plugin itself."""
+        """False: TensorBoard asks only where no run has data of this tab, and shows it elsewhere."""
         return False
 
     def frontend_metadata(self):

@@ -8,7 +8,7 @@ import numpy as np
 from keras_dlnotes_layers import VIEWS, LayerHistory, history_of
 from keras_dlnotes_layers.event_files import read_run
 
-_MOST_NAMES = 40  # more would overlap in a figure of the default size
+_MOST_NAMES = 30  # more would overlap in a figure of the default size
 
 
 def layers_over_steps(run: Any, statistic: str = "activation_scale", figsize=(10, 6)) -> Any:
@@ -60,7 +60,7 @@ def layers_over_steps(run: Any, statistic: str = "activation_scale", figsize=(10
         axes.legend(loc="upper left", bbox_to_anchor=(0, -0.08), ncols=2, frameon=False)
     axes.set_ylim(len(values) - 0.5, -0.5)
     places = np.unique(np.linspace(0, len(values) - 1, min(_MOST_NAMES, len(values))).astype(int))
-    axes.set_yticks(places, [history.layers[place]["name"] for place in places], fontsize=7)
+    axes.set_yticks(places, [history.layers[place]["name"] for place in places], fontsize=6)
     axes.set_xlabel("step")
     axes.set_title(view.title)
     bar = figure.colorbar(image, ax=axes, pad=0.01)
@@ -111,7 +111,7 @@ def scale_by_depth(
     if view.healthy:
         axes.axhspan(*view.healthy, color="0.9", zorder=0, label="healthy")
     places = np.unique(np.linspace(0, len(longest) - 1, min(_MOST_NAMES, len(longest))).astype(int))
-    axes.set_xticks(places, [longest[place] for place in places], rotation=90, fontsize=7)
+    axes.set_xticks(places, [longest[place] for place in places], rotation=90, fontsize=6)
     axes.set_ylabel(view.title)
     axes.legend()
     return figure
