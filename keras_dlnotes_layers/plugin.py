@@ -46,7 +46,7 @@ class LayersPlugin(base_plugin.TBPlugin):
         }
 
     def is_active(self):
-        """False: TensorBoard asks only where no run has data of this tab, and shows it elsewhere."""
+        """False: TensorBoard asks only where no run has data of this tab."""
         return False
 
     def frontend_metadata(self):

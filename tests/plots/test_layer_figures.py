@@ -1,3 +1,5 @@
+import itertools
+
 import keras
 import numpy as np
 import pytest
@@ -37,7 +39,7 @@ def test_no_two_names_of_layers_overlap(folder):
         labels = getattr(figure.axes[0], f"get_{axis}ticklabels")()
         boxes = [label.get_window_extent() for label in labels]
         assert len(boxes) == 30
-        assert not any(a.overlaps(b) for a, b in zip(boxes, boxes[1:], strict=False))
+        assert not any(a.overlaps(b) for a, b in itertools.pairwise(boxes))
 
 
 def test_the_curve_by_depth_is_the_recorded_one(folder):
