@@ -75,7 +75,7 @@ def test_imports_go_down(path):
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(PACKAGE)))
 def test_modules_are_rooms_not_halls(path):
-    # A module is split where a reader would look for a part; this only catches one that nobody split.
+    # Split where a reader would look for a part: this catches only what nobody has split.
     assert len(path.read_text().splitlines()) <= 400
     assert path.stem not in ("utils", "helpers", "common")
 
