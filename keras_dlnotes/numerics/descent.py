@@ -23,6 +23,10 @@ RESUME = 5  # at the accepted point because someone put it back (the end of `fit
 CONVERGED = 6
 FAILED = 7
 NOT_DETERMINISTIC = 8
+REPEAT = 9  # at the accepted point: the last evaluation was not finite where it has to be
+
+# What `FAILED` is called where there was nothing to start from.
+NOT_FINITE = "not finite"
 
 NAMES = {
     START: "not started",
@@ -34,17 +38,18 @@ NAMES = {
     CONVERGED: "converged",
     FAILED: "line search failed",
     NOT_DETERMINISTIC: "not deterministic",
+    REPEAT: NOT_FINITE,
 }
-
-# What `FAILED` is called where there was nothing to start from.
-NOT_FINITE = "not finite"
 
 
 class Control(NamedTuple):
-    """Everything the method remembers that is not a vector; every field a scalar of one dtype."""
+    """Everything the method remembers that is not a vector; every field a scalar of one dtype.
+
+    Losses, gradients and slopes are multiples of `unit`.
+    """
 
     phase: Any
-    suspended: Any  # the phase to go back to from RESUME
+    suspended: Any  # the phase to go back to from RESUME and REPEAT
     loss: Any  # at the accepted point
     gradient_norm: Any  # largest magnitude at the accepted point
     slope: Any  # along the search direction, at the accepted point
@@ -56,14 +61,15 @@ class Control(NamedTuple):
     iterations: Any  # accepted steps
     restarts: Any  # from steepest descent
     bracket: Any
+    unit: Any  # a power of 2 near the loss or the gradient at the start, whichever is larger
 
 
 class Settings(NamedTuple):
-    """The method's constants, Python numbers."""
+    """The method's constants, Python numbers but for the tolerance, which is in `Control.unit`."""
 
     sufficient_decrease: float
     curvature: float
-    gradient_tolerance: float
+    gradient_tolerance: Any
     max_search_evaluations: int
     verify_determinism: bool
     epsilon: float  # the dtype's rounding unit
@@ -106,22 +112,51 @@ WIDTH = len(Control._fields) - 1 + len(Bracket._fields)
 
 def pack(control):
     """One vector of all scalars."""
-    return xp.stack([*control[:-1], *control.bracket])
+    return xp.stack([*control[:-2], *control.bracket, control.unit])
 
 
 def unpack(vector):
     """The scalars of a packed vector."""
-    return _named(xp.unstack(vector, WIDTH))
+    control = _named(xp.unstack(vector, WIDTH))
+    return control._replace(unit=known_unit(control.unit))
 
 
 def read(vector):
-    """The scalars of a packed vector that is on the host, as Python numbers."""
-    return _named([float(number) for number in vector])
+    """The scalars of a packed vector that is on the host, as Python numbers in the loss's unit."""
+    c = _named([float(number) for number in vector])
+    unit = c.unit or 1.0
+    return c._replace(loss=c.loss * unit, gradient_norm=c.gradient_norm * unit)
 
 
 def _named(scalars):
-    count = len(Control._fields) - 1
-    return Control._make([*scalars[:count], Bracket(*scalars[count:])])
+    count = len(Control._fields) - 2
+    return Control._make([*scalars[:count], Bracket(*scalars[count:-1]), scalars[-1]])
+
+
+def known_unit(unit):
+    """The unit; 1 before the first start, where it is still 0."""
+    return xp.where(unit > 0.0, unit, unit * 0.0 + 1.0)
+
+
+def change_unit(unit, begins, loss, gradient_norm):
+    """The unit for what begins with this loss and gradient, and the old unit as a multiple of it.
+
+    In a unit of their own no loss is so small or large that its square leaves the dtype's range,
+    and no constant of a method depends on what the loss is measured in. Nothing else changes: a
+    power of 2 is divided by without rounding.
+    """
+
+    def fresh():
+        size = xp.maximum(xp.absolute(loss), gradient_norm)
+        power = size * 0.0 + 1.0
+        for exponent in (64, 32, 16, 8, 4, 2, 1):
+            factor = 2.0**exponent
+            power = xp.where(power * factor <= size, power * factor, power)
+            power = xp.where((power > factor * size) & (size > 0.0), power / factor, power)
+        return unit * power
+
+    new = xp.conditional(begins, fresh, lambda: unit)
+    return new, unit / new
 
 
 def is_phase(control, *phases):
@@ -151,17 +186,26 @@ def advance(control, seen, settings):
 
     elsewhere = no(seen.at_trial) & no(seen.at_accepted)
     put_back = no(seen.at_trial) & seen.at_accepted & no(is_phase(c, START, RESUME))
-    resume = put_back | is_phase(c, RESUME)
-    suspended = xp.where(put_back, c.phase, c.suspended)
-    idle = is_phase(c, CONVERGED, FAILED)
+    back = is_phase(c, RESUME, REPEAT)
+    resume = put_back | back
+    purpose = xp.where(back, c.suspended, c.phase)
+
+    def is_for(*phases):
+        return is_phase(c._replace(phase=purpose), *phases)
+
+    idle = is_for(CONVERGED, FAILED)
     # Another objective (new data, a second `fit`), or somebody has moved the weights.
-    start = is_phase(c, START) | elsewhere | ((resume | idle) & no(repeats))
-    start = start | (resume & (suspended == float(NOT_DETERMINISTIC)))
-    going_on = no(start) & no(resume)
-    verify = is_phase(c, VERIFY) & going_on
-    examine = is_phase(c, EXAMINE) & going_on
-    search = is_phase(c, SEARCH) & going_on
-    settle = is_phase(c, SETTLE) & going_on
+    start = is_phase(c, START) | elsewhere | ((resume | idle) & finite & no(repeats))
+    start = start | (resume & is_for(NOT_DETERMINISTIC) & finite)
+    # Where the loss has been finite before, one that is not says nothing: it is evaluated again.
+    again = resume | idle | is_for(VERIFY, EXAMINE) | is_phase(c, SETTLE)
+    again = again & no(start) & no(finite)
+    going_on = no(start) & no(again)
+    # At the accepted point a first evaluation of a second `fit` is as good as any other.
+    verify = is_for(VERIFY) & going_on
+    examine = is_for(EXAMINE) & going_on
+    search = is_phase(c, SEARCH) & going_on & no(resume)
+    settle = is_phase(c, SETTLE) & going_on & no(resume)
 
     count = xp.where(search, c.search_evaluations + 1.0, c.search_evaluations)
     exhausted = count >= float(settings.max_search_evaluations)
@@ -200,7 +244,8 @@ def advance(control, seen, settings):
 
     phase = c.phase
     for condition, value in (
-        (resume & no(start), suspended),
+        (resume & no(start), purpose),
+        (again, REPEAT),
         (to_verify, VERIFY),
         (begin, SEARCH),
         (to_settle, SETTLE),
@@ -213,7 +258,7 @@ def advance(control, seen, settings):
     best_step = xp.where(finite, verdict.bracket.best_step, c.bracket.best_step)
     next_step = xp.where(finite, verdict.step, retreated)
     step = xp.where(to_settle, best_step, xp.where(proceed, next_step, c.step))
-    stays = (resume & no(start)) | proceed | to_settle | begin
+    stays = (resume & no(start)) | again | proceed | to_settle | begin
     forget = start | restart
     bracket = more_thuente.choose(
         proceed | to_settle,
@@ -222,7 +267,7 @@ def advance(control, seen, settings):
     )
     return Control(
         phase=phase,
-        suspended=suspended,
+        suspended=xp.where(again, purpose, c.suspended),
         loss=xp.where(take | hopeless, seen.loss, c.loss),
         gradient_norm=xp.where(take | hopeless, seen.gradient_norm, c.gradient_norm),
         slope=c.slope,
@@ -234,6 +279,7 @@ def advance(control, seen, settings):
         iterations=xp.where(accept, c.iterations + 1.0, c.iterations),
         restarts=xp.where(restart | ((c.evaluations > 0.0) & start), c.restarts + 1.0, c.restarts),
         bracket=bracket,
+        unit=c.unit,
     ), Decision(accept=accept, take=take, hopeless=hopeless, begin=begin, forget=forget)
 
 

@@ -40,6 +40,18 @@ class AcceptedPoint:
         """Whether an evaluation is spread over batches and not complete yet."""
         return False
 
+    def load_own_variables(self, store):
+        """Set the optimizer's state; files of earlier versions hold fewer of the control's numbers.
+
+        The newest are its last, and 0 before they are known.
+        """
+        values = {key: np.asarray(store[key]) for key in store.keys()}
+        for index, variable in enumerate(self.variables):
+            if self.built and variable is self._control and str(index) in values:
+                known = values[str(index)]
+                values[str(index)] = np.pad(known, (0, max(0, variable.shape[0] - len(known))))
+        super().load_own_variables(values)  # type: ignore[misc]
+
     def scale_loss(self, loss):
         """Take note of the loss; `apply` needs it beside the gradient of what is returned."""
         self._carried.loss = xp.detached(loss)
@@ -63,7 +75,7 @@ class AcceptedPoint:
         phase = int(keras.ops.convert_to_numpy(self._control)[0])
         if phase == descent.NOT_DETERMINISTIC:
             warnings.warn(deterministic_objective.NOISE, RuntimeWarning, stacklevel=2)
-        if phase in (descent.START, descent.RESUME):
+        if phase in (descent.START, descent.RESUME, descent.REPEAT):
             return
         self._write(self._accepted_point.value)
         control = xp.unstack(self._control.value, self._control.shape[0])

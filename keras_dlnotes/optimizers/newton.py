@@ -82,23 +82,14 @@ class Newton(TrustRegion):
         """The Hessian [n, n]."""
         return active.derivatives.hessian(loss, self._trainable_variables)
 
-    def advance(self, control, weights, loss, gradient, second):
+    def advance(self, control, verdict, second):
         """See `TrustRegion.advance`."""
-        one, no = control.loss * 0.0 + 1.0, xp.logical_not
-        examining = control.phase == float(descent.VERIFY)
-        idle = (control.phase >= float(descent.CONVERGED)) & (control.phase < 8.5)
-        verdict = self.judge(control, weights, loss, gradient, examining)
-        c = self.count(control, verdict, weights, loss, gradient)
-        hessian = xp.cast(second, self._dtype)
-
-        def decompose():
-            symmetric = 0.5 * (hessian + xp.transpose(hessian))
-            # Decomposing what is not finite would fail; a point like that is never accepted.
-            clean = xp.where(xp.is_finite(symmetric), symmetric, symmetric * 0.0)
-            return xp.eigh(xp.where(xp.is_finite(clean), clean, xp.outer(gradient, gradient) * 0.0))
+        c, one = control, control.loss * 0.0 + 1.0
 
         eigenvalues, eigenvectors = xp.conditional(
-            verdict.take, decompose, lambda: (self._eigenvalues.value, self._eigenvectors.value)
+            verdict.take,
+            lambda: xp.eigh(0.5 * second + 0.5 * xp.transpose(second)),
+            lambda: (self._eigenvalues.value, self._eigenvectors.value),
         )
         self._eigenvalues.assign(eigenvalues)
         self._eigenvectors.assign(eigenvectors)
@@ -120,19 +111,19 @@ class Newton(TrustRegion):
         phase = xp.where(verdict.start & verdict.take, one * descent.VERIFY, c.phase)
         if not self.verify_determinism:
             phase = xp.where(verdict.start & verdict.take, one * descent.SEARCH, phase)
-        phase = xp.where(verdict.again & no(idle), one * descent.SEARCH, phase)
-        phase = xp.where(verdict.take & flat, one * descent.CONVERGED, phase)
-        resumed = (control.phase == float(descent.RESUME)) & verdict.again
-        was_idle = resumed & (control.suspended >= float(descent.CONVERGED))
-        phase = xp.where(was_idle, control.suspended, phase)
+        goes_on = verdict.again & (verdict.purpose < float(descent.CONVERGED))
+        phase = xp.where(verdict.again, verdict.purpose, phase)
+        phase = xp.where(goes_on, one * descent.SEARCH, phase)
         phase = xp.where(lost | verdict.hopeless, one * descent.FAILED, phase)
+        converged = (verdict.take & flat) | verdict.exhausted
+        phase = xp.where(converged, one * descent.CONVERGED, phase)
         phase = xp.where(verdict.noisy, one * descent.NOT_DETERMINISTIC, phase)
+        phase = xp.where(verdict.unknown, one * descent.REPEAT, phase)
         moving = phase == float(descent.SEARCH)
         point = self._accepted_point.value
         trial = point + xp.matrix_vector(eigenvectors, step.coordinates)
         c = c._replace(
             phase=phase,
-            suspended=xp.where(control.phase == float(descent.RESUME), c.phase * 0.0, c.suspended),
             radius=radius,
             promise=step.reduction,
             step_length=step.length,

@@ -145,19 +145,20 @@ class QuasiNewton(AcceptedPoint, keras.optimizers.Optimizer, abc.ABC):
     def _read_control(self, vector):
         return descent.read(vector)
 
-    def _settings(self):
+    def _settings(self, unit):
         return descent.Settings(
             sufficient_decrease=self.sufficient_decrease,
             curvature=self.curvature,
-            gradient_tolerance=self.gradient_tolerance,
+            gradient_tolerance=self.gradient_tolerance / unit,
             max_search_evaluations=self.max_search_evaluations,
             verify_determinism=self.verify_determinism,
             epsilon=float(np.finfo(self._dtype).eps),
         )
 
     def _advance(self, loss, gradient):
-        settings = self._settings()
         control = descent.unpack(self._control.value)
+        settings = self._settings(control.unit)
+        gradient = gradient / control.unit
         weights = flat_weights.read(self._trainable_variables, self._dtype)
         accepted_point = self._accepted_point.value
         accepted_gradient = self._accepted_gradient.value
@@ -165,7 +166,7 @@ class QuasiNewton(AcceptedPoint, keras.optimizers.Optimizer, abc.ABC):
         gradient_change = gradient - accepted_gradient
         known = loss is not None
         seen = descent.Observation(
-            loss=loss if known else control.loss * 0.0,
+            loss=loss / control.unit if known else control.loss * 0.0,
             loss_known=known,
             slope=xp.dot(gradient, self._search_direction.value),
             gradient_norm=xp.largest_magnitude(gradient),
@@ -176,6 +177,16 @@ class QuasiNewton(AcceptedPoint, keras.optimizers.Optimizer, abc.ABC):
         )
         loss_before = control.loss
         control, decision = descent.advance(control, seen, settings)
+        unit, factor = descent.change_unit(
+            control.unit,
+            decision.take & xp.logical_not(decision.accept),
+            control.loss,
+            control.gradient_norm,
+        )
+        control = control._replace(
+            loss=control.loss * factor, gradient_norm=control.gradient_norm * factor, unit=unit
+        )
+        gradient = gradient * factor
         # The relative curvature test s^T y > epsilon |s| |y|: a pair without it would make H
         # indefinite or no better than rounding. The strong Wolfe conditions imply s^T y > 0.
         bend = xp.dot(step_change, gradient_change)
@@ -200,7 +211,7 @@ class QuasiNewton(AcceptedPoint, keras.optimizers.Optimizer, abc.ABC):
         control = descent.begin(
             control._replace(stored=stored), decision.begin, slope, first, settings
         )
-        moving = control.step != 0.0
+        moving = (control.step != 0.0) & xp.logical_not(descent.is_phase(control, descent.REPEAT))
         trial_point = xp.where(moving, accepted_point + control.step * direction, accepted_point)
         self._control.assign(descent.pack(control))
         self._accepted_point.assign(accepted_point)
