@@ -88,7 +88,7 @@ class Newton(TrustRegion):
 
         eigenvalues, eigenvectors = xp.conditional(
             verdict.take,
-            lambda: xp.eigh(0.5 * second + 0.5 * xp.transpose(second)),
+            lambda: trust_region.decompose(second, self._epsilon),
             lambda: (self._eigenvalues.value, self._eigenvectors.value),
         )
         self._eigenvalues.assign(eigenvalues)
@@ -103,11 +103,13 @@ class Newton(TrustRegion):
         radius = xp.where(verdict.start, first, c.radius)
         step = trust_region.solve(eigenvalues, projected, radius, self._epsilon)
 
-        flat = (c.gradient_norm <= self.gradient_tolerance) & (
+        flat = (c.gradient_norm * c.unit <= self.gradient_tolerance) & (
             eigenvalues[0] >= -(self._epsilon**0.5) * largest
         )
-        size = xp.largest_magnitude(self._accepted_point.value)
-        lost = verdict.rejected & (radius <= self._epsilon * (size + self._epsilon))
+        point = self._accepted_point.value
+        change = xp.matrix_vector(eigenvectors, step.coordinates)
+        size = xp.largest_magnitude(point) + self._epsilon
+        lost = verdict.rejected & (xp.largest_magnitude(change) <= self._epsilon * size)
         phase = xp.where(verdict.start & verdict.take, one * descent.VERIFY, c.phase)
         if not self.verify_determinism:
             phase = xp.where(verdict.start & verdict.take, one * descent.SEARCH, phase)
@@ -120,15 +122,13 @@ class Newton(TrustRegion):
         phase = xp.where(verdict.noisy, one * descent.NOT_DETERMINISTIC, phase)
         phase = xp.where(verdict.unknown, one * descent.REPEAT, phase)
         moving = phase == float(descent.SEARCH)
-        point = self._accepted_point.value
-        trial = point + xp.matrix_vector(eigenvectors, step.coordinates)
         c = c._replace(
             phase=phase,
             radius=radius,
             promise=step.reduction,
             step_length=step.length,
         )
-        return c, xp.where(moving, trial, point)
+        return c, xp.where(moving, point + change, point)
 
     def get_config(self):
         """The arguments that make this optimizer again."""

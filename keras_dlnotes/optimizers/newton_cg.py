@@ -136,7 +136,7 @@ class NewtonCG(TrustRegion):
         phase = xp.where(verdict.again, verdict.purpose, c.phase)
         phase = xp.where(anew, one * descent.VERIFY, phase)
         phase = xp.where(final, one * descent.SEARCH, phase)
-        flat = c.gradient_norm <= self.gradient_tolerance
+        flat = c.gradient_norm * c.unit <= self.gradient_tolerance
         phase = xp.where(lost | verdict.hopeless, one * descent.FAILED, phase)
         converged = (verdict.take & flat) | verdict.exhausted
         phase = xp.where(converged, one * descent.CONVERGED, phase)
