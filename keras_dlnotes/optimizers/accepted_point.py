@@ -63,8 +63,21 @@ class AcceptedPoint:
             return None
         return xp.reshape(xp.cast(loss, self._dtype), ())
 
+    @property
+    def _weights(self):
+        return flat_weights.weights(self._trainable_variables)
+
+    def _flat_gradient(self, gradients, variables):
+        index = self._get_variable_index  # type: ignore[attr-defined]
+        known = dict(zip(map(index, variables), gradients, strict=True))
+        every = [(known.get(index(v)), v) for v in self._weights]
+        # The loss does not depend on a variable without a gradient.
+        return flat_weights.join(
+            [keras.ops.zeros(v.shape, v.dtype) if g is None else g for g, v in every], self._dtype
+        )
+
     def _write(self, flat):
-        return flat_weights.write(flat, self._trainable_variables, self._dtype)
+        return flat_weights.write(flat, self._weights, self._dtype)
 
     def finalize_variable_values(self, var_list):
         """Put the accepted point into the weights: what `fit` leaves is never a trial point."""

@@ -80,7 +80,7 @@ class Newton(TrustRegion):
 
     def second_derivative(self, loss):
         """The Hessian [n, n]."""
-        return active.derivatives.hessian(loss, self._trainable_variables)
+        return active.derivatives.hessian(loss, self._weights)
 
     def advance(self, control, verdict, second):
         """See `TrustRegion.advance`."""

@@ -95,7 +95,7 @@ class NewtonCG(TrustRegion):
 
     def second_derivative(self, loss):
         """The product H d or G d with the inner iteration's direction, [n]."""
-        variables = self._trainable_variables
+        variables = self._weights
         vectors = flat_weights.split(self._inner[2].value, variables)
         return flat_weights.join(
             active.derivatives.hessian_vector_product(self.curved_loss(loss), variables, vectors),

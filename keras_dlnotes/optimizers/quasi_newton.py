@@ -83,8 +83,8 @@ class QuasiNewton(AcceptedPoint, keras.optimizers.Optimizer, abc.ABC):
         variables = list(variables)
         super().build(variables)
         deterministic_objective.check_variables(type(self).__name__, variables)
-        self._size = flat_weights.size(variables)
-        self._dtype = deterministic_objective.working_dtype(variables)
+        self._size = flat_weights.size(self._weights)
+        self._dtype = deterministic_objective.working_dtype(self._weights)
 
         def vector(name, initializer="zeros"):
             return self.add_variable((self._size,), initializer, self._dtype, name=name)
@@ -101,8 +101,7 @@ class QuasiNewton(AcceptedPoint, keras.optimizers.Optimizer, abc.ABC):
 
     def _backend_apply_gradients(self, grads, trainable_variables):
         loss = self._carried_loss()
-        indices = [self._get_variable_index(v) for v in trainable_variables]
-        gradient = flat_weights.gradient(grads, indices, self._trainable_variables, self._dtype)
+        gradient = self._flat_gradient(grads, trainable_variables)
         weight, self._carried.weight = self._carried.weight, None
         if weight is not None:
             self._accumulate(loss, gradient, xp.tensor(weight, self._dtype))
@@ -159,7 +158,7 @@ class QuasiNewton(AcceptedPoint, keras.optimizers.Optimizer, abc.ABC):
         control = descent.unpack(self._control.value)
         settings = self._settings(control.unit)
         gradient = gradient / control.unit
-        weights = flat_weights.read(self._trainable_variables, self._dtype)
+        weights = flat_weights.read(self._weights, self._dtype)
         accepted_point = self._accepted_point.value
         accepted_gradient = self._accepted_gradient.value
         step_change = weights - accepted_point

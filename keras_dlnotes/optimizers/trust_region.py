@@ -94,8 +94,8 @@ class TrustRegion(AcceptedPoint, keras.optimizers.Optimizer, abc.ABC):
         variables = list(variables)
         super().build(variables)
         deterministic_objective.check_variables(type(self).__name__, variables)
-        self._size = flat_weights.size(variables)
-        self._dtype = deterministic_objective.working_dtype(variables)
+        self._size = flat_weights.size(self._weights)
+        self._dtype = deterministic_objective.working_dtype(self._weights)
         self._epsilon = float(np.finfo(self._dtype).eps)
 
         def vector(name):
@@ -150,7 +150,7 @@ class TrustRegion(AcceptedPoint, keras.optimizers.Optimizer, abc.ABC):
                 "before optimizer.scale_loss, or on JAX optimizer.differentiate(loss_function, "
                 "outputs_function) before optimizer.apply. Received neither."
             )
-        return active.derivatives.gauss_newton_loss(loss, outputs, self._trainable_variables)
+        return active.derivatives.gauss_newton_loss(loss, outputs, self._weights)
 
     def scale_loss(self, loss):
         """Take note of the loss and, where its graph is at hand, of its second derivatives."""
@@ -159,7 +159,7 @@ class TrustRegion(AcceptedPoint, keras.optimizers.Optimizer, abc.ABC):
         scaled = super().scale_loss(loss)
         if active.derivatives.SOURCE == "graph":
             self._carried.graph_loss = loss
-        elif active.derivatives.SOURCE == "tape" and self.built and self._trainable_variables:
+        elif active.derivatives.SOURCE == "tape" and self.built and self._weights:
             # (A model whose layers are all frozen has nothing to differentiate by.)
             self._carried.second = self.second_derivative(loss)
         return scaled
@@ -180,12 +180,13 @@ class TrustRegion(AcceptedPoint, keras.optimizers.Optimizer, abc.ABC):
         return self.second_derivative(self._muted(function))
 
     def _muted(self, function):
-        """A function that may call scale_loss again, whose note would be of another evaluation."""
+        """A function of the weights moved, which may call scale_loss without leaving a note."""
 
-        def quiet(*arguments):
+        def quiet(moved, *arguments):
+            every = flat_weights.complete(moved, self._trainable_variables)
             self._carried.muted = True
             try:
-                return function(*arguments)
+                return function(every, *arguments)
             finally:
                 self._carried.muted = False
 
@@ -212,9 +213,8 @@ class TrustRegion(AcceptedPoint, keras.optimizers.Optimizer, abc.ABC):
                     "has to be built. Call optimizer.build(model.trainable_variables) before the "
                     "first step."
                 )
-        indices = [self._get_variable_index(v) for v in trainable_variables]
-        gradient = flat_weights.gradient(grads, indices, self._trainable_variables, self._dtype)
-        weights = flat_weights.read(self._trainable_variables, self._dtype)
+        gradient = self._flat_gradient(grads, trainable_variables)
+        weights = flat_weights.read(self._weights, self._dtype)
         control = Control(*xp.unstack(self._control.value, len(Control._fields)))
         unit = descent.known_unit(control.unit)
         second = xp.cast(second, self._dtype) / unit
