@@ -24,6 +24,7 @@ CONVERGED = 6
 FAILED = 7
 NOT_DETERMINISTIC = 8
 REPEAT = 9  # at the accepted point: the last evaluation was not finite where it has to be
+TOO_COARSE = 10  # as FAILED, and the loss was the same at points that should have differed
 
 # What `FAILED` is called where there was nothing to start from.
 NOT_FINITE = "not finite"
@@ -39,6 +40,7 @@ NAMES = {
     FAILED: "line search failed",
     NOT_DETERMINISTIC: "not deterministic",
     REPEAT: NOT_FINITE,
+    TOO_COARSE: "loss too coarse",
 }
 
 
@@ -62,6 +64,7 @@ class Control(NamedTuple):
     restarts: Any  # from steepest descent
     bracket: Any
     unit: Any  # a power of 2 near the loss or the gradient at the start, whichever is larger
+    level: Any  # how many evaluations in this search were `is_level`
 
 
 class Settings(NamedTuple):
@@ -112,7 +115,7 @@ WIDTH = len(Control._fields) - 1 + len(Bracket._fields)
 
 def pack(control):
     """One vector of all scalars."""
-    return xp.stack([*control[:-2], *control.bracket, control.unit])
+    return xp.stack([*control[:-3], *control.bracket, *control[-2:]])
 
 
 def unpack(vector):
@@ -129,13 +132,27 @@ def read(vector):
 
 
 def _named(scalars):
-    count = len(Control._fields) - 2
-    return Control._make([*scalars[:count], Bracket(*scalars[count:-1]), scalars[-1]])
+    count = len(Control._fields) - 3
+    return Control._make([*scalars[:count], Bracket(*scalars[count:-2]), *scalars[-2:]])
 
 
 def known_unit(unit):
     """The unit; 1 before the first start, where it is still 0."""
     return xp.where(unit > 0.0, unit, unit * 0.0 + 1.0)
+
+
+def is_level(loss, accepted_loss, promised, epsilon):
+    """Whether a loss has not changed at all, where much more than rounding was promised.
+
+    A smooth loss does not do that several times in turn; one that is computed in fewer digits than
+    its dtype has, by quantized weights or a rounded output, is a staircase.
+    """
+    rounding = 10.0 * epsilon * xp.absolute(accepted_loss)
+    return (xp.absolute(loss - accepted_loss) <= rounding) & (promised > 100.0 * rounding)
+
+
+# So many such evaluations in turn are enough.
+MOST_LEVEL = 3
 
 
 def change_unit(unit, begins, loss, gradient_norm):
@@ -193,7 +210,7 @@ def advance(control, seen, settings):
     def is_for(*phases):
         return is_phase(c._replace(phase=purpose), *phases)
 
-    idle = is_for(CONVERGED, FAILED)
+    idle = is_for(CONVERGED, FAILED, TOO_COARSE)
     # Another objective (new data, a second `fit`), or somebody has moved the weights.
     start = is_phase(c, START) | elsewhere | ((resume | idle) & finite & no(repeats))
     start = start | (resume & is_for(NOT_DETERMINISTIC) & finite)
@@ -219,9 +236,16 @@ def advance(control, seen, settings):
         lower_here = xp.absolute(seen.slope) <= xp.absolute(c.slope)
         lower_best = verdict.bracket.best_step > 0.0
         lower_limited = c.bracket.best_step > 0.0
+    level = c.level
+    if seen.loss_known:
+        # The gradient still claims there what it claimed at the accepted point.
+        steep = seen.slope <= 0.5 * c.slope
+        flat = is_level(seen.loss, c.loss, -c.step * c.slope, settings.epsilon) & steep
+        level = xp.where(search & finite & flat, level + 1.0, level)
     good = finite & (verdict.accepted | (verdict.stuck & lower_here))
     accept = (search & good) | (settle & finite & lower_here)
-    stuck = finite & verdict.stuck & no(lower_here)
+    coarse = level >= float(MOST_LEVEL)
+    stuck = finite & (verdict.stuck | coarse) & no(lower_here)
     open_search = search & no(accept) & no(stuck)
     best_is_lower = xp.where(finite, lower_best, lower_limited)
     to_settle = open_search & exhausted & best_is_lower
@@ -251,6 +275,7 @@ def advance(control, seen, settings):
         (to_settle, SETTLE),
         (failed, EXAMINE),
         (give_up, FAILED),
+        (give_up & coarse & finite, TOO_COARSE),
         (noisy, NOT_DETERMINISTIC),
         (converged, CONVERGED),
     ):
@@ -280,6 +305,7 @@ def advance(control, seen, settings):
         restarts=xp.where(restart | ((c.evaluations > 0.0) & start), c.restarts + 1.0, c.restarts),
         bracket=bracket,
         unit=c.unit,
+        level=level,
     ), Decision(accept=accept, take=take, hopeless=hopeless, begin=begin, forget=forget)
 
 
@@ -291,6 +317,7 @@ def begin(control, begins, slope, step, settings):
         step=xp.where(begins, step, control.step),
         search_evaluations=xp.where(begins, step * 0.0, control.search_evaluations),
         bracket=more_thuente.choose(begins, fresh, control.bracket),
+        level=xp.where(begins, step * 0.0, control.level),
     )
 
 

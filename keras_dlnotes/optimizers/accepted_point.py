@@ -86,8 +86,8 @@ class AcceptedPoint:
         if not self.built or getattr(self._control, "_value", 0) is None:
             return
         phase = int(keras.ops.convert_to_numpy(self._control)[0])
-        if phase == descent.NOT_DETERMINISTIC:
-            warnings.warn(deterministic_objective.NOISE, RuntimeWarning, stacklevel=2)
+        if phase in deterministic_objective.WARNINGS:
+            warnings.warn(deterministic_objective.WARNINGS[phase], RuntimeWarning, stacklevel=2)
         if phase in (descent.START, descent.RESUME, descent.REPEAT):
             return
         self._write(self._accepted_point.value)
@@ -124,7 +124,15 @@ class AcceptedPoint:
 
     @property
     def status(self):
-        """Not started, searching, converged, not deterministic, not finite, or what has failed."""
+        """What the optimizer is at, in one of these words.
+
+        "not started", "searching", "converged" (the gradient is within the tolerance, or for
+        `Newton` and `NewtonCG` no step promises more than the rounding of the loss), "line search
+        failed" or "trust region failed" (no lower loss was found), "loss too coarse" (it is the
+        same at points where it should differ), "not deterministic" (it is not the same at the same
+        weights) or "not finite" (at weights where it has to be finite; it is evaluated there again,
+        and the search goes on once it is).
+        """
         if not self.built:
             return descent.NAMES[descent.START]
         control = self._read_control(keras.ops.convert_to_numpy(self._control))

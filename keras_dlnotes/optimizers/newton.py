@@ -84,7 +84,7 @@ class Newton(TrustRegion):
 
     def advance(self, control, verdict, second):
         """See `TrustRegion.advance`."""
-        c, one = control, control.loss * 0.0 + 1.0
+        c, one = control, control.radius * 0.0 + 1.0
 
         eigenvalues, eigenvectors = xp.conditional(
             verdict.take,
@@ -117,6 +117,7 @@ class Newton(TrustRegion):
         phase = xp.where(verdict.again, verdict.purpose, phase)
         phase = xp.where(goes_on, one * descent.SEARCH, phase)
         phase = xp.where(lost | verdict.hopeless, one * descent.FAILED, phase)
+        phase = xp.where(verdict.coarse, one * descent.TOO_COARSE, phase)
         converged = (verdict.take & flat) | verdict.exhausted
         phase = xp.where(converged, one * descent.CONVERGED, phase)
         phase = xp.where(verdict.noisy, one * descent.NOT_DETERMINISTIC, phase)

@@ -104,7 +104,7 @@ class NewtonCG(TrustRegion):
 
     def advance(self, control, verdict, second):
         """See `TrustRegion.advance`."""
-        c, one, no = control, control.loss * 0.0 + 1.0, xp.logical_not
+        c, one, no = control, control.radius * 0.0 + 1.0, xp.logical_not
         point, at_point = self._accepted_point.value, self._accepted_gradient.value
         size = xp.square_root(xp.dot(point, point))
         radius = xp.where(verdict.start, xp.maximum(one, size), c.radius)
@@ -138,6 +138,7 @@ class NewtonCG(TrustRegion):
         phase = xp.where(final, one * descent.SEARCH, phase)
         flat = c.gradient_norm * c.unit <= self.gradient_tolerance
         phase = xp.where(lost | verdict.hopeless, one * descent.FAILED, phase)
+        phase = xp.where(verdict.coarse, one * descent.TOO_COARSE, phase)
         converged = (verdict.take & flat) | verdict.exhausted
         phase = xp.where(converged, one * descent.CONVERGED, phase)
         phase = xp.where(verdict.noisy, one * descent.NOT_DETERMINISTIC, phase)

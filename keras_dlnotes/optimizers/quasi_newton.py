@@ -54,6 +54,7 @@ class QuasiNewton(AcceptedPoint, keras.optimizers.Optimizer, abc.ABC):
         self.verify_determinism = verify_determinism
         # Numbers on their way from one call to the next inside a single training step.
         self._carried = types.SimpleNamespace(loss=None, weight=None)
+        self._sums_with_loss = False  # whether the batches' losses are known, and not only gradients
 
     @abc.abstractmethod
     def build_curvature(self, size, dtype):
@@ -116,6 +117,7 @@ class QuasiNewton(AcceptedPoint, keras.optimizers.Optimizer, abc.ABC):
         self._carried.weight = weight
 
     def _accumulate(self, loss, gradient, weight):
+        self._sums_with_loss = loss is not None
         loss = xp.tensor(float("nan"), self._dtype) if loss is None else loss
         self._gradient_sum.assign(self._gradient_sum.value + weight * gradient)
         self._sums.assign(self._sums.value + xp.stack([weight * loss, weight]))
@@ -126,9 +128,8 @@ class QuasiNewton(AcceptedPoint, keras.optimizers.Optimizer, abc.ABC):
         loss_sum, weight_sum = xp.unstack(self._sums.value, 2)
         loss = loss_sum / weight_sum
         gradient = self._gradient_sum.value / weight_sum
-        loss_known = bool(np.isfinite(keras.ops.convert_to_numpy(loss_sum)))
         self.discard_evaluation()
-        self._advance(loss if loss_known else None, gradient)
+        self._advance(loss if self._sums_with_loss else None, gradient)
 
     def discard_evaluation(self):
         """Empty the sums over batches."""

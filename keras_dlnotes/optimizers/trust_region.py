@@ -38,10 +38,11 @@ class Control(NamedTuple):
     step_length: Any  # of the trial step
     products: Any  # Hessian-vector products for this step
     unit: Any  # see `descent.Control`
+    level: Any  # how many evaluations in turn were `descent.is_level`
 
 
 class Verdict(NamedTuple):
-    """What an evaluation means; boolean scalars, but for `purpose` and `radius`."""
+    """What an evaluation means; booleans but for `purpose`, `level` and `radius`."""
 
     purpose: Any  # the phase that the evaluation belongs to, whatever has come between
     start: Any
@@ -52,6 +53,8 @@ class Verdict(NamedTuple):
     hopeless: Any  # loss or derivatives at the starting weights are not finite
     unknown: Any  # they are not, where they have been finite before
     exhausted: Any  # the model's minimum was tried, and is no better than the loss's rounding
+    coarse: Any  # the loss did not change where it should have
+    level: Any
     radius: Any
 
 
@@ -253,7 +256,7 @@ class TrustRegion(AcceptedPoint, keras.optimizers.Optimizer, abc.ABC):
         def is_for(*phases):
             return descent.is_phase(c._replace(phase=purpose), *phases)
 
-        idle = is_for(descent.CONVERGED, descent.FAILED)
+        idle = is_for(descent.CONVERGED, descent.FAILED, descent.TOO_COARSE)
         start = (
             is_for(descent.START)
             | (no(at_trial) & no(at_accepted))
@@ -272,6 +275,8 @@ class TrustRegion(AcceptedPoint, keras.optimizers.Optimizer, abc.ABC):
         ratio = xp.where(unseen, xp.cast(smaller, self._dtype), ratio)
         accept = search & finite & (ratio > 1e-4)
         exhausted = search & finite & unseen & no(accept) & (c.step_length < 0.999 * c.radius)
+        flat = descent.is_level(loss, c.loss, c.promise, self._epsilon)
+        level = xp.where(search & finite, xp.where(flat, c.level + 1.0, c.level * 0.0), c.level)
         radius = trust_region.next_radius(c.radius, c.step_length, ratio)
         radius = xp.where(finite, radius, 0.1 * c.step_length)
         return Verdict(
@@ -284,11 +289,13 @@ class TrustRegion(AcceptedPoint, keras.optimizers.Optimizer, abc.ABC):
             hopeless=start & no(finite),
             unknown=at_known & no(finite),
             exhausted=exhausted,
+            coarse=search & (level >= float(descent.MOST_LEVEL)),
+            level=xp.where(start, level * 0.0, level),
             radius=xp.where(search, radius, c.radius),
         )
 
     def _count(self, control, verdict, weights, loss, gradient):
-        c, one = control, control.loss * 0.0 + 1.0
+        c, one = control, control.radius * 0.0 + 1.0
         accept = verdict.take & xp.logical_not(verdict.start)
         take = verdict.take
         # Where there is nothing finite to start from, the weights stay, and the loss is to be told.
@@ -304,6 +311,7 @@ class TrustRegion(AcceptedPoint, keras.optimizers.Optimizer, abc.ABC):
             restarts=xp.where(verdict.start & (c.evaluations > 0.0), c.restarts + one, c.restarts),
             suspended=xp.where(verdict.unknown, verdict.purpose, c.suspended),
             radius=verdict.radius,
+            level=verdict.level,
         )
 
     def _read_control(self, vector):
