@@ -13,8 +13,9 @@ _SENTENCES = {
     "loss too coarse": "the loss was the same at points where it should have differed",
     "line search failed": f"no lower loss was found along the steepest descent: {_EXHAUSTED}",
     "trust region failed": f"no lower loss was found by however short a step: {_EXHAUSTED}",
-    "not finite": "the loss or a derivative is no finite number at weights that cannot be left: look "
-    "for NaN and infinity in the data, and for weights or inputs so large that the loss overflows",
+    "not finite": "the loss or a derivative is no finite number where there is no other point to "
+    "go to: look for NaN and infinity in the data, and for weights or inputs so large that the loss "
+    "overflows",
     "not deterministic": "the loss changed between two evaluations at the same weights",
 }
 
@@ -98,7 +99,10 @@ class StopWhenConverged(keras.callbacks.Callback):
             self.model.stop_training = True
             if self.verbose:
                 reason = _SENTENCES[status]
-                if status == "converged" and progress["gradient_norm"] > optimizer.gradient_tolerance:
+                if (
+                    status == "converged"
+                    and progress["gradient_norm"] > optimizer.gradient_tolerance
+                ):
                     reason = "no step promises more than the rounding of the loss"
                 print(
                     f"\n{optimizer.name}: {status} after {progress['evaluations']} evaluations "

@@ -45,7 +45,7 @@ class AcceptedPoint:
 
         The newest are its last, and 0 before they are known.
         """
-        values = {key: np.asarray(store[key]) for key in store.keys()}
+        values = {key: np.asarray(store[key]) for key in list(store.keys())}
         for index, variable in enumerate(self.variables):
             if self.built and variable is self._control and str(index) in values:
                 known = values[str(index)]
@@ -80,7 +80,11 @@ class AcceptedPoint:
         return flat_weights.write(flat, self._weights, self._dtype)
 
     def finalize_variable_values(self, var_list):
-        """Put the accepted point into the weights: what `fit` leaves is never a trial point."""
+        """Put the accepted point into the weights: what `fit` leaves is never a trial point.
+
+        The next `fit` evaluates it first. Where that was not due anyway, it is the one evaluation
+        that two calls of `fit` take more than one; it tells whether weights and loss are the same.
+        """
         # JAX's trainer takes the values out of the variables while it runs, and calls this even if
         # a step has raised before they are back: nothing to do then, and an error not to hide.
         if not self.built or getattr(self._control, "_value", 0) is None:

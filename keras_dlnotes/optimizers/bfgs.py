@@ -119,7 +119,7 @@ class BFGS(QuasiNewton):
                 lambda: scale * inverse_hessian.identity_like(gradient),
                 lambda: old,
             )
-            # s^T H^-1 s = -alpha s^T g, but for the first step, along -g, where H has no part in it.
+            # s^T H^-1 s = -alpha s^T g, but for the first step, whose direction is not -H g.
             along = xp.where(
                 stored < 1.5, -xp.dot(s, s) / scale, pair.step_size * xp.dot(s, gradient - y)
             )

@@ -18,13 +18,18 @@ class Newton(TrustRegion):
 
     Formula, w and g of shape [n], H = d^2 L / dw^2 of shape [n, n]:
 
-        w = w - (H + mu I)^-1 g
+        w = w - (H + mu D^2)^-1 g
 
     with mu = 0 where H is positive definite and the model of the loss can be trusted that far
     (then it is the notes' w = w - H^-1 g, and a quadratic is solved in one step), and else the
-    smallest mu that makes H + mu I positive definite and the step no longer than the radius of the
-    trust region. The radius follows from how well the model foretold the last loss. Along negative
-    curvature the step goes to the region's edge, which leaves saddles behind.
+    smallest mu that makes H + mu D^2 positive definite and the step no longer than the radius of
+    the trust region |D p| <= radius, where the diagonal D gives the rows of D^-1 H D^-1 one size,
+    so that weights and inputs may be of any. The radius follows from how well the model foretold
+    the last loss. Along negative curvature the step goes to the region's edge, which leaves saddles
+    behind.
+
+    Converged it also is where no step promises more than the rounding of the loss and the gradient
+    does not get smaller: at a minimum that the dtype does not tell better.
 
     Each training step is one evaluation of loss, gradient and Hessian, at the accepted point or at
     a trial point; see `LBFGS` for what `fit` and validation see, and `StopWhenConverged`. On

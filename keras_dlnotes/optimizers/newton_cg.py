@@ -26,8 +26,9 @@ class NewtonCG(TrustRegion):
 
     by Steihaug's truncated conjugate gradients, which need H only in products with vectors
     (`hessian_vector_product`, two more passes through the network, never a matrix), and stop when
-    the residual is below min(1/2, sqrt(|g|)) |g|, at the edge of the region, or at negative
-    curvature.
+    the residual is below min(1/2, sqrt(|g| / u)) |g|, at the edge of the region, or at negative
+    curvature. u is the loss or the largest component of the gradient at the start, whichever is
+    larger (a power of 2 next to it), so that nothing depends on what the loss is measured in.
 
     With o(w) the model's outputs, J = do/dw, `curvature="gauss_newton"` puts
 
@@ -37,7 +38,8 @@ class NewtonCG(TrustRegion):
     the loss by `keras_dlnotes.callbacks.SecondDerivatives()`, which it needs on every backend.
 
     Each training step is one evaluation of loss and gradient with one product: `products` of them
-    at the accepted point make a trial step, and one at the trial point judges it. On JAX, add
+    at the accepted point make a trial step, and one at the trial point judges it. It ends as
+    `Newton` does at a minimum that the dtype does not tell better. On JAX, add
     `keras_dlnotes.callbacks.SecondDerivatives()` to the callbacks of `fit`.
 
     Args:

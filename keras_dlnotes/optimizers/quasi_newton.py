@@ -54,7 +54,9 @@ class QuasiNewton(AcceptedPoint, keras.optimizers.Optimizer, abc.ABC):
         self.verify_determinism = verify_determinism
         # Numbers on their way from one call to the next inside a single training step.
         self._carried = types.SimpleNamespace(loss=None, weight=None)
-        self._sums_with_loss = False  # whether the batches' losses are known, and not only gradients
+        self._sums_with_loss = (
+            False  # whether the batches' losses are known, and not only gradients
+        )
 
     @abc.abstractmethod
     def build_curvature(self, size, dtype):
