@@ -14,8 +14,8 @@ _SENTENCES = {
     "line search failed": f"no lower loss was found along the steepest descent: {_EXHAUSTED}",
     "trust region failed": f"no lower loss was found by however short a step: {_EXHAUSTED}",
     "not finite": "the loss or a derivative is no finite number where there is no other point to "
-    "go to: look for NaN and infinity in the data, and for weights or inputs so large that the loss "
-    "overflows",
+    "go to: look for NaN and infinity in the data, and for weights or inputs so large that the "
+    "loss overflows",
     "not deterministic": "the loss changed between two evaluations at the same weights",
 }
 

@@ -21,11 +21,11 @@ _REASONS = {
 
 WARNINGS = {
     descent.NOT_DETERMINISTIC: "The loss changed between two evaluations at the same weights, so "
-    "no step can be judged by it and the weights were left at the last accepted point. Usual causes: "
-    "mini-batches (use batch_size=len(x), or keras_dlnotes.callbacks.FullBatch when the data is "
-    "larger than memory), dropout, random augmentation, a model quantized to float8, whose scales "
-    "follow what it has seen, or other data than before. Use an optimizer made for noisy losses, "
-    "such as Adam, or make the loss deterministic.",
+    "no step can be judged by it and the weights were left at the last accepted point. Usual "
+    "causes: mini-batches (use batch_size=len(x), or keras_dlnotes.callbacks.FullBatch when the "
+    "data is larger than memory), dropout, random augmentation, a model quantized to float8, whose "
+    "scales follow what it has seen, or other data than before. Use an optimizer made for noisy "
+    "losses, such as Adam, or make the loss deterministic.",
     descent.TOO_COARSE: "The loss was the same at several trial points, although its gradient "
     "promised a fall far above the rounding of its dtype, so no step can be judged by it and the "
     "weights were left at the last accepted point. Usual causes: quantized weights or activations, "

@@ -38,9 +38,9 @@ class LBFGS(QuasiNewton):
     called, a search on gradients alone (approximate Wolfe conditions) takes over.
 
     A second `fit` goes on where the first ended, in the middle of a search as well, with the same
-    steps; its first evaluation is at the accepted point once more, to tell whether weights and data
-    are the same. So `fit(5)` twice is `fit(9)`, and a `fit` of one epoch takes no step. A checkpoint
-    taken during `fit` (`BackupAndRestore`) resumes without that evaluation.
+    steps; its first evaluation is at the accepted point once more, to tell whether weights and
+    data are the same. So `fit(5)` twice takes the steps of `fit(9)`, and a `fit` of one epoch takes
+    none. A checkpoint taken during `fit` (`BackupAndRestore`) resumes without that evaluation.
 
     The search does not depend on what the loss is measured in. `gradient_tolerance` does: for a
     loss around 1e-12 the default is met at the start, and it has to be scaled along. A model

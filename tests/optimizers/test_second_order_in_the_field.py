@@ -48,33 +48,28 @@ def compiled(method, loss, model, **arguments):
     return model.optimizer
 
 
-class NotFiniteOnce(keras.callbacks.Callback):
-    """Makes the loss NaN at given epochs."""
-
-    def __init__(self, epochs):
-        super().__init__()
-        self.epochs = epochs
-
-    def on_epoch_begin(self, epoch, logs=None):
-        self.model.layers[-1].fault.assign(np.nan if epoch in self.epochs else 0.0)
-
-
-class Faulty(keras.layers.Layer):
-    """The identity, or NaN where `NotFiniteOnce` says so."""
-
-    def build(self, _):
-        self.fault = self.add_weight(shape=(), initializer="zeros", trainable=False, name="fault")
-
-    def call(self, inputs):
-        return inputs + self.fault * inputs
+def fit_with_faults(model, x, y, epochs, faults, *callbacks):
+    """An evaluation an epoch; those whose number is in `faults` see a target that is NaN."""
+    if isinstance(model.optimizer, SECOND):
+        callbacks = [SecondDerivatives(), *callbacks]
+    bad = y.copy()
+    bad[3] = np.nan
+    batches = ((x, bad if number in faults else y) for number in range(epochs))
+    return model.fit(
+        batches,
+        steps_per_epoch=1,
+        epochs=epochs,
+        shuffle=False,
+        verbose=0,
+        callbacks=list(callbacks),
+    ).history
 
 
 @pytest.mark.usefixtures("float64")
 @pytest.mark.parametrize("method", METHODS)
-@pytest.mark.parametrize("when", range(9))
+@pytest.mark.parametrize("when", [0, 1, 2, 3, 5, 8])
 def test_one_evaluation_that_is_not_finite_is_recovered_from(method, when):
     model, loss, x, y = task(units=1)
-    model.add(Faulty())
     optimizer = compiled(method, loss, model, gradient_tolerance=1e-5)
     seen = []
 
@@ -85,10 +80,10 @@ def test_one_evaluation_that_is_not_finite_is_recovered_from(method, when):
                 assert np.isfinite(ops.convert_to_numpy(variable)).all()
 
     # In one and the same `fit`, a NaN at the evaluation `when`.
-    fit(model, x, y, 150, NotFiniteOnce([when]), Watch(), StopWhenConverged(verbose=0))
+    fit_with_faults(model, x, y, 150, [when], Watch(), StopWhenConverged(verbose=0))
     if when == 0:
         assert seen == ["not finite"]  # nothing to start from
-        fit(model, x, y, 150, NotFiniteOnce([]), Watch(), StopWhenConverged(verbose=0))
+        fit_with_faults(model, x, y, 150, [], Watch(), StopWhenConverged(verbose=0))
     assert optimizer.status == "converged"
     assert np.isfinite(optimizer.progress["loss"])
     # At the accepted point it is said, at a trial point it is a reason for a shorter step.
@@ -100,17 +95,16 @@ def test_one_evaluation_that_is_not_finite_is_recovered_from(method, when):
 @pytest.mark.parametrize("method", METHODS)
 def test_a_loss_that_stays_not_finite_ends_training_and_a_later_fit_goes_on(method):
     model, loss, x, y = task(units=1)
-    model.add(Faulty())
     optimizer = compiled(method, loss, model, gradient_tolerance=1e-5)
     steps = fit(model, x, y, 20, StopWhenConverged(verbose=0))
     before = model.get_weights()
     # A new `fit` evaluates the accepted point first: twice, and then it ends.
-    history = fit(model, x, y, 20, NotFiniteOnce(range(20)), StopWhenConverged(verbose=0))
+    history = fit_with_faults(model, x, y, 20, range(20), StopWhenConverged(verbose=0))
     assert len(history["loss"]) == 2 < len(steps["loss"])
     assert optimizer.status == "not finite"
-    for weight, old in zip(model.get_weights()[:-1], before[:-1], strict=True):
+    for weight, old in zip(model.get_weights(), before, strict=True):
         assert np.array_equal(weight, old)
-    fit(model, x, y, 200, NotFiniteOnce([]), StopWhenConverged(verbose=0))
+    fit(model, x, y, 200, StopWhenConverged(verbose=0))
     assert optimizer.status == "converged"
     assert optimizer.progress["restarts"] == 0
 
