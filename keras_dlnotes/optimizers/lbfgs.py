@@ -37,9 +37,20 @@ class LBFGS(QuasiNewton):
     after it, and `finalize_variable_values(variables)` at the end. Where `scale_loss` is not
     called, a search on gradients alone (approximate Wolfe conditions) takes over.
 
+    A second `fit` goes on where the first ended, in the middle of a search as well, with the same
+    steps; its first evaluation is at the accepted point once more, to tell whether weights and
+    data are the same. So `fit(5)` twice takes the steps of `fit(9)`, and a `fit` of one epoch takes
+    none. A checkpoint taken during `fit` (`BackupAndRestore`) resumes without that evaluation.
+
+    The search does not depend on what the loss is measured in. `gradient_tolerance` does: for a
+    loss around 1e-12 the default is met at the start, and it has to be scaled along. A model
+    quantized to float8 changes its scales at every evaluation: `status` tells when that, or a loss
+    of too few digits, is all that is left to see.
+
     Args:
         memory_size: How many pairs (s, y) to remember; 2 * memory_size * n numbers.
-        gradient_tolerance: Converged when no component of the gradient is larger than this.
+        gradient_tolerance: Converged when no component of the gradient is larger than this, in the
+            unit of the loss.
         sufficient_decrease: c1 of the Wolfe conditions.
         curvature: c2 of the Wolfe conditions.
         max_search_evaluations: Evaluations in one line search before its best point is taken.
