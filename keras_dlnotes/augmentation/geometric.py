@@ -18,10 +18,10 @@ class Resampling(NamedTuple):
     mask_fill_value: float = 0.0
 
     def of_kind(self, kind):
-        """The arguments for pictures, or for masks, in which no value may be made up."""
+        """The same for pictures, or for masks, in which no value may be made up."""
         if kind == "mask":
-            return ("nearest", self.fill_mode, self.mask_fill_value)
-        return (self.interpolation, self.fill_mode, self.fill_value)
+            return self._replace(interpolation="nearest", fill_value=self.mask_fill_value)
+        return self
 
 
 class GeometricTransform(ABC):
@@ -81,7 +81,7 @@ def apply_geometric(transforms, layers, generator, training):
     ]
 
 
-def _resampled(array, maps, size, new_size, arguments):
+def _resampled(array, maps, size, new_size, resampling):
     """Resamples by maps between pictures of `size` and of `new_size`, to the array's own scale."""
     own_size = array.shape[1:3]
     if own_size != tuple(size):
@@ -95,8 +95,8 @@ def _resampled(array, maps, size, new_size, arguments):
                 f"pictures of {tuple(size)} and labels of {own_size} pixels, of which a window "
                 f"would be {tuple(exact)}."
             )
-    resample = opencv.resample if opencv.can_resample(array, arguments[0]) else affine.resample
-    return resample(array, maps, new_size, *arguments)
+    resample = opencv.resample if opencv.can_resample(array, resampling) else affine.resample
+    return resample(array, maps, new_size, *resampling[:3])
 
 
 def shared_resampling(transforms):

@@ -18,12 +18,12 @@ _CHANNELS = (1, 3, 4)
 _LARGEST_SIZE = 32766  # its coordinates have 16 bits
 
 
-def can_resample(images, interpolation):
+def can_resample(images, resampling):
     """Whether OpenCV is there and resamples such pictures exactly."""
     return (
         cv2 is not None
         and int(cv2.__version__.split(".")[0]) >= _OLDEST_MAJOR_VERSION
-        and interpolation == "bilinear"
+        and resampling.interpolation == "bilinear"
         and images.dtype.name in _DTYPES
         and max(images.shape[1:3]) <= _LARGEST_SIZE
         and images.shape[3] in _CHANNELS

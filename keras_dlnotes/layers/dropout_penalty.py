@@ -1,5 +1,7 @@
 """Dropout as a regularizer."""
 
+import random
+
 import keras
 import numpy as np
 from keras import ops
@@ -92,7 +94,9 @@ class DropoutPenalty(keras.layers.Wrapper):
         self.strength = penalties.check_strength("strength", strength)
         self.seed = seed
         self.supports_masking = True
-        self.seed_generator = keras.random.SeedGenerator(seed)
+        # A number in any case: without one Keras's dropout on torch does not use the generator.
+        drawn = random.randint(1, 10**9) if seed is None else seed
+        self.seed_generator = keras.random.SeedGenerator(drawn)
 
     def build(self, input_shape):
         """Builds the wrapped layer and finds the weights into its units."""
