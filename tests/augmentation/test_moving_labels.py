@@ -327,10 +327,10 @@ def test_fit_learns_from_them():
     """A network of one pixel's view, whose masks would be unlearnable if they stayed behind."""
     pictures = np.zeros((16, 12, 12, 1), "float32")
     pictures[:, 2:6, 1:5] = 1
-    data = expand((pictures, pictures[..., 0].astype(int)), [flip(), rotate(0.25)], 2, seed=0)
-    model = keras.Sequential([layers.Dense(2, activation="softmax")])
-    model.compile("sgd", "sparse_categorical_crossentropy", weighted_metrics=["accuracy"])
+    data = expand((pictures, pictures.astype(int)), [flip(), rotate(0.25)], 2, seed=0)
+    model = keras.Sequential([layers.Dense(1, activation="sigmoid")])
+    model.compile("sgd", "binary_crossentropy", metrics=["accuracy"])
     model.build((None, 12, 12, 1))
-    model.set_weights([np.array([[-20.0, 20.0]]), np.array([10.0, -10.0])])
+    model.set_weights([np.array([[20.0]]), np.array([-10.0])])
     assert model.evaluate(data, verbose=0)[1] > 0.98
     assert np.isfinite(model.fit(data, epochs=1, verbose=0).history["loss"][0])
