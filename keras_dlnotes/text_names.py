@@ -7,7 +7,12 @@ import keras
 
 from keras_dlnotes import initializers, optimizers
 
-_OPTIMIZERS = (optimizers.BFGS, optimizers.LBFGS, optimizers.Newton, optimizers.NewtonCG)
+_OPTIMIZERS: tuple[type, ...] = (
+    optimizers.BFGS,
+    optimizers.LBFGS,
+    optimizers.Newton,
+    optimizers.NewtonCG,
+)
 # In lower case only: a user's class may well be called `He` or `Xavier`, and have no arguments.
 _INITIALIZERS = {
     "he": initializers.He,
@@ -54,7 +59,7 @@ class TextName(str):
 
 def register() -> None:
     """Adds the names to Keras's custom objects, but those that Keras has itself."""
-    parts = dict(_INITIALIZERS)
+    parts: dict[str, type] = dict(_INITIALIZERS)
     for part in _OPTIMIZERS:
         if not hasattr(keras.optimizers, part.__name__):
             parts |= {part.__name__: part, part.__name__.lower(): part}
