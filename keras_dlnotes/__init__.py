@@ -18,6 +18,7 @@ from keras_dlnotes import (
     optimizers,
     regularizers,
     stopping,
+    text_names,
 )
 from keras_dlnotes.diagnose import diagnose
 from keras_dlnotes.gradient_check import assert_gradients, check_gradients
@@ -36,6 +37,7 @@ __all__ = [
     "tuning",
 ]
 __version__ = "0.1.0"
+text_names.register()
 
 
 def __getattr__(name):

@@ -4,6 +4,7 @@ import math
 
 import keras
 
+from keras_dlnotes.initializers.seed_of_draw import seed_of_draw
 from keras_dlnotes.numerics.fan_in import check_layout, inputs_per_unit
 
 
@@ -30,6 +31,8 @@ class FanInNormal(keras.initializers.VarianceScaling):
             input_axes = tuple(input_axes)
         check_layout(layout, strides, input_axes)
         super().__init__(scale=gain, mode="fan_in", distribution="untruncated_normal", seed=seed)
+        if seed is None:
+            self.seed = None  # Keras's has drawn one for all calls
         self.layout = layout
         self.strides = strides
         self.input_axes = input_axes
@@ -42,8 +45,9 @@ class FanInNormal(keras.initializers.VarianceScaling):
     def __call__(self, shape, dtype=None):
         """Draws a kernel of the given shape."""
         n_prev = inputs_per_unit(shape, self.layout, self.strides, self.input_axes)
+        deviation = self.standard_deviation(n_prev)
         return keras.random.normal(
-            shape, stddev=self.standard_deviation(n_prev), dtype=dtype, seed=self.seed
+            shape, stddev=deviation, dtype=dtype, seed=seed_of_draw(self.seed)
         )
 
     def get_config(self):

@@ -1,6 +1,9 @@
 """Dropout as a regularizer."""
 
+import random
+
 import keras
+import numpy as np
 from keras import ops
 
 from keras_dlnotes.backend import active
@@ -21,6 +24,9 @@ _CONVOLUTIONS = (
     *_SEPARABLE,
     *_TRANSPOSE,
 )
+
+
+_SEED_STATE = "seed_state"
 
 
 @keras.saving.register_keras_serializable(package="keras_dlnotes")
@@ -49,6 +55,10 @@ class DropoutPenalty(keras.layers.Wrapper):
     With batch normalization or a separate activation in between, wrap all of it:
     `DropoutPenalty(keras.Sequential([Dense(64), BatchNormalization(), ReLU()]), rate=0.5)`; the
     weights are those of the last dense or convolutional layer inside.
+
+    Files of the model and of its weights hold where the sequence of masks stands, so training that
+    is resumed from the end of an epoch draws the masks that it would have drawn. Keras's own random
+    layers begin their sequence anew then.
 
     Args:
         layer: a Dense or convolutional layer (also depthwise, separable or transposed), or a
@@ -84,7 +94,9 @@ class DropoutPenalty(keras.layers.Wrapper):
         self.strength = penalties.check_strength("strength", strength)
         self.seed = seed
         self.supports_masking = True
-        self.seed_generator = keras.random.SeedGenerator(seed)
+        # A number in any case: without one Keras's dropout on torch does not use the generator.
+        drawn = random.randint(1, 10**9) if seed is None else seed
+        self.seed_generator = keras.random.SeedGenerator(drawn)
 
     def build(self, input_shape):
         """Builds the wrapped layer and finds the weights into its units."""
@@ -129,6 +141,18 @@ class DropoutPenalty(keras.layers.Wrapper):
     def compute_output_shape(self, input_shape):
         """The wrapped layer's."""
         return self.layer.compute_output_shape(input_shape)
+
+    def save_own_variables(self, store):
+        """Saves where the sequence of masks stands, which Keras leaves out."""
+        super().save_own_variables(store)
+        store[_SEED_STATE] = keras.ops.convert_to_numpy(self.seed_generator.state)
+
+    def load_own_variables(self, store):
+        """Goes on with the sequence of masks; files of older versions do not hold its place."""
+        keys = list(store.keys())  # a store cannot be iterated over
+        super().load_own_variables({key: store[key] for key in keys if key != _SEED_STATE})
+        if _SEED_STATE in keys:
+            self.seed_generator.state.assign(np.asarray(store[_SEED_STATE]))
 
     def get_config(self):
         """The constructor's arguments."""
