@@ -2,10 +2,12 @@
 
 import contextlib
 import dataclasses
+import errno
 import inspect
 import statistics
 import time
 import traceback
+import warnings
 
 import keras
 
@@ -14,6 +16,7 @@ from keras_dlnotes.tuning.refused import SearchRefused
 from keras_dlnotes.tuning.seeded_sampler import seed_of
 from keras_dlnotes.tuning.trial_observer import TrialObserver
 
+_BEST = "best_epoch"
 _MESSAGE_LENGTH = 1000
 FIT_ARGUMENTS = frozenset(inspect.signature(keras.Model.fit).parameters) - {"self"}
 
@@ -72,6 +75,8 @@ class TrialRun:
         self._threshold = threshold
         self._hopeless = hopeless
         self.best_model = None
+        self._best_logs = []  # of each execution, at its best epoch
+        self._best_epoch = 0
 
     def run(self, after_build=lambda: None):
         """Trains, and returns the `Outcome`; what raises is a failed trial.
@@ -81,6 +86,7 @@ class TrialRun:
 
         Raises:
             SearchRefused: If what is asked for cannot work in any trial.
+            OSError: If the disk is full.
         """
         outcome = Outcome("finished")
         start = time.time()
@@ -90,11 +96,22 @@ class TrialRun:
             except SearchRefused:
                 raise
             except Exception as error:
+                if _disk_is_full(error):
+                    raise  # it would fail every trial that is left
                 outcome.state, outcome.objective = "failed", None
                 outcome.message = f"{type(error).__name__}: {error}"[:_MESSAGE_LENGTH]
                 outcome.traceback = traceback.format_exc()
-            outcome.seconds = time.time() - start
-            self._write_summary(writer, outcome, start)
+            if outcome.message:
+                text = f"    {outcome.message}\n\n```\n{outcome.traceback}\n```"
+                writer.add_text(0, "failure", text)
+        outcome.seconds = time.time() - start
+        self._write_summary(outcome, start)
+        if writer.failure is not None:
+            warnings.warn(
+                f"The curves of trial {self._number} are not all in {str(self._directory)!r}: "
+                f"{writer.failure}. The search goes on.",
+                stacklevel=2,
+            )
         return outcome
 
     def _run_executions(self, outcome, writer, after_build):
@@ -126,6 +143,8 @@ class TrialRun:
                 model.set_weights(observer.best_weights)
                 self.best_model = model
             outcome.executions.append(observer.best)
+            self._best_logs.append(observer.best_logs)
+            self._best_epoch = observer.best_epoch
             if observer.pruned:
                 outcome.state = "pruned"
                 break
@@ -182,18 +201,36 @@ class TrialRun:
     def _writer_of(self, execution):
         return EventFileWriter(self._directory / f"execution_{execution}")
 
-    def _write_summary(self, writer, outcome, start):
-        if outcome.objective is not None:
-            writer.add_scalars(0, ("objective",), (outcome.objective,))
-        if outcome.message:
-            writer.add_text(0, "failure", f"    {outcome.message}\n\n```\n{outcome.traceback}\n```")
-        writer.add_hparams(
-            {**self._hyperparameters.values, "outcome": outcome.state},
-            group=f"trial_{self._number:04d}",
-            succeeded=outcome.state != "failed",
-            start=start,
-            end=start + outcome.seconds,
-        )
+    def _write_summary(self, outcome, start):
+        """Writes what the hyperparameters dashboard shows of the trial.
+
+        The dashboard takes the last number of each scalar in a run and in the runs below it. For
+        it to show the numbers of the best epoch they have a run of their own, beside the curves.
+        """
+        with contextlib.closing(EventFileWriter(self._directory / _BEST)) as writer:
+            if outcome.objective is not None:
+                known = [set(logs) for logs in self._best_logs]
+                shown = {
+                    name: statistics.fmean(logs[name] for logs in self._best_logs)
+                    for name in sorted(set.intersection(*known))
+                }
+                shown["objective"] = outcome.objective
+                writer.add_scalars(self._best_epoch, tuple(shown), list(shown.values()))
+            writer.add_hparams(
+                {**self._hyperparameters.values, "outcome": outcome.state},
+                group=f"trial_{self._number:04d}",
+                succeeded=outcome.state != "failed",
+                start=start,
+                end=start + outcome.seconds,
+            )
+
+
+def _disk_is_full(error):
+    while error is not None:
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 def _epochs_until_validation(arguments):
