@@ -1,5 +1,6 @@
 """What a search leaves to be looked at: HParams dashboard, curves, table, picture, progress."""
 
+import importlib.util
 import subprocess
 import sys
 
@@ -19,6 +20,7 @@ from tensorboard.plugins.hparams import (
     plugin_data_pb2,
 )
 
+import keras_dlnotes as kd
 from keras_dlnotes.tuning import GridSearch, RandomSearch
 from keras_dlnotes.tuning.__main__ import main
 from tests.landscape_model import LandscapeModel
@@ -165,17 +167,10 @@ def test_the_hparams_dashboard_shows_the_best_epoch_alone(tmp_path):
 
 WITHOUT_OPTUNA = {
     "not_there": "import sys; sys.modules['optuna'] = None",
-    "cannot_be_found": (
-        "import sys\n"
-        "class Finder:\n"
-        "    def find_spec(self, name, path=None, target=None):\n"
-        "        if name.split('.')[0] == 'optuna': raise ModuleNotFoundError(name)\n"
-        "sys.meta_path.insert(0, Finder())"
-    ),
     "too_old": (
-        "import importlib.metadata\n"
+        "import importlib.metadata, optuna\n"
         "importlib.metadata.version = lambda name: '4.9.0'\n"
-        "import optuna; optuna.__version__ = '4.9.0'"
+        "optuna.__version__ = '4.9.0'"
     ),
 }
 
@@ -197,6 +192,22 @@ except ImportError as error: print(error)
 """
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert run.stdout.count("'keras_dlnotes[tuning]'") == 3, run.stderr
+
+
+@pytest.mark.parametrize("name", ["optuna", "filelock"])
+def test_tuning_is_not_listed_where_a_package_that_it_needs_is_not_found(name, monkeypatch):
+    found = importlib.util.find_spec
+
+    def refuse(asked):
+        if asked == name:
+            raise ImportError(name)
+        return found(asked)
+
+    assert kd._has_optuna()
+    monkeypatch.setattr(importlib.util, "find_spec", refuse)
+    assert not kd._has_optuna()
+    monkeypatch.setattr(importlib.util, "find_spec", lambda asked: asked != name and found(asked))
+    assert not kd._has_optuna()
 
 
 def test_with_optuna_tuning_is_listed_before_it_is_imported():
