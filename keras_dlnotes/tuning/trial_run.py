@@ -90,14 +90,14 @@ class TrialRun:
         """
         outcome = Outcome("finished")
         start = time.time()
-        with contextlib.closing(EventFileWriter(self._directory)) as writer:
+        with self._writing(self._directory) as writer:
             try:
                 self._run_executions(outcome, writer, after_build)
             except SearchRefused:
                 raise
             except Exception as error:
-                if _disk_is_full(error):
-                    raise  # it would fail every trial that is left
+                if number := _full_disk(error):  # it would fail every trial that is left
+                    raise OSError(number, str(error)) from error
                 outcome.state, outcome.objective = "failed", None
                 outcome.message = f"{type(error).__name__}: {error}"[:_MESSAGE_LENGTH]
                 outcome.traceback = traceback.format_exc()
@@ -106,12 +106,6 @@ class TrialRun:
                 writer.add_text(0, "failure", text)
         outcome.seconds = time.time() - start
         self._write_summary(outcome, start)
-        if writer.failure is not None:
-            warnings.warn(
-                f"The curves of trial {self._number} are not all in {str(self._directory)!r}: "
-                f"{writer.failure}. The search goes on.",
-                stacklevel=2,
-            )
         return outcome
 
     def _run_executions(self, outcome, writer, after_build):
@@ -120,20 +114,22 @@ class TrialRun:
             model, arguments = self._built(execution)
             if execution == 0:
                 after_build()
-            own = writer if execution == 0 else self._writer_of(execution)
-            observer = TrialObserver(
-                self._objective,
-                own,
-                _epochs_until_validation(arguments),
-                threshold,
-                self._hopeless if execution == 0 else None,
-            )
-            try:
-                model.fit(**{**arguments, "callbacks": [*(arguments["callbacks"] or ()), observer]})
-            finally:
-                outcome.epochs += observer.epochs
-                if own is not writer:
-                    own.close()
+            with contextlib.ExitStack() as stack:
+                if execution > 0:
+                    folder = self._directory / f"execution_{execution}"
+                    writer = stack.enter_context(self._writing(folder))
+                observer = TrialObserver(
+                    self._objective,
+                    writer,
+                    _epochs_until_validation(arguments),
+                    threshold,
+                    self._hopeless if execution == 0 else None,
+                )
+                callbacks = [*(arguments["callbacks"] or ()), observer]
+                try:
+                    model.fit(**{**arguments, "callbacks": callbacks})
+                finally:
+                    outcome.epochs += observer.epochs
             self._check_seen(observer, arguments)
             if observer.failure:
                 outcome.state, outcome.message = "failed", observer.failure
@@ -198,8 +194,20 @@ class TrialRun:
             "as `objective`, or add the metric to compile. No trial was spent."
         )
 
-    def _writer_of(self, execution):
-        return EventFileWriter(self._directory / f"execution_{execution}")
+    @contextlib.contextmanager
+    def _writing(self, folder):
+        """An event file; what cannot be written to it does not end the search."""
+        writer = EventFileWriter(folder)
+        try:
+            yield writer
+        finally:
+            writer.close()
+            if writer.failure is not None:
+                warnings.warn(
+                    f"The curves in {str(folder)!r} are not complete: {writer.failure}. The search "
+                    "goes on without them.",
+                    stacklevel=2,
+                )
 
     def _write_summary(self, outcome, start):
         """Writes what the hyperparameters dashboard shows of the trial.
@@ -207,7 +215,7 @@ class TrialRun:
         The dashboard takes the last number of each scalar in a run and in the runs below it. For
         it to show the numbers of the best epoch they have a run of their own, beside the curves.
         """
-        with contextlib.closing(EventFileWriter(self._directory / _BEST)) as writer:
+        with self._writing(self._directory / _BEST) as writer:
             if outcome.objective is not None:
                 known = [set(logs) for logs in self._best_logs]
                 shown = {
@@ -225,12 +233,13 @@ class TrialRun:
             )
 
 
-def _disk_is_full(error):
+def _full_disk(error):
+    """The number of the error of a full disk that is behind an exception, or None."""
     while error is not None:
         if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-            return True
+            return error.errno
         error = error.__cause__ or error.__context__
-    return False
+    return None
 
 
 def _epochs_until_validation(arguments):

@@ -343,3 +343,47 @@ def test_a_trial_that_cannot_be_stored_is_said_and_run_again(tmp_path, monkeypat
     assert [row["state"] for row in search.results()] == ["finished", "running"]
     assert not list(tmp_path.glob("search/trial_0001/best.weights.h5")) or what == "outcome"
     assert rows(search_in(tmp_path, 4).run()) == whole
+
+
+def test_curves_that_cannot_be_written_are_said_and_cost_no_trial(tmp_path, monkeypatch, whole):
+    class FullDisk(trial_run.EventFileWriter):
+        def close(self):
+            super().close()
+            self.failure = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(trial_run, "EventFileWriter", FullDisk)
+    with pytest.warns(UserWarning, match=r"curves in .*not complete.*No space.*goes on") as caught:
+        assert rows(search_in(tmp_path, 4).run()) == whole
+    folders = [str(warning.message).split("'")[1] for warning in caught]
+    assert {os.path.basename(folder) for folder in folders} == {
+        "best_epoch",
+        *(f"trial_000{number}" for number in range(4)),
+    }
+
+
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT, errno.EACCES])
+def test_a_full_disk_in_a_training_ends_the_search_and_fails_no_trial(tmp_path, whole, code):
+    room = [False]
+
+    def build(hp):
+        x = hp.Float("x", 0, 1)
+
+        def curve(epoch):
+            if len(os.listdir(tmp_path / "search")) > 3 and not room[0]:
+                try:
+                    raise OSError(code, os.strerror(code))
+                except OSError as error:
+                    raise RuntimeError("a callback of the user's failed") from error
+            return {"loss": x, "val_loss": x}
+
+        return LandscapeModel(curve)
+
+    search = RandomSearch(build, "loss", 4, tmp_path, "search", verbose=0)
+    if code == errno.EACCES:  # whatever else a training raises is that trial's own
+        assert "failed" in [row["state"] for row in search.run()]
+        return
+    with pytest.raises(OSError, match="call run again"):
+        search.run()
+    assert "failed" not in [row["state"] for row in search.results()]
+    room[0] = True
+    assert rows(search.run()) == whole
