@@ -33,7 +33,7 @@ Y = (np.sin(X.sum(axis=1, keepdims=True)) + _NUMBERS.normal(0, 0.3, (48, 1))).as
 class Trace(keras.callbacks.Callback):
     """Writes a line for each epoch: its number, the loss and a checksum of the weights."""
 
-    def __init__(self, path, seconds=0.01):
+    def __init__(self, path, seconds=0.05):
         super().__init__()
         self._path = path
         self._seconds = seconds
@@ -95,7 +95,7 @@ def kill_in_fit(folder, row):
     torn = False
     for _ in range(DRAW.randint(1, 3)):
         count = len(lines(broken / "trace")) + DRAW.randint(1, 9)
-        run(train, broken, when=later(broken / "trace", count, DRAW.uniform(0, 0.03)))
+        run(train, broken, when=later(broken / "trace", count, DRAW.uniform(0, 0.1)))
         torn = torn or ((broken / "backup").exists() and backup_is_torn(broken))
     result = run(train, broken)
     if torn:
@@ -272,7 +272,7 @@ class OneBadBatch(keras.utils.PyDataset):
     def __init__(self, bad):
         super().__init__()
         self._bad = bad
-        self._epoch = 0
+        self._epoch = -1  # `fit` ends one before the first
 
     def __len__(self):
         """One batch."""
