@@ -29,6 +29,8 @@ class TrialObserver(keras.callbacks.Callback):
         self._hopeless = hopeless
         self.best = objective.worst
         self.best_weights = None
+        self.best_epoch = 0
+        self.best_logs = {}
         self.seen = False
         self.last_logs = {}
         self.epochs = 0
@@ -56,9 +58,13 @@ class TrialObserver(keras.callbacks.Callback):
             self.model.stop_training = True
             return
         if self._objective.better(value, self.best):
-            self.best = value
+            self.best, self.best_epoch, self.best_logs = value, epoch, numbers_
             if self._objective.better(value, self._threshold):
                 self.best_weights = self.model.get_weights()
-        if self._hopeless is not None and self._hopeless(self.epochs, value):
+        if self._hopeless is None:
+            return
+        # An accuracy stays finite when the weights do not.
+        is_dead = not math.isfinite(numbers_.get("loss", 0.0))
+        if is_dead or self._hopeless(self.epochs, value):
             self.pruned = True
             self.model.stop_training = True
