@@ -2,7 +2,6 @@
 
 import contextlib
 import dataclasses
-import random
 import time
 
 import keras
@@ -13,6 +12,7 @@ from keras_dlnotes.backend.always_recording import always_recording
 from keras_dlnotes.gradient_check.arguments import check_counts, checked_subject, text_explained
 from keras_dlnotes.gradient_check.error_line import one_line
 from keras_dlnotes.gradient_check.objective import Objective
+from keras_dlnotes.gradient_check.own_random_numbers import OwnRandomNumbers
 from keras_dlnotes.gradient_check.part_check import PartCheck
 from keras_dlnotes.gradient_check.progress import Progress
 from keras_dlnotes.gradient_check.report import GradientReport
@@ -113,11 +113,12 @@ def check_gradients(
         "training": training,
         "with_inputs": not is_model if inputs is None else inputs,
         "seed": (_OWN_NUMBERS, seed),
+        "random_numbers": OwnRandomNumbers(),
     }
     settings = (directions, every_coordinate, second_order)
     with text_explained(batch):
         build(subject, batch)  # with weights of its own draw, so not within the next scope
-    with text_explained(batch), _global_random_states_kept():
+    with text_explained(batch), options["random_numbers"].scope():
         try:
             report = _check("float64", options, settings, progress)
         except Exception as error:
@@ -227,14 +228,3 @@ def _slope(objective, tensors, seed):
         for t in objective.targets
     ]
     return active.line_losses.slope_function(objective.parts["loss"], vectors)
-
-
-@contextlib.contextmanager
-def _global_random_states_kept():
-    """NumPy's and Python's, which a layer under test may draw from."""
-    numpy_state, python_state = np.random.get_state(), random.getstate()
-    try:
-        yield
-    finally:
-        np.random.set_state(numpy_state)
-        random.setstate(python_state)

@@ -1,7 +1,6 @@
 """The scalar functions whose gradients are checked, made from a model, a layer or a loss."""
 
 import contextlib
-import random
 from collections.abc import Callable
 from typing import Any
 
@@ -27,11 +26,24 @@ class Objective:
         with_inputs: whether the floating-point inputs are targets too.
         dtype: "float64" or "float32".
         seed: integers, the seed of the random projection.
+        random_numbers: an `OwnRandomNumbers`, whose scope the check runs in.
         compile_loss: for a compiled model, a loss that was not called yet, in place of its own.
     """
 
-    def __init__(self, subject, batch, training, with_inputs, dtype, seed, compile_loss=None):
+    def __init__(
+        self,
+        subject,
+        batch,
+        training,
+        with_inputs,
+        dtype,
+        seed,
+        random_numbers,
+        compile_loss=None,
+    ):
         self._subject = subject
+        self._random_numbers = random_numbers
+        self._own_draws = active.random_numbers.SameRandomNumbers()
         self._training = training
         self.dtype = dtype
         self._compile_loss = compile_loss
@@ -175,9 +187,7 @@ class Objective:
         weights = list(zip(self._weights, tensors[: len(self._weights)], strict=True))
         x = self._inputs(tensors[len(self._weights) :])
         subject, _batch = self._subject, self._batch
-        # Draws from global generators must be the same in each evaluation too.
-        np.random.seed(0)
-        random.seed(0)
+        self._random_numbers.start_anew()
         with self._scope(weights):
             if isinstance(subject, keras.Layer):
                 options = {}
@@ -201,7 +211,7 @@ class Objective:
         half = half_casts_widened(self.dtype, self.half_casts)
         with (
             FrozenScope(self._frozen + weights),
-            backend.same_random_numbers(),
+            self._own_draws.scope(),
             half if self._widens else contextlib.nullcontext(),
         ):
             yield
