@@ -73,6 +73,13 @@ def test_zero_initialized_weights_with_an_absolute_penalty():
     report = kd.check_gradients(layer, normal(4, 3))
     assert report.passed
     assert report.rows[0].verdict == "passed"
+    # This package's penalty: its derivative at the kink is 0, as the differences say.
+    layer = layers.Dense(3, kernel_initializer="zeros", kernel_regularizer=kd.regularizers.L1(0.1))
+    report = kd.check_gradients(layer, normal(4, 3))
+    assert not report.inconclusive, report
+    (penalty,) = [row for row in report.rows if row.part == "penalty"]
+    assert penalty.verdict == "passed"
+    assert "at a kink; right at points nearby" in penalty.cause
 
 
 def test_random_numbers_that_keras_does_not_know_are_reported():
