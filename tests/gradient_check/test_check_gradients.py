@@ -250,7 +250,7 @@ def test_exception_puts_everything_back():
     [
         ((3, normal(2)), TypeError, "Expected a model, a layer, a loss"),
         ((keras.losses.MeanSquaredError(), normal(2)), ValueError, "Received: y=None"),
-        ((layers.Dense(2), normal(2, 2), normal(2, 2)), ValueError, "compile"),
+        ((layers.Dense(2), normal(2, 2), normal(2, 3)), ValueError, "compile"),
         ((layers.Dense(2, trainable=False), normal(2, 2)), None, ""),
         ((lambda x: ops.cast(x, "int32"), normal(2)), ValueError, "floating-point"),
         ((lambda x: None, normal(2)), ValueError, "floating-point"),

@@ -12,6 +12,7 @@ from keras_dlnotes.backend.tensorflow import (
     reductions,
     replicas,
     sparse_gradients,
+    train_step_loss,
     training_penalty,
 )
 
@@ -27,5 +28,6 @@ __all__ = [
     "reductions",
     "replicas",
     "sparse_gradients",
+    "train_step_loss",
     "training_penalty",
 ]

@@ -11,6 +11,7 @@ from keras_dlnotes.backend.torch import (
     reductions,
     replicas,
     sparse_gradients,
+    train_step_loss,
     training_penalty,
 )
 
@@ -25,5 +26,6 @@ __all__ = [
     "reductions",
     "replicas",
     "sparse_gradients",
+    "train_step_loss",
     "training_penalty",
 ]
