@@ -44,6 +44,7 @@ def checked_subject(subject, batch):
         )
     if compiled:
         _check_examples(batch)
+    _check_not_empty(batch)
     return subject
 
 
@@ -85,6 +86,16 @@ def _check_lists(batch):
                     f"Expected arrays in `{name}`. Received: a list of numbers, which counts as "
                     "many inputs. Use np.array."
                 )
+
+
+def _check_not_empty(batch):
+    """Raises a ValueError where there are no examples, on which nothing can be checked."""
+    leaves = [leaf for leaf in keras.tree.flatten(batch["x"]) if leaf is not None]
+    if leaves and all(np.shape(leaf)[:1] == (0,) for leaf in leaves):
+        raise ValueError(
+            "Expected at least one example to check the gradients on. Received shapes of `x`: "
+            f"{[np.shape(leaf) for leaf in leaves]}."
+        )
 
 
 def _check_examples(batch):

@@ -43,6 +43,10 @@ class Neighbourhood:
             for analytic, numeric, _ in self._measures()
         )
 
+    def largest(self, j):
+        """The largest derivative by target j at the points."""
+        return max(abs(numeric.value[j]) for _, numeric, _ in self._measures())
+
     def is_flat(self, loss, noise):
         """Whether the loss at the points is the given one, but for noise."""
         self._measures()

@@ -190,7 +190,10 @@ class Objective:
                 self._frozen.append((variable, backend.constant(value)))
                 if id(variable) in trained_once:
                     self.skipped[variable.path] = "frozen: it is not trained"
-            elif value.size:
+            elif not value.size:
+                self._frozen.append((variable, backend.constant(value)))
+                self.skipped[variable.path] = f"holds no numbers: its shape is {value.shape}"
+            else:
                 self._weights.append(variable)
                 targets.append(Target(variable.path, value, "weight"))
         return targets
@@ -201,6 +204,7 @@ class Objective:
             i
             for i, leaf in enumerate(leaves)
             if leaf is not None and not isinstance(leaf, np.ndarray) and _is_float(leaf)
+            if 0 not in leaf.shape
         ]
         return [
             Target(

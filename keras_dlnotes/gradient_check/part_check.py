@@ -27,10 +27,13 @@ from keras_dlnotes.numerics.gradient_verdict import (
 from keras_dlnotes.numerics.likely_cause import likely_cause
 
 _ALL_ZERO = "not tested: no derivative differs from 0, here or nearby"
+_CANCELS = (
+    "0 but for rounding: what it adds cancels out, as a bias does before a normalization, and so "
+    "would a constant factor of its gradient"
+)
 _SOME_ZERO = (
-    "Not tested is what the loss does not depend on here, where a wrong gradient would be 0 too: a "
-    "bias before a normalization, a part whose units are inactive. Other examples or weights may "
-    "show more."
+    "not tested is what the loss does not depend on here, where a wrong gradient would be 0 too, "
+    "such as a part whose units are inactive: try other examples or weights"
 )
 _ONLY_STEPS = (
     "the loss changes in steps alone (rounding, a comparison, an index), so there is no gradient "
@@ -41,6 +44,8 @@ _FLAT = (
     "clipped (logits far from 0, a softmax of one unit), units inactive, or numbers rounded. Check "
     "before training, or on other weights or examples"
 )
+# One-sided slopes that differ by less than this share of the slope nearby differ by rounding.
+_KINK = 1e-3
 # A direction that agrees to this share of the tolerance needs no other to confirm it. A fault x
 # times as large as the tolerance lies across it by chance once in 40 x times; it would hide from
 # two directions that agree only just once in x^2 times.
@@ -129,7 +134,8 @@ class PartCheck:
             return tested  # most penalties depend on a few of the variables, some on none
         if not tested:
             self.notes.append(f"{self.name}: {_FLAT if flat else _ONLY_STEPS}")
-        elif len(tested) < len(rows):
+            return [_untested(row) for row in rows]
+        if any(row.verdict == INCONCLUSIVE and not row.tested for row in rows):
             self.notes.append(_SOME_ZERO)
         return rows
 
@@ -178,9 +184,13 @@ class PartCheck:
             cause = "0 at the point itself, as it should be, and wrong at a point nearby"
             return self._make_row(j, FAILED, measure, None, cause)
         if nearby == INCONCLUSIVE or not self._neighbourhood.differs_from_zero(j):
-            return dataclasses.replace(row, verdict=INCONCLUSIVE, cause=_ALL_ZERO, tested=False)
+            gradient = self._point.gradients[j]
+            if gradient is not None and np.any(gradient):
+                return dataclasses.replace(row, cause=_CANCELS, tested=False)
+            return _untested(row)
         kink = self._verdicts.kink_of(self._point, self.losses.directions(0), j)
-        where = "all derivatives are 0 here, at a kink" if kink else "all derivatives are 0 here"
+        bent = kink > _KINK * self._neighbourhood.largest(j)
+        where = "all derivatives are 0 here, at a kink" if bent else "all derivatives are 0 here"
         return dataclasses.replace(row, cause=f"{where}; right at points nearby")
 
     def _direction_row(self, j, verdict, cause, **counts):
@@ -287,3 +297,7 @@ class PartCheck:
         return GradientRow(
             self.name, target.path, target.value.shape, FAILED, nan, None, nan, nan, nan, cause
         )
+
+
+def _untested(row):
+    return dataclasses.replace(row, verdict=INCONCLUSIVE, cause=_ALL_ZERO, tested=False)

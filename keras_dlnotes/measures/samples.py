@@ -3,6 +3,7 @@
 from functools import cached_property
 
 import numpy as np
+from keras import ops
 
 from keras_dlnotes.backend import active
 
@@ -102,7 +103,16 @@ class Samples:
 
     @cached_property
     def _extremes(self):
-        return [active.reductions.extremes(matrix) for matrix in self.matrices]
+        return [
+            active.reductions.extremes(matrix) if matrix.shape[1] != 0 else _no_numbers(matrix)
+            for matrix in self.matrices
+        ]
 
     def _in_order(self, vectors):
         return active.reductions.join(vectors, self._order)
+
+
+def _no_numbers(matrix):
+    """Extremes of rows without elements: NaN, as their mean is."""
+    none = ops.full((matrix.shape[0],), float("nan"), dtype=matrix.dtype)
+    return none, none

@@ -117,7 +117,7 @@ def no_penalty(model):
 def test_targets_left_out_do_not_let_a_wrong_loss_pass(kind):
     model = kind(factor=1.5)
     model.compile("sgd")
-    with pytest.raises(Exception, match="None|y"):
+    with pytest.raises(Exception, match=r"None|y"):
         kd.check_gradients(model, X)
 
 
@@ -141,7 +141,7 @@ def test_a_step_that_cannot_be_followed():
 
     model = Opaque()
     model.compile("sgd")
-    with pytest.raises(ValueError, match="compute_loss.*|no steps here"):
+    with pytest.raises(ValueError, match="compute_loss"):
         kd.check_gradients(model, X, Y)
     model.compile("sgd", "mse")
     report = kd.check_gradients(model, X, Y)
