@@ -66,8 +66,7 @@ def test_regularizers_and_initializers():
             assert tuple(initializer(shape).shape) == shape
     model = keras.Sequential([keras.Input((0,)), layers.Dense(2, kernel_regularizer=penalties[0])])
     kd.initializers.initialize(model, initializers[0])
-    model.compile("sgd", "mse")
-    assert model.fit(np.zeros((4, 0)), np.zeros((4, 2)), verbose=0).history["loss"] == [0.0]
+    assert set(kd.regularizers.penalties_by_layer(model).values()) == {0.0}
 
 
 @pytest.mark.parametrize("ghost", [None, 2])

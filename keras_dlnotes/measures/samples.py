@@ -93,7 +93,7 @@ class Samples:
     @cached_property
     def sums_of_squares(self):
         r"""Sum of squared elements: \(n (\sigma^2 + \mu^2)\) where the moments are known."""
-        if "_moments" in self.__dict__:
+        if "_moments" in self.__dict__ and all(m.shape[1] != 0 for m in self.matrices):
             return self.counts * (self.variances + self.means**2)
         return self.reduce(active.reductions.sum_of_squares)
 
