@@ -39,7 +39,8 @@ class GradientCheck(keras.callbacks.Callback):
         samples: so many examples of the data are used; None for all of them, which a model with a
             fixed batch size needs.
         action: what to do about a wrong gradient: "warn", "raise" an AssertionError, or "stop" the
-            training with a warning.
+            training with a warning. Where nothing could be tested, as every derivative is 0, it
+            warns.
         log_dir: folder for TensorBoard, whose text tab then shows the report; None for none.
         **options: further arguments of `check_gradients`: `second_order`, `directions` and others.
 
@@ -159,10 +160,11 @@ class GradientCheck(keras.callbacks.Callback):
         self._write(names, report)
         if report.passed:
             return
-        if self.action == "raise":
+        if self.action == "raise" and report.failures:
             report.raise_if_failed()
+        # Also where nothing was tested, which is no wrong gradient.
         warnings.warn(f"At step {self._steps_done} of this fit: {report}", stacklevel=2)
-        if self.action == "stop":
+        if self.action == "stop" and report.failures:
             self.model.stop_training = True
 
     def _write(self, names, report):

@@ -15,8 +15,12 @@ def half_sum_of_squares(weights):
 
 
 def sum_of_magnitudes(weights):
-    """L1: Ω(w) = Σ |wᵢ|; w → `weights`, any shape. A scalar of its dtype."""
-    return ops.sum(ops.absolute(weights))
+    """L1: Ω(w) = Σ |wᵢ|; w → `weights`, any shape. A scalar of its dtype.
+
+    Its derivative is sign(w), and 0 at w = 0 on every backend: JAX's derivative of `abs` there is 1
+    and would move weights that were set to 0.
+    """
+    return ops.sum(weights * ops.stop_gradient(ops.sign(weights)))
 
 
 def scaled(strength, term, weights):
