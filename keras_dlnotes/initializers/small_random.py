@@ -4,8 +4,10 @@ import math
 
 import keras
 
+from keras_dlnotes.backend.registration import registered
 
-@keras.saving.register_keras_serializable(package="keras_dlnotes")
+
+@registered("SmallRandom")
 class SmallRandom(keras.initializers.RandomNormal):
     """Small random numbers: a normal distribution of one fixed, small standard deviation.
 

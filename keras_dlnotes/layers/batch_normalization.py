@@ -5,10 +5,11 @@ from keras import ops
 
 from keras_dlnotes.backend import active
 from keras_dlnotes.backend.arithmetic_dtype import arithmetic_dtype
+from keras_dlnotes.backend.registration import registered
 from keras_dlnotes.numerics import batch_statistics as statistics
 
 
-@keras.saving.register_keras_serializable(package="keras_dlnotes")
+@registered("BatchNormalization")
 class BatchNormalization(keras.layers.Layer):
     r"""Normalizes each channel over the mini-batch, and at inference over all it has seen.
 

@@ -4,6 +4,7 @@ import keras
 from keras import ops
 
 from keras_dlnotes.backend import active
+from keras_dlnotes.backend.registration import registered
 from keras_dlnotes.numerics import penalties
 
 _DEPTHWISE = (keras.layers.DepthwiseConv1D, keras.layers.DepthwiseConv2D)
@@ -23,7 +24,7 @@ _CONVOLUTIONS = (
 )
 
 
-@keras.saving.register_keras_serializable(package="keras_dlnotes")
+@registered("DropoutPenalty")
 class DropoutPenalty(keras.layers.Wrapper):
     r"""Drops units of the wrapped layer at random and penalizes the weights into those dropped.
 

@@ -97,7 +97,7 @@ def rebuild(model, replacements):
 
 def _rebuilt(model, replacements, copies):
     def chain_of(layer):
-        """The layers in place of one. A list, since a new layer's `id` says nothing once it dies."""
+        """The layers in place of one, as a list: a new layer may die, and its `id` be another's."""
         if not isinstance(layer, keras.Layer):
             return [layer]  # an operation of `keras.ops` has no state
         if id(layer) in replacements:

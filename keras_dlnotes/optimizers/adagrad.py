@@ -1,13 +1,12 @@
 """AdaGrad."""
 
-import keras
-
+from keras_dlnotes.backend.registration import registered
 from keras_dlnotes.numerics import first_order
 from keras_dlnotes.optimizers.argument_checks import check_epsilon, check_epsilon_mode
 from keras_dlnotes.optimizers.first_order_optimizer import FirstOrderOptimizer
 
 
-@keras.saving.register_keras_serializable(package="keras_dlnotes")
+@registered("AdaGrad")
 class AdaGrad(FirstOrderOptimizer):
     """AdaGrad: a step size for every weight, divided by the size of all its past gradients.
 

@@ -8,6 +8,7 @@ from keras import ops
 
 from keras_dlnotes.backend import active
 from keras_dlnotes.backend.arithmetic_dtype import in_arithmetic_dtype
+from keras_dlnotes.backend.registration import REMINDER
 from keras_dlnotes.optimizers.argument_checks import check_learning_rate
 
 
@@ -28,6 +29,7 @@ class FirstOrderOptimizer(keras.optimizers.Optimizer, abc.ABC):
     slot_names: tuple[str, ...] = ()
 
     def __init__(self, learning_rate, **kwargs):
+        kwargs.pop("requires", None)
         super().__init__(learning_rate=check_learning_rate(learning_rate), **kwargs)
 
     @abc.abstractmethod
@@ -85,3 +87,11 @@ class FirstOrderOptimizer(keras.optimizers.Optimizer, abc.ABC):
         for slot, value in zip(slots, values, strict=True):
             self.assign(slot, value)
         self.assign_add(variable, change)
+
+    def get_config(self):
+        """Returns the constructor's arguments, and what has to be imported before loading.
+
+        Keras looks an optimizer's configuration up by the bare name of the class, such as "Adam";
+        its own class refuses the entry, and the error shows it.
+        """
+        return {**super().get_config(), "requires": REMINDER}

@@ -1,12 +1,11 @@
 """Gradient descent."""
 
-import keras
-
+from keras_dlnotes.backend.registration import registered
 from keras_dlnotes.numerics import first_order
 from keras_dlnotes.optimizers.first_order_optimizer import FirstOrderOptimizer
 
 
-@keras.saving.register_keras_serializable(package="keras_dlnotes")
+@registered("GradientDescent")
 class GradientDescent(FirstOrderOptimizer):
     """Gradient descent: a step down the slope, proportional to its steepness.
 

@@ -1,13 +1,12 @@
 """Momentum."""
 
-import keras
-
+from keras_dlnotes.backend.registration import registered
 from keras_dlnotes.numerics import first_order
 from keras_dlnotes.optimizers.argument_checks import check_momentum
 from keras_dlnotes.optimizers.first_order_optimizer import FirstOrderOptimizer
 
 
-@keras.saving.register_keras_serializable(package="keras_dlnotes")
+@registered("Momentum")
 class Momentum(FirstOrderOptimizer):
     """Momentum: a ball rolling down the hill, faster where the slope keeps its direction.
 

@@ -1,13 +1,12 @@
 """Nesterov momentum."""
 
-import keras
-
+from keras_dlnotes.backend.registration import registered
 from keras_dlnotes.numerics import first_order
 from keras_dlnotes.optimizers.argument_checks import check_momentum
 from keras_dlnotes.optimizers.first_order_optimizer import FirstOrderOptimizer
 
 
-@keras.saving.register_keras_serializable(package="keras_dlnotes")
+@registered("NesterovMomentum")
 class NesterovMomentum(FirstOrderOptimizer):
     """Nesterov momentum: momentum that looks ahead along its velocity before it corrects itself.
 

@@ -1,13 +1,12 @@
 """RMSProp."""
 
-import keras
-
+from keras_dlnotes.backend.registration import registered
 from keras_dlnotes.numerics import first_order
 from keras_dlnotes.optimizers.argument_checks import check_decay, check_epsilon, check_epsilon_mode
 from keras_dlnotes.optimizers.first_order_optimizer import FirstOrderOptimizer
 
 
-@keras.saving.register_keras_serializable(package="keras_dlnotes")
+@registered("RMSProp")
 class RMSProp(FirstOrderOptimizer):
     """RMSProp: AdaGrad with a moving average in place of the sum, so that it can speed up again.
 
