@@ -1,5 +1,7 @@
 """Gradient descent."""
 
+from typing import ClassVar
+
 from keras_dlnotes.backend.registration import registered
 from keras_dlnotes.numerics import first_order
 from keras_dlnotes.optimizers.first_order_optimizer import FirstOrderOptimizer
@@ -34,6 +36,11 @@ class GradientDescent(FirstOrderOptimizer):
 
     Reference: deep-learning notes, "Gradient Descent Update".
     """
+
+    keras_arguments: ClassVar[dict[str, tuple]] = {
+        "nesterov": (False, "kd.optimizers.NesterovMomentum"),
+        "momentum": (0.0, "kd.optimizers.Momentum, or kd.optimizers.NesterovMomentum"),
+    }
 
     def __init__(self, learning_rate=0.01, **kwargs):
         super().__init__(learning_rate, **kwargs)

@@ -1,5 +1,7 @@
 """Nesterov momentum."""
 
+from typing import ClassVar
+
 from keras_dlnotes.backend.registration import registered
 from keras_dlnotes.numerics import first_order
 from keras_dlnotes.optimizers.argument_checks import check_momentum
@@ -40,6 +42,7 @@ class NesterovMomentum(FirstOrderOptimizer):
     """
 
     slot_names = ("momentum",)
+    keras_arguments: ClassVar[dict[str, tuple]] = {"nesterov": (True, "kd.optimizers.Momentum")}
 
     def __init__(self, learning_rate=0.01, momentum=0.9, **kwargs):
         super().__init__(learning_rate, **kwargs)
