@@ -132,17 +132,19 @@ def test_learning_rate_is_a_floatx_variable():
     np.testing.assert_array_equal(ops.convert_to_numpy(variable), -np.float64(np.float32(0.1)))
 
 
+# Numbers that float32 holds exactly: on TensorFlow Keras's optimizers round theirs to it first.
+DECAYS = {"beta_1": 0.875, "beta_2": 1 - 2**-10, "epsilon": 2**-23}
 # Each case: ours, and Keras's own with the same rule.
 AS_KERAS = {
     "SGD": lambda: (optimizers.GradientDescent(0.01), keras.optimizers.SGD(0.01)),
-    "momentum": lambda: (optimizers.Momentum(0.01), keras.optimizers.SGD(0.01, 0.9)),
+    "momentum": lambda: (optimizers.Momentum(0.01, 0.875), keras.optimizers.SGD(0.01, 0.875)),
     "Nesterov": lambda: (
-        optimizers.NesterovMomentum(0.01),
-        keras.optimizers.SGD(0.01, 0.9, nesterov=True),
+        optimizers.NesterovMomentum(0.01, 0.875),
+        keras.optimizers.SGD(0.01, 0.875, nesterov=True),
     ),
     "Adagrad": lambda: (
-        optimizers.AdaGrad(0.01, initial_accumulator_value=0.1),
-        keras.optimizers.Adagrad(0.01),
+        optimizers.AdaGrad(0.01, initial_accumulator_value=0.125),
+        keras.optimizers.Adagrad(0.01, initial_accumulator_value=0.125),
     ),
     "Adagrad from 0": lambda: (
         optimizers.AdaGrad(0.01),
@@ -150,8 +152,8 @@ AS_KERAS = {
     ),
     "RMSprop": lambda: (optimizers.RMSProp(0.01), keras.optimizers.RMSprop(0.01)),
     "Adam": lambda: (
-        optimizers.Adam(0.01, bias_correction=True, epsilon_mode="outside_uncorrected"),
-        keras.optimizers.Adam(0.01),
+        optimizers.Adam(0.01, **DECAYS, bias_correction=True, epsilon_mode="outside_uncorrected"),
+        keras.optimizers.Adam(0.01, **DECAYS),
     ),
 }
 
