@@ -137,7 +137,7 @@ class PreciseBatchStatistics(keras.callbacks.Callback):
             raise ValueError("Expected at least one batch of data. Received: none.")
         for layer in self._layers:
             count, mean, variance = moments[id(layer)]
-            if count:
+            if np.all(count):
                 _assign(layer, count, mean, variance, count / taken)
 
 
@@ -148,7 +148,7 @@ def _collecting(layer, moments):
         axis = layer.axis % len(inputs.shape)
         inputs = ops.cast(inputs, arithmetic_dtype(inputs.dtype))
         if mask is not None:
-            mask = statistics.mask_over_positions(mask, axis, inputs)
+            mask = statistics.mask_over_positions(mask, inputs)
         batch = statistics.batch_statistics(inputs, axis, mask)
         new = (batch.weight, batch.batch_mean, batch.batch_variance)
         moments[id(layer)] = statistics.merged_moments(
@@ -165,13 +165,13 @@ def _collecting(layer, moments):
 
 
 def _assign(layer, count, mean, variance, count_of_a_batch):
-    if getattr(layer, "unbiased", False) and count > 1:
-        variance = variance * count / (count - 1)
+    if getattr(layer, "unbiased", False):
+        variance = variance * count / np.maximum(count - 1, 1)
     layer.moving_mean.assign(mean)
     layer.moving_variance.assign(variance)
     if isinstance(layer, BatchNormalization):
         # As after many steps, so that the next one counts no less than it would then.
-        layer.total_weight.assign(count if layer.momentum is None else count_of_a_batch)
+        layer.total_weight.assign(np.max(count if layer.momentum is None else count_of_a_batch))
     elif getattr(layer, "renorm", False):
         layer.moving_stddev.assign(np.sqrt(variance + layer.epsilon))
 

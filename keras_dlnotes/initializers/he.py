@@ -1,11 +1,10 @@
 """He initialization."""
 
-import keras
-
+from keras_dlnotes.backend.registration import registered
 from keras_dlnotes.initializers.fan_in_normal import FanInNormal
 
 
-@keras.saving.register_keras_serializable(package="keras_dlnotes")
+@registered("He")
 class He(FanInNormal):
     """He initialization: Xavier's with twice the variance, for units that a ReLU halves.
 

@@ -4,10 +4,11 @@ import math
 
 import keras
 
+from keras_dlnotes.backend.registration import registered
 from keras_dlnotes.initializers.seed_of_draw import seed_of_draw
 
 
-@keras.saving.register_keras_serializable(package="keras_dlnotes")
+@registered("SmallRandom")
 class SmallRandom(keras.initializers.RandomNormal):
     """Small random numbers: a normal distribution of one fixed, small standard deviation.
 

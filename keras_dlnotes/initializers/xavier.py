@@ -1,11 +1,10 @@
 """Xavier initialization."""
 
-import keras
-
+from keras_dlnotes.backend.registration import registered
 from keras_dlnotes.initializers.fan_in_normal import FanInNormal
 
 
-@keras.saving.register_keras_serializable(package="keras_dlnotes")
+@registered("Xavier")
 class Xavier(FanInNormal):
     """Xavier initialization: units of variance 1 from inputs of variance 1.
 

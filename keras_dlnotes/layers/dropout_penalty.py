@@ -7,6 +7,7 @@ import numpy as np
 from keras import ops
 
 from keras_dlnotes.backend import active
+from keras_dlnotes.backend.registration import registered
 from keras_dlnotes.numerics import penalties
 
 _DEPTHWISE = (keras.layers.DepthwiseConv1D, keras.layers.DepthwiseConv2D)
@@ -29,7 +30,7 @@ _CONVOLUTIONS = (
 _SEED_STATE = "seed_state"
 
 
-@keras.saving.register_keras_serializable(package="keras_dlnotes")
+@registered("DropoutPenalty")
 class DropoutPenalty(keras.layers.Wrapper):
     r"""Drops units of the wrapped layer at random and penalizes the weights into those dropped.
 

@@ -31,14 +31,43 @@ def check_epsilon(value: float) -> float:
     return float(value)
 
 
-def check_epsilon_mode(value: str) -> str:
+def check_epsilon_mode(value: str, modes: tuple[str, ...] = EPSILON_MODES) -> str:
     """Returns where epsilon stands: inside the root, or outside."""
-    if value not in EPSILON_MODES:
+    if value not in modes:
         raise ValueError(
-            f"Expected `epsilon_mode` to be one of {EPSILON_MODES}. "
-            f"Received: epsilon_mode={value!r}."
+            f"Expected `epsilon_mode` to be one of {modes}. Received: epsilon_mode={value!r}."
         )
     return value
+
+
+def check_initial_value(name: str, value: float) -> float:
+    """Returns what a sum of squares starts from."""
+    if not _is_number(value) or not 0 <= value < math.inf:
+        raise ValueError(
+            f"Expected `{name}` to be a finite number of at least 0. Received: {name}={value!r}."
+        )
+    return float(value)
+
+
+def take_out_keras_arguments(class_name: str, accepted: dict, kwargs: dict) -> None:
+    """Removes arguments of Keras's optimizer of the same rule that this one has no place for.
+
+    Args:
+        class_name: The optimizer's, for the message.
+        accepted: Dict from an argument to the one value that says what the rule does anyway, and
+            what to use for others.
+        kwargs: The arguments; changed in place.
+
+    Raises:
+        ValueError: if one has another value.
+    """
+    for name, (value, instead) in accepted.items():
+        received = kwargs.pop(name, value)
+        if received != value:
+            raise ValueError(
+                f"Expected no `{name}`, which the rule of kd.optimizers.{class_name} does not "
+                f"have. Received: {name}={received!r}. Use {instead}."
+            )
 
 
 def check_learning_rate(value):

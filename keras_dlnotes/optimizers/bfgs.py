@@ -2,10 +2,10 @@
 
 import os
 
-import keras
 import numpy as np
 
 from keras_dlnotes.backend import active
+from keras_dlnotes.backend.registration import registered
 from keras_dlnotes.numerics import inverse_hessian
 from keras_dlnotes.optimizers.quasi_newton import QuasiNewton
 
@@ -18,7 +18,7 @@ xp = active.arrays
 _START_SCALE = 400.0
 
 
-@keras.saving.register_keras_serializable(package="keras_dlnotes")
+@registered("BFGS")
 class BFGS(QuasiNewton):
     """BFGS with a dense inverse Hessian: the fewest evaluations a quasi-Newton method can do with.
 

@@ -1,15 +1,14 @@
 """L-BFGS: quasi-Newton steps from the last few gradients, memory linear in the weights."""
 
-import keras
-
 from keras_dlnotes.backend import active
+from keras_dlnotes.backend.registration import registered
 from keras_dlnotes.numerics import limited_memory
 from keras_dlnotes.optimizers.quasi_newton import QuasiNewton
 
 xp = active.arrays
 
 
-@keras.saving.register_keras_serializable(package="keras_dlnotes")
+@registered("LBFGS")
 class LBFGS(QuasiNewton):
     """Limited-memory BFGS with a line search: fast, precise training on the full batch.
 

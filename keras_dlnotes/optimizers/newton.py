@@ -1,15 +1,14 @@
 """Newton's method: the exact Hessian, in a trust region."""
 
-import keras
-
 from keras_dlnotes.backend import active
+from keras_dlnotes.backend.registration import registered
 from keras_dlnotes.numerics import descent, trust_region
 from keras_dlnotes.optimizers.trust_region import TrustRegion
 
 xp = active.arrays
 
 
-@keras.saving.register_keras_serializable(package="keras_dlnotes")
+@registered("Newton")
 class Newton(TrustRegion):
     """Newton's method with the exact Hessian, safe far from the minimum and at saddles.
 

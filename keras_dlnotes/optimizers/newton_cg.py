@@ -1,8 +1,7 @@
 """Newton's method without the Hessian: conjugate gradients, one product a training step."""
 
-import keras
-
 from keras_dlnotes.backend import active
+from keras_dlnotes.backend.registration import registered
 from keras_dlnotes.numerics import descent, steihaug
 from keras_dlnotes.optimizers import flat_weights
 from keras_dlnotes.optimizers.trust_region import TrustRegion
@@ -11,7 +10,7 @@ xp = active.arrays
 CURVATURES = ("hessian", "gauss_newton")
 
 
-@keras.saving.register_keras_serializable(package="keras_dlnotes")
+@registered("NewtonCG")
 class NewtonCG(TrustRegion):
     """Hessian-free Newton: second-order steps with memory linear in the weights.
 

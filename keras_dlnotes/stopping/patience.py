@@ -1,13 +1,12 @@
 """Keras's criterion."""
 
-import keras
-
+from keras_dlnotes.backend.registration import registered
 from keras_dlnotes.numerics import early_stopping
 from keras_dlnotes.stopping.monitored import Monitored
 from keras_dlnotes.stopping.threshold import check_finite
 
 
-@keras.saving.register_keras_serializable(package="keras_dlnotes")
+@registered("Patience")
 class Patience(Monitored):
     """Stops after so many checks in a row without an improvement: what Keras's `patience` does.
 

@@ -1,13 +1,12 @@
 """Prechelt's second class of criteria."""
 
-import keras
-
+from keras_dlnotes.backend.registration import registered
 from keras_dlnotes.numerics import early_stopping
 from keras_dlnotes.stopping.monitored import Monitored
 from keras_dlnotes.stopping.threshold import check_above_zero, check_count
 
 
-@keras.saving.register_keras_serializable(package="keras_dlnotes")
+@registered("ProgressQuotient")
 class ProgressQuotient(Monitored):
     r"""Stops when generalization is lost faster than training progresses: Prechelt's PQ.
 

@@ -1,13 +1,12 @@
 """Prechelt's third class of criteria."""
 
-import keras
-
+from keras_dlnotes.backend.registration import registered
 from keras_dlnotes.numerics import early_stopping
 from keras_dlnotes.stopping.monitored import Monitored
 from keras_dlnotes.stopping.threshold import check_count
 
 
-@keras.saving.register_keras_serializable(package="keras_dlnotes")
+@registered("UpStrips")
 class UpStrips(Monitored):
     r"""Stops when the validation error has risen over several strips in a row: Prechelt's UP.
 
