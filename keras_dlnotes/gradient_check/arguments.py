@@ -5,6 +5,8 @@ import contextlib
 import keras
 import numpy as np
 
+from keras_dlnotes.numerics.number_arguments import whole_number
+
 
 def checked_subject(subject, batch):
     """The subject, looked up where it is the name of a loss, if it can be checked on the batch.
@@ -52,13 +54,9 @@ def checked_subject(subject, batch):
 
 def check_counts(directions, seed):
     """Raises a ValueError where the number of directions or the seed is none."""
-    if directions is not None and not (isinstance(directions, int) and directions >= 1):
-        raise ValueError(
-            "`directions` must be a whole number, 1 or more, or None for as many as are needed. "
-            f"Received: directions={directions!r}."
-        )
-    if not (isinstance(seed, int) and seed >= 0):
-        raise ValueError(f"`seed` must be a whole number, 0 or more. Received: seed={seed!r}.")
+    if directions is not None:
+        whole_number("directions", directions, advice="Pass None for as many as are needed.")
+    whole_number("seed", seed, least=0)
 
 
 @contextlib.contextmanager

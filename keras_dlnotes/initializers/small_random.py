@@ -4,6 +4,8 @@ import math
 
 import keras
 
+from keras_dlnotes.numerics.number_arguments import as_python_number, is_real_number
+
 
 @keras.saving.register_keras_serializable(package="keras_dlnotes")
 class SmallRandom(keras.initializers.RandomNormal):
@@ -35,11 +37,11 @@ class SmallRandom(keras.initializers.RandomNormal):
     """
 
     def __init__(self, scale=0.01, seed=None):
-        if not isinstance(scale, (int, float)) or not math.isfinite(scale) or scale < 0:
+        if not is_real_number(scale) or not math.isfinite(scale) or scale < 0:
             raise ValueError(
                 f"Expected `scale` to be a finite number of at least 0. Received: scale={scale!r}."
             )
-        super().__init__(mean=0.0, stddev=scale, seed=seed)
+        super().__init__(mean=0.0, stddev=float(scale), seed=as_python_number(seed))
 
     def standard_deviation(self, n_prev: float) -> float:
         """The same for every layer, whatever feeds its units."""
