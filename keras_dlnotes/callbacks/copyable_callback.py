@@ -29,5 +29,5 @@ class CopyableCallback(keras.callbacks.Callback, abc.ABC):
         for name in self.shared:
             value = getattr(self, name)
             memo[id(value)] = value
-        vars(copied).update(copy.deepcopy(self.__getstate__(), memo))
+        copied.__dict__.update(copy.deepcopy(self.__getstate__(), memo))
         return copied

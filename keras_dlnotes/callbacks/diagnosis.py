@@ -52,7 +52,7 @@ class Diagnosis(CopyableCallback):
             the finding is sure before the run is over; `"raise"` raises
             `keras_dlnotes.diagnosis.DiagnosisError`.
         log_dir: also write the findings to this folder: as text for TensorBoard and as
-            `diagnosis.json`.
+            `diagnosis.json`. A second run writes to `run_2` in it, see `TrainingMonitor`.
         verify: replay a short run on a copy of the model with each remedy that can be applied
             automatically, and report the measured gain. Takes at most 300 steps for each, and as
             many for the comparison.
@@ -64,7 +64,8 @@ class Diagnosis(CopyableCallback):
 
     Raises:
         ValueError: if `action` is none of the three.
-        OSError: when `fit` starts, if no file can be made in `log_dir`.
+        OSError: when `fit` starts, if no file can be made in `log_dir`. What cannot be written
+            later gives one warning.
 
     Example:
     ```python

@@ -172,7 +172,7 @@ class EarlyStopping(CopyableCallback):
         self._criterion_state = None
         self._batches = 0
         self._checked_at: int | None = None
-        self._next_epoch = 0
+        self._next_epoch: float = 0
         self._seconds = 0.0
         self._clock: float | None = None
         self._quantities.forget()

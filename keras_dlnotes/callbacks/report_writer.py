@@ -2,6 +2,7 @@
 
 import os
 import warnings
+from typing import Any
 
 from keras_dlnotes.callbacks.run_folder import run_folder
 from keras_dlnotes.summaries import EventFileWriter
@@ -26,7 +27,7 @@ class ReportWriter:
         self._failure = None
         self._warned = False
         self._is_open = False
-        self.folder = None  # of this run, see `run_folder`
+        self.folder: Any = None  # of this run, see `run_folder`
 
     def __getstate__(self):
         # The file belongs to a `fit`; a copy opens its own.

@@ -75,7 +75,10 @@ class TrainingMonitor(CopyableCallback):
 
     Args:
         log_dir: folder of this run. Give each run its own, `logs/first`, `logs/second`, ...,
-            and point `tensorboard --logdir` to the folder above.
+            and point `tensorboard --logdir` to the folder above. A run that starts at step 0
+            where there is one already writes to `run_2`, `run_3`, ... in it, since TensorBoard
+            would hide the first behind the second. A `fit` that continues a run, also one that
+            `BackupAndRestore` resumes, goes on in the folder of that run.
         every: record each step whose number is divisible by it.
         layers: names of layers (or layers) whose activations are recorded; None for all. The
             gradients of all trainable variables are recorded in any case.
@@ -86,8 +89,8 @@ class TrainingMonitor(CopyableCallback):
 
     Raises:
         ValueError: if an argument is not as described, or a named layer is not in the model.
-        OSError: when `fit` starts, if no file can be made in `log_dir`. A disk that fills up
-            later gives one warning, and training goes on.
+        OSError: when `fit` starts, if no file can be made in `log_dir`. A full disk, or a file
+            that is deleted later, gives one warning, and training goes on.
 
     Example:
     ```python

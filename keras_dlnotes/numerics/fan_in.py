@@ -63,12 +63,12 @@ def inputs_per_unit(
     kernel_size = shape[:-2]
     if layout == "depthwise":
         return float(math.prod(kernel_size))
-    if not is_whole_number(strides) and len(strides) != len(kernel_size):
+    if isinstance(strides, Sequence) and len(strides) != len(kernel_size):
         raise ValueError(
             f"Expected one stride for each of the {len(kernel_size)} spatial axes of the kernel "
             f"shape {shape}, or one number for all. Received: strides={strides}."
         )
-    strides = (strides,) * len(kernel_size) if is_whole_number(strides) else tuple(strides)
+    strides = tuple(strides) if isinstance(strides, Sequence) else (strides,) * len(kernel_size)
     return math.prod(kernel_size) * shape[-1] / math.prod(strides)
 
 
@@ -78,7 +78,7 @@ def check_layout(
     """Raises ValueError unless layout, strides and input axes can describe one kernel."""
     if layout not in LAYOUTS:
         raise ValueError(f"Expected `layout` to be one of {LAYOUTS}. Received: layout={layout!r}.")
-    sizes = (strides,) if is_whole_number(strides) else tuple(strides)
+    sizes = tuple(strides) if isinstance(strides, Sequence) else (strides,)
     if not sizes or any(not is_whole_number(size) or size < 1 for size in sizes):
         raise ValueError(
             "Expected `strides` to be a positive integer or a sequence of them. "

@@ -3,6 +3,7 @@
 import contextlib
 import numbers
 import operator
+from typing import TypeGuard
 
 import numpy as np
 
@@ -29,7 +30,7 @@ def whole_number(name: str, value, least: int = 1, unit: str = "", advice: str =
     return operator.index(value)
 
 
-def is_whole_number(value) -> bool:
+def is_whole_number(value) -> TypeGuard[int]:
     """Whether Python takes it for a number in an index, such as `np.int64(5)`; no boolean."""
     if isinstance(value, bool | np.bool_):
         return False
