@@ -30,7 +30,7 @@ def one_number(value) -> float | None:
     """The value of a tensor, array or number as a float; None if it is not one number."""
     try:
         array = np.asarray(value if value is None or np.isscalar(value) else _on_host(value))
-        item = array.item() if array.size == 1 and array.dtype.kind not in "Mm" else None
+        item = array.reshape(-1)[0] if array.size == 1 and array.dtype.kind not in "Mm" else None
         return None if item is None or isinstance(item, str | bytes) else float(item)
     except Exception:  # of whatever the library raises to which the value belongs
         return None
