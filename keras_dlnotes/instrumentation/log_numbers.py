@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+import keras
 import numpy as np
 from keras import ops
 
@@ -37,4 +38,8 @@ def one_number(value) -> float | None:
 
 
 def _on_host(value):
-    return value if isinstance(value, list | tuple) else ops.convert_to_numpy(value)
+    if isinstance(value, list | tuple):
+        return value
+    if ops.is_tensor(value) and keras.backend.standardize_dtype(value.dtype) == "bfloat16":
+        value = ops.cast(value, "float32")  # NumPy takes no single one from TensorFlow
+    return ops.convert_to_numpy(value)
