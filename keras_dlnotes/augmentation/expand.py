@@ -6,6 +6,7 @@ import numpy as np
 from keras_dlnotes.augmentation.expanded_arrays import ExpandedArrays, as_numpy, augmented
 from keras_dlnotes.augmentation.expanded_batches import ExpandedBatches, turns
 from keras_dlnotes.augmentation.pipeline import Pipeline
+from keras_dlnotes.numerics.number_arguments import whole_number
 
 
 def expand(
@@ -102,10 +103,12 @@ def expand(
 
     Reference: deep-learning notes, "Data Augmentation".
     """
-    _check_counts(copies, keep_original, seed, batch_size)
-    pipeline = Pipeline(transforms, data_format)
+    copies = whole_number("copies", copies, least=0 if keep_original else 1)
+    batch_size = whole_number("batch_size", batch_size, unit="examples")
     if seed is None:
         seed = int(np.random.default_rng().integers(2**31))
+    seed = whole_number("seed", seed, least=0)
+    pipeline = Pipeline(transforms, data_format)
     common = {"pipeline": pipeline, "copies": copies, "keep_original": keep_original, "seed": seed}
     if isinstance(data, keras.utils.PyDataset):
         _check_no_more(kwargs, "a PyDataset, which has its own workers")
@@ -170,22 +173,6 @@ def _as_arrays(data):
             f"width], and as many labels and weights. Received: shapes {shapes}."
         )
     return arrays
-
-
-def _check_counts(copies, keep_original, seed, batch_size):
-    def is_whole(value, least):
-        return isinstance(value, int) and not isinstance(value, bool) and value >= least
-
-    for name, value, least in (
-        ("copies", copies, 0 if keep_original else 1),
-        ("batch_size", batch_size, 1),
-        ("seed", 0 if seed is None else seed, 0),
-    ):
-        if not is_whole(value, least):
-            raise ValueError(
-                f"Expected `{name}` to be a whole number, {least} or more. "
-                f"Received: {name}={value!r}, keep_original={keep_original!r}."
-            )
 
 
 def _check_no_more(kwargs, data):

@@ -3,12 +3,13 @@
 import json
 import math
 import os
+import pathlib
 import warnings
 from typing import Any
 
-import keras
-
+from keras_dlnotes.callbacks.copyable_callback import CopyableCallback
 from keras_dlnotes.callbacks.replay import replay
+from keras_dlnotes.callbacks.report_writer import ReportWriter
 from keras_dlnotes.diagnosis import (
     DiagnosisError,
     RunRecord,
@@ -20,7 +21,7 @@ from keras_dlnotes.diagnosis import (
     report,
 )
 from keras_dlnotes.instrumentation import Subscription, TrainStepObserver
-from keras_dlnotes.summaries import EventFileWriter
+from keras_dlnotes.summaries.whole_file import whole_file
 
 _ACTIONS = ("warn", "stop", "raise")
 _RECORDED_STEPS = 100  # of a run, whatever its length
@@ -29,7 +30,7 @@ _ROWS_PER_DELIVERY = 16
 _UNKNOWN_PERIOD = 10  # every how many steps, where the length of the run is unknown
 
 
-class Diagnosis(keras.callbacks.Callback):
+class Diagnosis(CopyableCallback):
     r"""Watches `fit` and says what is wrong, why, and what to do; silent where all is well.
 
     Use it on every run whose failure you would like to hear of: it costs about as much as
@@ -51,7 +52,7 @@ class Diagnosis(keras.callbacks.Callback):
             the finding is sure before the run is over; `"raise"` raises
             `keras_dlnotes.diagnosis.DiagnosisError`.
         log_dir: also write the findings to this folder: as text for TensorBoard and as
-            `diagnosis.json`.
+            `diagnosis.json`. A second run writes to `run_2` in it, see `TrainingMonitor`.
         verify: replay a short run on a copy of the model with each remedy that can be applied
             automatically, and report the measured gain. Takes at most 300 steps for each, and as
             many for the comparison.
@@ -63,7 +64,8 @@ class Diagnosis(keras.callbacks.Callback):
 
     Raises:
         ValueError: if `action` is none of the three.
-        OSError: when `fit` starts, if no file can be made in `log_dir`.
+        OSError: when `fit` starts, if no file can be made in `log_dir`. What cannot be written
+            later gives one warning.
 
     Example:
     ```python
@@ -83,6 +85,8 @@ class Diagnosis(keras.callbacks.Callback):
     for rules over a run; Rasmussen and Williams, 2006, equation 5.12, for the yardstick.
     """
 
+    of_a_fit = ("_observer", "_subscription")
+
     def __init__(self, action="warn", log_dir=None, verify=False, verbose=True):
         super().__init__()
         if action not in _ACTIONS:
@@ -98,21 +102,31 @@ class Diagnosis(keras.callbacks.Callback):
         self.evidence: list = []
         self._observer: Any = None
         self._subscription: Any = None
-        self._writer: Any = None
+        self._report = ReportWriter("diagnosis")
 
     def set_model(self, model):
-        """Takes the model, and away from it what a `fit` that raised may have left."""
+        """Attaches to the model and removes the observer left by a `fit` that raised."""
         super().set_model(model)
         TrainStepObserver.remove_from(model)
 
     def on_train_begin(self, logs=None):
-        """Looks at the configuration and starts to observe."""
+        """Forgets what was found in an earlier `fit`."""
         self.findings = []
         self.evidence = []
         self._told = set()
-        if self.log_dir is not None:  # a folder that cannot be written to is told before training
-            self._writer = EventFileWriter(self.log_dir)
         self._facts: list = []  # one an output
+        self._subscription = None
+        self._report.close()
+
+    def on_epoch_begin(self, epoch, logs=None):
+        """Starts to observe, and starts the clock anew: what lies between epochs is no step."""
+        if self._subscription is None:
+            self._begin()
+        self._observer.restart_clock()
+
+    def _begin(self):
+        # When the first epoch begins, the optimizer and the number of its step are restored.
+        self._report.open(self, self.log_dir)  # what cannot be written to is told before training
         self._look_at_model()
         self._observer = TrainStepObserver.on(self.model, idle=self._observer)
         self._record = RunRecord(self.params.get("steps"), self._observer.next_step)
@@ -132,10 +146,6 @@ class Diagnosis(keras.callbacks.Callback):
             self._observer.deliver()
         self._observer.arm()
 
-    def on_epoch_begin(self, epoch, logs=None):
-        """Starts the clock anew, since what lies between epochs is not a step."""
-        self._observer.restart_clock()
-
     def on_epoch_end(self, epoch, logs=None):
         """Looks after 1, 2, 4, 8, ... epochs for what is sure already."""
         self._observer.deliver()
@@ -149,10 +159,12 @@ class Diagnosis(keras.callbacks.Callback):
 
     def on_train_end(self, logs=None):
         """Judges the run and puts everything back."""
+        if self._subscription is None:
+            return  # there was no epoch
         self._observer.deliver()
         self._observer.unsubscribe(self._subscription)
         self._judge(finished=True)
-        if self._writer is not None:
+        if self.log_dir is not None:
             self._write()
         if self.findings and self.action == "raise":
             raise DiagnosisError(self.findings)
@@ -231,9 +243,11 @@ class Diagnosis(keras.callbacks.Callback):
         self._judge(finished=False)
 
     def _write(self):
-        with open(os.path.join(self.log_dir, "diagnosis.json"), "w") as file:
-            file.write(self.to_json())
         text = "\n\n".join(str(finding).replace("\n", "\n\n") for finding in self.findings)
-        self._writer.add_text(self._observer.next_step, "diagnosis", text or "Nothing found.")
-        self._writer.close()
-        self._writer = None
+        self._report.text(self._observer.next_step, "diagnosis", text or "Nothing found.")
+        try:
+            with whole_file(os.path.join(self._report.folder, "diagnosis.json")) as unfinished:
+                pathlib.Path(unfinished).write_text(self.to_json())
+        except OSError as error:
+            self._report.fail(error)
+        self._report.close()

@@ -6,12 +6,14 @@ from keras import ops
 
 from keras_dlnotes.backend import active
 from keras_dlnotes.backend.arithmetic_dtype import arithmetic_dtype
+from keras_dlnotes.callbacks.copyable_callback import CopyableCallback
 from keras_dlnotes.instrumentation.patch import patched
 from keras_dlnotes.layers import BatchNormalization
 from keras_dlnotes.numerics import batch_statistics as statistics
+from keras_dlnotes.numerics.number_arguments import whole_number
 
 
-class PreciseBatchStatistics(keras.callbacks.Callback):
+class PreciseBatchStatistics(CopyableCallback):
     r"""Gives every batch normalization the statistics of given data under the present weights.
 
     Use it where the moving average lags behind the weights: large learning rates, short trainings,
@@ -53,17 +55,13 @@ class PreciseBatchStatistics(keras.callbacks.Callback):
     Reference: Wu and Johnson, "Rethinking 'Batch' in BatchNorm", 2021, section 3.
     """
 
+    of_a_fit = ("_layers",)
+    shared = ("data",)
+
     def __init__(self, data, batch_size=128, batches=None, every_epoch=True):
         super().__init__()
-        for name, value in (
-            ("batch_size", batch_size),
-            ("batches", 1 if batches is None else batches),
-        ):
-            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-                raise ValueError(
-                    f"Expected `{name}` to be a whole number, 1 or more. "
-                    f"Received: {name}={value!r}."
-                )
+        batch_size = whole_number("batch_size", batch_size, unit="examples")
+        batches = None if batches is None else whole_number("batches", batches)
         if hasattr(data, "__next__"):
             raise ValueError(
                 "Expected data that can be run through every epoch. Received: an iterator "

@@ -1,7 +1,6 @@
 """Follow a second-order optimizer through `fit`, and stop when it has nothing left to do."""
 
-import keras
-
+from keras_dlnotes.callbacks.copyable_callback import CopyableCallback
 from keras_dlnotes.callbacks.full_batch import second_order_optimizer
 from keras_dlnotes.numerics import descent
 
@@ -20,7 +19,7 @@ _SENTENCES = {
 }
 
 
-class StopWhenConverged(keras.callbacks.Callback):
+class StopWhenConverged(CopyableCallback):
     """Ends `fit` when a second-order optimizer has converged or cannot go on, and says which.
 
     When to use it: with every `fit` that uses `LBFGS`, `BFGS`, `Newton` or `NewtonCG`. Besides
@@ -53,6 +52,8 @@ class StopWhenConverged(keras.callbacks.Callback):
     model.fit(x, y, batch_size=len(x), epochs=1000, callbacks=[kd.callbacks.StopWhenConverged()])
     ```
     """
+
+    of_a_fit = ("_optimizer",)
 
     def __init__(self, verbose=1):
         super().__init__()

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 
 from keras_dlnotes.diagnosis.output_record import OutputRecord
+from keras_dlnotes.instrumentation import log_numbers
 
 _MOST_EXAMPLES = 512
 _MOST_BYTES = 64 << 20
@@ -53,9 +54,8 @@ class RunRecord:
 
     def add_epoch(self, logs, learning_rate):
         """Takes an epoch's logs."""
-        for name, value in logs.items():
-            if value is not None and np.size(value) == 1:
-                self.epoch_logs.setdefault(name, []).append(float(np.asarray(value).item()))
+        for name, value in log_numbers(logs).items():
+            self.epoch_logs.setdefault(name, []).append(value)
         self.learning_rates.append(learning_rate)
         self._running = None
 

@@ -6,6 +6,7 @@ import keras
 import numpy as np
 
 from keras_dlnotes.gradient_check.subject import has_own, has_own_step
+from keras_dlnotes.numerics.number_arguments import whole_number
 
 
 def checked_subject(subject, batch):
@@ -50,13 +51,9 @@ def checked_subject(subject, batch):
 
 def check_counts(directions, seed):
     """Raises a ValueError where the number of directions or the seed is none."""
-    if directions is not None and not (isinstance(directions, int) and directions >= 1):
-        raise ValueError(
-            "`directions` must be a whole number, 1 or more, or None for as many as are needed. "
-            f"Received: directions={directions!r}."
-        )
-    if not (isinstance(seed, int) and seed >= 0):
-        raise ValueError(f"`seed` must be a whole number, 0 or more. Received: seed={seed!r}.")
+    if directions is not None:
+        whole_number("directions", directions, advice="Pass None for as many as are needed.")
+    whole_number("seed", seed, least=0)
 
 
 @contextlib.contextmanager

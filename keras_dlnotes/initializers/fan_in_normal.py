@@ -6,6 +6,7 @@ import keras
 
 from keras_dlnotes.initializers.seed_of_draw import seed_of_draw
 from keras_dlnotes.numerics.fan_in import check_layout, inputs_per_unit
+from keras_dlnotes.numerics.number_arguments import as_python_number, is_whole_number
 
 
 class FanInNormal(keras.initializers.VarianceScaling):
@@ -25,11 +26,11 @@ class FanInNormal(keras.initializers.VarianceScaling):
 
     def __init__(self, gain, seed=None, layout="dense", strides=1, input_axes=None):
         # Configurations come back from JSON with lists in place of tuples.
-        if not isinstance(strides, int):
-            strides = tuple(strides)
+        strides = int(strides) if is_whole_number(strides) else tuple(strides)
         if input_axes is not None:
             input_axes = tuple(input_axes)
         check_layout(layout, strides, input_axes)
+        seed = as_python_number(seed)
         super().__init__(scale=gain, mode="fan_in", distribution="untruncated_normal", seed=seed)
         if seed is None:
             self.seed = None  # Keras's has drawn one for all calls

@@ -6,6 +6,7 @@ import keras
 
 from keras_dlnotes.backend.registration import registered
 from keras_dlnotes.initializers.seed_of_draw import seed_of_draw
+from keras_dlnotes.numerics.number_arguments import as_python_number, is_real_number
 
 
 @registered("SmallRandom")
@@ -39,11 +40,11 @@ class SmallRandom(keras.initializers.RandomNormal):
     """
 
     def __init__(self, scale=0.01, seed=None):
-        if not isinstance(scale, (int, float)) or not math.isfinite(scale) or scale < 0:
+        if not is_real_number(scale) or not math.isfinite(scale) or scale < 0:
             raise ValueError(
                 f"Expected `scale` to be a finite number of at least 0. Received: scale={scale!r}."
             )
-        super().__init__(mean=0.0, stddev=scale, seed=seed)
+        super().__init__(mean=0.0, stddev=float(scale), seed=as_python_number(seed))
         if seed is None:
             self.seed = None  # Keras's has drawn one for all calls
 

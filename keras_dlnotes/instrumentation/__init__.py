@@ -1,6 +1,7 @@
 """How the train step of a Keras model is observed from inside."""
 
 from keras_dlnotes.instrumentation.inner_optimizer import inner_optimizer
+from keras_dlnotes.instrumentation.log_numbers import log_numbers
 from keras_dlnotes.instrumentation.next_batch import NextBatch
 from keras_dlnotes.instrumentation.subscription import StepRecord, Subscription
 from keras_dlnotes.instrumentation.train_step_number import train_step_number
@@ -15,5 +16,6 @@ __all__ = [
     "WatchedLayer",
     "find_watched_layers",
     "inner_optimizer",
+    "log_numbers",
     "train_step_number",
 ]

@@ -127,10 +127,11 @@ class ObservedStep:
         }
 
     def _with_row(self, logs, tape):
-        if not isinstance(logs, dict):
+        if not is_recordable(logs):
             warnings.warn(
                 "The train step is not recorded: expected `train_step` of model "
-                f"{self.model.name!r} to return a dict of logs, received {type(logs).__name__}. "
+                f"{self.model.name!r} to return a dict of logs whose keys are names. Received: "
+                f"{list(logs) if isinstance(logs, dict) else type(logs).__name__}. "
                 "Return `{metric.name: metric.result() for metric in self.metrics}` to have "
                 "its activations and gradients recorded.",
                 stacklevel=2,
@@ -150,6 +151,11 @@ class ObservedStep:
         key = f"{ROW}{'with_histograms' if self.histograms else 'plain'}_{len(self.layouts)}"
         self.layouts[key] = columns
         return key
+
+
+def is_recordable(logs):
+    """Whether a row can leave the step as one more entry of what `train_step` returned."""
+    return isinstance(logs, dict) and all(isinstance(name, str) for name in logs)
 
 
 def first_examples(structure, count):

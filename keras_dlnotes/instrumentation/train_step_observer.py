@@ -12,7 +12,8 @@ from keras import ops
 
 from keras_dlnotes.backend import active
 from keras_dlnotes.instrumentation.execution_of_steps import ExecutionOfSteps
-from keras_dlnotes.instrumentation.observed_step import EXAMPLES, ROW, ObservedStep
+from keras_dlnotes.instrumentation.log_numbers import log_numbers
+from keras_dlnotes.instrumentation.observed_step import EXAMPLES, ROW, ObservedStep, is_recordable
 from keras_dlnotes.instrumentation.stateful_step import StatefulStep
 from keras_dlnotes.instrumentation.stateless_step import StatelessStep, single_steps
 from keras_dlnotes.instrumentation.subscription import StepRecord
@@ -168,7 +169,7 @@ class TrainStepObserver:
         pending, self._pending = self._pending, []
         records = [
             StepRecord(
-                step, columns, ops.convert_to_numpy(row), _to_host(logs), wall_time, examples
+                step, columns, ops.convert_to_numpy(row), log_numbers(logs), wall_time, examples
             )
             for step, columns, row, logs, wall_time, examples in pending
         ]
@@ -213,7 +214,7 @@ class TrainStepObserver:
         self._clock = (now, due)
 
     def _keep_row(self, observed, logs, step):
-        key = next((k for k in logs if k.startswith(ROW)), None)
+        key = next((k for k in logs if k.startswith(ROW)), None) if is_recordable(logs) else None
         if key is not None:
             row = logs.pop(key)
             columns = observed.layouts[key]
@@ -239,6 +240,11 @@ class TrainStepObserver:
                 "with several replicas and several steps per execution, where TensorFlow allows no "
                 "choice between two steps; compile with steps_per_execution=1 to record them"
             )
+            result = self._plain(iterator)
+            self.next_step = train_step_number(self.model)
+            return result
+        if not self.model.built:
+            # The first execution makes the model's variables, which must not be made in a branch.
             result = self._plain(iterator)
             self.next_step = train_step_number(self.model)
             return result
@@ -289,11 +295,3 @@ def _any(conditions):
     for condition in conditions:
         result = ops.logical_or(result, condition)
     return result
-
-
-def _to_host(logs):
-    """The metrics that are one number; others (an F1 score a class) have no place in a chart."""
-    values = {
-        name: ops.convert_to_numpy(value) for name, value in logs.items() if value is not None
-    }
-    return {name: value.item() for name, value in values.items() if value.size == 1}

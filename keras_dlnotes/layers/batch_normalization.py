@@ -1,7 +1,5 @@
 """Batch normalization whose running statistics are exact from the first step."""
 
-from numbers import Integral, Real
-
 import keras
 from keras import ops
 
@@ -9,6 +7,7 @@ from keras_dlnotes.backend import active
 from keras_dlnotes.backend.arithmetic_dtype import arithmetic_dtype
 from keras_dlnotes.backend.registration import registered
 from keras_dlnotes.numerics import batch_statistics as statistics
+from keras_dlnotes.numerics.number_arguments import is_real_number, is_whole_number, whole_number
 
 
 @registered("BatchNormalization")
@@ -117,7 +116,6 @@ class BatchNormalization(keras.layers.Layer):
         super().__init__(**kwargs)
         _check_arguments(axis, momentum, epsilon, ghost_batch_size, synchronized)
         self.axis = int(axis)
-        # NumPy's numbers would not go into a saved configuration.
         self.momentum = None if momentum is None else float(momentum)
         self.epsilon = float(epsilon)
         self.affine = affine
@@ -274,24 +272,17 @@ def _check_arguments(axis, momentum, epsilon, ghost_batch_size, synchronized):
         shown = ", ".join(f"{name}={value!r}" for name, value in received.items())
         raise ValueError(f"Expected {expected}. Received: {shown}.")
 
-    def is_whole(value):
-        return isinstance(value, Integral) and not isinstance(value, bool)
-
-    if not is_whole(axis) or axis == 0:
+    if not is_whole_number(axis) or axis == 0:
         refuse("`axis` to be the one axis of the channels, not that of the examples", axis=axis)
-    if momentum is not None and not (isinstance(momentum, Real) and 0 <= momentum < 1):
+    if momentum is not None and not (is_real_number(momentum) and 0 <= momentum < 1):
         refuse(
             "`momentum` to be a number in [0, 1), or None for the plain average", momentum=momentum
         )
-    if not (isinstance(epsilon, Real) and epsilon >= 0):
+    if not (is_real_number(epsilon) and epsilon >= 0):
         refuse("`epsilon` to be a number of at least 0", epsilon=epsilon)
     if ghost_batch_size is None:
         return
-    if not is_whole(ghost_batch_size) or ghost_batch_size < 1:
-        refuse(
-            "`ghost_batch_size` to be a whole number of examples, or None",
-            ghost_batch_size=ghost_batch_size,
-        )
+    whole_number("ghost_batch_size", ghost_batch_size, unit="examples")
     if synchronized:
         refuse(
             "either statistics over parts of a batch or over all replicas",

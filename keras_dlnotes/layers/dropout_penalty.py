@@ -9,6 +9,7 @@ from keras import ops
 from keras_dlnotes.backend import active
 from keras_dlnotes.backend.registration import registered
 from keras_dlnotes.numerics import penalties
+from keras_dlnotes.numerics.number_arguments import as_python_number, is_real_number
 
 _DEPTHWISE = (keras.layers.DepthwiseConv1D, keras.layers.DepthwiseConv2D)
 _SEPARABLE = (keras.layers.SeparableConv1D, keras.layers.SeparableConv2D)
@@ -86,17 +87,17 @@ class DropoutPenalty(keras.layers.Wrapper):
 
     def __init__(self, layer, rate=0.5, strength=0.0, seed=None, **kwargs):
         super().__init__(layer, **kwargs)
-        if isinstance(rate, bool) or not isinstance(rate, int | float) or not 0 <= rate <= 1:
+        if not is_real_number(rate) or not 0 <= rate <= 1:
             raise ValueError(
                 "Expected `rate` to be a number between 0 and 1, the share of units to drop. "
                 f"Received: rate={rate!r}."
             )
         self.rate = float(rate)
         self.strength = penalties.check_strength("strength", strength)
-        self.seed = seed
+        self.seed = as_python_number(seed)
         self.supports_masking = True
         # A number in any case: without one Keras's dropout on torch does not use the generator.
-        drawn = random.randint(1, 10**9) if seed is None else seed
+        drawn = random.randint(1, 10**9) if seed is None else self.seed
         self.seed_generator = keras.random.SeedGenerator(drawn)
 
     def build(self, input_shape):

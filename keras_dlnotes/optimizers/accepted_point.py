@@ -46,7 +46,7 @@ class AcceptedPoint:
         The newest are its last, and 0 before they are known.
         """
         values = {key: np.asarray(store[key]) for key in list(store.keys())}
-        for index, variable in enumerate(self.variables):
+        for index, variable in enumerate(self.variables):  # type: ignore[attr-defined]
             if self.built and variable is self._control and str(index) in values:
                 known = values[str(index)]
                 values[str(index)] = np.pad(known, (0, max(0, variable.shape[0] - len(known))))

@@ -3,6 +3,7 @@
 from keras_dlnotes.backend import active
 from keras_dlnotes.backend.registration import registered
 from keras_dlnotes.numerics import limited_memory
+from keras_dlnotes.numerics.number_arguments import whole_number
 from keras_dlnotes.optimizers.quasi_newton import QuasiNewton
 
 xp = active.arrays
@@ -93,12 +94,7 @@ class LBFGS(QuasiNewton):
             name,
             **kwargs,
         )
-        if not (isinstance(memory_size, int) and memory_size >= 1):
-            raise ValueError(
-                f"Expected memory_size to be a positive integer. Received: {memory_size!r}. "
-                "3 to 20 is usual."
-            )
-        self.memory_size = memory_size
+        self.memory_size = whole_number("memory_size", memory_size, advice="3 to 20 is usual.")
 
     def build_curvature(self, size, dtype):
         """The ring of the last `memory_size` pairs and the inner products among them."""

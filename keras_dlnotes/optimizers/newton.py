@@ -3,6 +3,7 @@
 from keras_dlnotes.backend import active
 from keras_dlnotes.backend.registration import registered
 from keras_dlnotes.numerics import descent, trust_region
+from keras_dlnotes.numerics.number_arguments import whole_number
 from keras_dlnotes.optimizers.trust_region import TrustRegion
 
 xp = active.arrays
@@ -68,7 +69,7 @@ class Newton(TrustRegion):
         **kwargs,
     ):
         super().__init__(gradient_tolerance, verify_determinism, name, **kwargs)
-        self.max_weights = max_weights
+        self.max_weights = whole_number("max_weights", max_weights, unit="weights")
 
     def build_curvature(self, size, dtype):
         """The Hessian's eigenvalues and eigenvectors at the accepted point."""

@@ -3,6 +3,7 @@
 from keras_dlnotes.backend import active
 from keras_dlnotes.backend.registration import registered
 from keras_dlnotes.numerics import descent, steihaug
+from keras_dlnotes.numerics.number_arguments import whole_number
 from keras_dlnotes.optimizers import flat_weights
 from keras_dlnotes.optimizers.trust_region import TrustRegion
 
@@ -77,10 +78,8 @@ class NewtonCG(TrustRegion):
             raise ValueError(
                 f"Expected curvature to be one of {CURVATURES}. Received: {curvature!r}."
             )
-        if max_products < 1:
-            raise ValueError(f"Expected max_products >= 1. Received: {max_products}.")
         self.curvature = curvature
-        self.max_products = max_products
+        self.max_products = whole_number("max_products", max_products)
 
     @property
     def needs_outputs(self):

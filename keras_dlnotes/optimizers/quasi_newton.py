@@ -8,6 +8,7 @@ import numpy as np
 
 from keras_dlnotes.backend import active
 from keras_dlnotes.numerics import descent
+from keras_dlnotes.numerics.number_arguments import whole_number
 from keras_dlnotes.optimizers import deterministic_objective, flat_weights
 from keras_dlnotes.optimizers.accepted_point import AcceptedPoint
 
@@ -41,16 +42,14 @@ class QuasiNewton(AcceptedPoint, keras.optimizers.Optimizer, abc.ABC):
                 f"Received: sufficient_decrease={sufficient_decrease}, curvature={curvature}. "
                 "The defaults suit quasi-Newton methods."
             )
-        if gradient_tolerance < 0.0 or max_search_evaluations < 2:
-            raise ValueError(
-                "Expected gradient_tolerance >= 0 and max_search_evaluations >= 2. Received: "
-                f"gradient_tolerance={gradient_tolerance}, "
-                f"max_search_evaluations={max_search_evaluations}."
-            )
+        if gradient_tolerance < 0.0:
+            raise ValueError(f"Expected gradient_tolerance >= 0. Received: {gradient_tolerance}.")
         self.gradient_tolerance = gradient_tolerance
         self.sufficient_decrease = sufficient_decrease
         self.curvature = curvature
-        self.max_search_evaluations = max_search_evaluations
+        self.max_search_evaluations = whole_number(
+            "max_search_evaluations", max_search_evaluations, least=2
+        )
         self.verify_determinism = verify_determinism
         # Numbers on their way from one call to the next inside a single training step.
         self._carried = types.SimpleNamespace(loss=None, weight=None)

@@ -4,13 +4,13 @@ import abc
 import contextlib
 import gc
 import inspect
-import numbers
 from pathlib import Path
 
 import keras
 import optuna
 from optuna.trial import FixedTrial
 
+from keras_dlnotes.numerics.number_arguments import whole_number
 from keras_dlnotes.tuning.hyperparameters import HyperParameters, as_distribution
 from keras_dlnotes.tuning.objective import Objective
 from keras_dlnotes.tuning.picture import picture_of
@@ -79,14 +79,14 @@ class Search(abc.ABC):
         storage=None,
         verbose=1,
     ):
-        _check(build, max_trials, executions_per_trial, seed)
+        _check(build)
         check_name(name, directory)
         self.build = build
         self.objective = Objective(objective, mode)
-        self.max_trials = max_trials
+        self.max_trials = None if max_trials is None else whole_number("max_trials", max_trials)
         self.space = {name: as_distribution(name, v) for name, v in (space or {}).items()}
-        self.seed = int(seed)
-        self.executions_per_trial = executions_per_trial
+        self.seed = whole_number("seed", seed, least=0)
+        self.executions_per_trial = whole_number("executions_per_trial", executions_per_trial)
         self.verbose = verbose
         self.pruner = as_pruner(pruner)
         self._store = StudyStore(Path(directory) / name, name, storage)
@@ -249,20 +249,11 @@ class Search(abc.ABC):
         return self.directory / f"trial_{number:04d}"
 
 
-def _check(build, max_trials, executions_per_trial, seed):
+def _check(build):
     if not callable(build):
         raise TypeError(
             f"Expected build(hp), a function that returns a compiled model. Received {build!r}."
         )
-    for label, number, least in (
-        ("max_trials", 1 if max_trials is None else max_trials, 1),
-        ("executions_per_trial", executions_per_trial, 1),
-        ("seed", seed, 0),
-    ):
-        if not isinstance(number, numbers.Integral) or number < least:
-            raise ValueError(
-                f"Expected a whole number of at least {least} as {label}. Received {number!r}."
-            )
 
 
 @contextlib.contextmanager

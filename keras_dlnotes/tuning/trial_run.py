@@ -11,6 +11,7 @@ import warnings
 
 import keras
 
+from keras_dlnotes.numerics.number_arguments import is_whole_number
 from keras_dlnotes.summaries import EventFileWriter
 from keras_dlnotes.tuning.refused import SearchRefused
 from keras_dlnotes.tuning.seeded_sampler import seed_of
@@ -244,4 +245,4 @@ def _full_disk(error):
 
 def _epochs_until_validation(arguments):
     frequency = arguments.get("validation_freq", 1)
-    return frequency if isinstance(frequency, int) else max(frequency)
+    return frequency if is_whole_number(frequency) else max(frequency)
