@@ -1,5 +1,7 @@
 """Reads what `compile` was told of one output."""
 
+import functools
+
 import keras
 
 
@@ -32,12 +34,15 @@ def loss_of(model, output):
             loss = keras.losses.get(loss)
         except ValueError:
             return None, False
+    arguments = getattr(loss, "_fn_kwargs", {})
+    function = getattr(loss, "fn", loss)
+    if isinstance(function, functools.partial):
+        function, arguments = function.func, arguments | function.keywords
     from_logits = getattr(loss, "from_logits", None)
     if from_logits is None:
-        from_logits = getattr(loss, "_fn_kwargs", {}).get("from_logits", False)
-    function = getattr(loss, "fn", loss)
-    name = getattr(function, "__name__", type(loss).__name__)
-    known = hasattr(keras.losses, name) and "keras" in (getattr(function, "__module__", "") or "")
+        from_logits = arguments.get("from_logits", False)
+    name = getattr(function, "__name__", "")
+    known = getattr(keras.losses, name, None) is function
     return (name if known else None), bool(from_logits)
 
 

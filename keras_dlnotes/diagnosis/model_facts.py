@@ -13,14 +13,17 @@ from keras_dlnotes.diagnosis.compiled_facts import (
 )
 from keras_dlnotes.diagnosis.facts import ModelFacts
 from keras_dlnotes.diagnosis.layer_facts import (
-    OWN_FUNCTION,
-    activation_of,
     as_float,
     identical_units,
     kernel_of,
     layer_facts,
 )
-from keras_dlnotes.instrumentation import find_watched_layers, inner_optimizer
+from keras_dlnotes.instrumentation import (
+    OWN_FUNCTION,
+    activation_of,
+    find_watched_layers,
+    inner_optimizer,
+)
 
 _NORMALIZING = (
     "BatchNormalization",
@@ -32,8 +35,17 @@ _NORMALIZING = (
     "UnitNormalization",
 )
 # They change the shape of an output, or drop some of it, but not what kind of number it is.
-_PASSING_ON = ("Reshape", "Flatten", "Dropout", "Permute", "ActivityRegularization", "Squeeze")
+_PASSING_ON = (
+    "ActivityRegularization",
+    "Dropout",
+    "Flatten",
+    "Identity",
+    "Permute",
+    "Reshape",
+    "Squeeze",
+)
 _PROBABILITIES = ("softmax", "sigmoid")
+_UNKNOWN = (None, OWN_FUNCTION)
 
 
 def model_facts(model, output=0):
@@ -152,14 +164,11 @@ def _last_activation(operation):
             break
         if activation is not None and (activation != "linear" or kind == "Dense"):
             return activation, operation
-        if kind in ("Sigmoid", "Softmax", "Tanh", "Relu"):
-            return kind.lower(), operation  # an operation of keras.ops
-        if kind == "Activation" or kind in _PASSING_ON:
-            operation = _before(operation)
-            continue
-        if kernel_of(operation) is not None and activation:
-            return "linear", operation
-        break
+        if kernel_of(operation) is not None:
+            return activation, operation
+        if activation is None and kind not in _PASSING_ON:
+            break
+        operation = _before(operation)  # it hands on the numbers that it is given
     return None, None
 
 
@@ -170,11 +179,12 @@ def _output_shape(model, output):
 
 
 def _only_layers(model):
-    if isinstance(model, keras.Sequential):
-        return all(not isinstance(layer, keras.layers.Lambda) for layer in model.layers)
     operations = getattr(model, "operations", None)  # those of a functional model
+    if isinstance(model, keras.Sequential):
+        operations = model.layers
     return operations is not None and all(
-        isinstance(item, keras.Layer) and not isinstance(item, keras.layers.Lambda)
+        isinstance(item, keras.Layer)
+        and not (isinstance(item, keras.layers.Lambda) and activation_of(item) in _UNKNOWN)
         for item in operations
     )
 
