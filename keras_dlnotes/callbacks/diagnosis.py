@@ -11,10 +11,13 @@ import keras
 from keras_dlnotes.callbacks.replay import replay
 from keras_dlnotes.diagnosis import (
     DiagnosisError,
+    Findings,
     RunRecord,
+    counted,
     evidence_of,
     findings_of,
     learning_rate_of,
+    looked_at,
     model_facts,
     probe,
     report,
@@ -24,13 +27,14 @@ from keras_dlnotes.summaries import EventFileWriter
 
 _ACTIONS = ("warn", "stop", "raise")
 _RECORDED_STEPS = 100  # of a run, whatever its length
+_FIRST_STEPS = 48  # all recorded: what makes a NaN mostly does so when it is first met
 _EXAMPLES = 64  # of each recorded step's batch
 _ROWS_PER_DELIVERY = 16
 _UNKNOWN_PERIOD = 10  # every how many steps, where the length of the run is unknown
 
 
 class Diagnosis(keras.callbacks.Callback):
-    r"""Watches `fit` and says what is wrong, why, and what to do; silent where all is well.
+    r"""Watches `fit` and says what is wrong, why, and what to do, or that nothing was found.
 
     Use it on every run whose failure you would like to hear of: it costs about as much as
     `TrainingMonitor` at its default settings, and both together measure a step only once.
@@ -55,10 +59,12 @@ class Diagnosis(keras.callbacks.Callback):
         verify: replay a short run on a copy of the model with each remedy that can be applied
             automatically, and report the measured gain. Takes at most 300 steps for each, and as
             many for the comparison.
-        verbose: whether findings are printed.
+        verbose: whether findings are printed: what is sure before the end as soon as it is seen,
+            and at the end all of them in one list, or that nothing was found and what was looked
+            at.
 
     Attributes:
-        findings: list of `Finding`, the most likely cause first.
+        findings: list of `Finding`, the most likely cause first; it prints as a report.
         evidence: list of the last run's `Evidence`, in plain numbers, one an output of the model.
 
     Raises:
@@ -94,7 +100,7 @@ class Diagnosis(keras.callbacks.Callback):
         self.log_dir = log_dir
         self.verify = verify
         self.verbose = verbose
-        self.findings: list = []
+        self.findings: list = Findings()
         self.evidence: list = []
         self._observer: Any = None
         self._subscription: Any = None
@@ -107,7 +113,7 @@ class Diagnosis(keras.callbacks.Callback):
 
     def on_train_begin(self, logs=None):
         """Looks at the configuration and starts to observe."""
-        self.findings = []
+        self.findings = Findings()
         self.evidence = []
         self._told = set()
         if self.log_dir is not None:  # a folder that cannot be written to is told before training
@@ -115,11 +121,14 @@ class Diagnosis(keras.callbacks.Callback):
         self._facts: list = []  # one an output
         self._look_at_model()
         self._observer = TrainStepObserver.on(self.model, idle=self._observer)
-        self._record = RunRecord(self.params.get("steps"), self._observer.next_step)
+        period, start = self._period(), self._observer.next_step
+        self._record = RunRecord(self.params.get("steps"), start, period)
         self._next_check = 1
         self._subscription = Subscription(
             self._record.add,
-            self._period(),
+            period,
+            first=_FIRST_STEPS,
+            start=start,
             interrupted=self._on_interruption,
             examples=_EXAMPLES,
         )
@@ -196,11 +205,11 @@ class Diagnosis(keras.callbacks.Callback):
             evidence_of(self.model, facts, self._record, probed, epochs, finished, number)
             for number, facts in enumerate(self._facts)
         ]
-        self.findings = findings_of(*self.evidence)
+        self.findings = Findings(findings_of(*self.evidence), looked_at(self.evidence))
         if finished and self.verify and self.findings:
             self._verify()
         if self.verbose:
-            self._tell()
+            self._tell(finished)
 
     def _probe(self):
         sample = self._record.sample()
@@ -220,11 +229,18 @@ class Diagnosis(keras.callbacks.Callback):
         for finding, result in zip(self.findings, results, strict=True):
             finding.verified = result
 
-    def _tell(self):
+    def _tell(self, finished):
+        causes = {finding.cause for finding in self.findings}
+        if finished:
+            # One list, from the most likely cause on; not again where all of it has been told.
+            if causes != self._told or not causes:
+                print(f"\n{self.findings}", flush=True)
+            return
         new = [finding for finding in self.findings if finding.cause not in self._told]
         if new:
-            self._told |= {finding.cause for finding in new}
-            print("\n" + report(new), flush=True)
+            self._told |= causes
+            heading = f"Diagnosis after {counted(len(self._record.learning_rates), 'epoch')}:"
+            print("\n" + report(new, heading), flush=True)
 
     def _on_interruption(self):
         """A step raised: what is known by then is all there will be."""
@@ -234,6 +250,7 @@ class Diagnosis(keras.callbacks.Callback):
         with open(os.path.join(self.log_dir, "diagnosis.json"), "w") as file:
             file.write(self.to_json())
         text = "\n\n".join(str(finding).replace("\n", "\n\n") for finding in self.findings)
-        self._writer.add_text(self._observer.next_step, "diagnosis", text or "Nothing found.")
+        text = text or str(self.findings)
+        self._writer.add_text(self._observer.next_step, "diagnosis", text)
         self._writer.close()
         self._writer = None

@@ -29,10 +29,10 @@ def loss_of(model, output):
     loss = _of_output(model, getattr(model, "loss", None), output)
     if loss is None or isinstance(loss, list | tuple | dict):
         return None, False
-    if isinstance(loss, str):
+    if isinstance(loss, str | type):
         try:
             loss = keras.losses.get(loss)
-        except ValueError:
+        except (TypeError, ValueError):
             return None, False
     arguments = getattr(loss, "_fn_kwargs", {})
     function = getattr(loss, "fn", loss)
@@ -43,6 +43,8 @@ def loss_of(model, output):
         from_logits = arguments.get("from_logits", False)
     name = getattr(function, "__name__", "")
     known = getattr(keras.losses, name, None) is function
+    if isinstance(loss, keras.losses.Loss):  # a subclass may compute something else
+        known &= type(loss).call.__module__.startswith("keras.src.")
     return (name if known else None), bool(from_logits)
 
 

@@ -30,7 +30,12 @@ def layer_facts(watched, is_output):
         recurrent=hasattr(inner, "cell") or hasattr(inner, "recurrent_activation"),
         penalized=getattr(inner, "kernel_regularizer", None) is not None,
         penalized_outputs=getattr(inner, "activity_regularizer", None) is not None,
+        initializer=_class_name(getattr(inner, "kernel_initializer", None)),
     )
+
+
+def _class_name(item):
+    return None if item is None else type(item).__name__
 
 
 def _gain(values, shape):

@@ -78,14 +78,41 @@ def model_facts(model, output=0):
         from_logits=from_logits,
         exact_shapes=takes_exact_shapes(model, output),
         metrics=metric_names(model, output),
-        optimizer=type(optimizer).__name__.lower(),
-        learning_rate=learning_rate_of(model),
+        optimizer=_known_class(optimizer).__name__.lower(),
+        optimizer_name=_name_of_class(type(optimizer)),
+        learning_rate=learning_rate_of(model) if _takes_learning_rate(optimizer) else None,
         momentum=as_float(getattr(optimizer, "momentum", 0.0)),
         trainable_weights=sum(int(np.prod(w.shape)) for w in model.trainable_weights),
         normalizes_inputs=_normalizes_inputs(watched),
+        half_precision=any(w.layer.compute_dtype == "float16" for w in watched),
         only_layers=_only_layers(model),
         takes_tokens=any(w.layer.__class__.__name__ == "Embedding" for w in watched[:3]),
     )
+
+
+def _known_class(optimizer):
+    """The first class of Keras's or of this package among those an optimizer is made from."""
+    own = type(optimizer)
+    known = (c for c in own.__mro__ if c.__module__.startswith(("keras.src.", "keras_dlnotes.")))
+    return next(known, own)
+
+
+def _name_of_class(cls):
+    for module, prefix in (
+        ("keras.src.", "keras.optimizers."),
+        ("keras_dlnotes.", "kd.optimizers."),
+    ):
+        if cls.__module__.startswith(module):
+            return prefix + cls.__name__
+    return cls.__name__
+
+
+def _takes_learning_rate(optimizer):
+    """Not so a second-order one, which searches for the length of its step."""
+    try:
+        return "learning_rate" in optimizer.get_config()
+    except Exception:  # one of the user's own may have no configuration
+        return True
 
 
 def learning_rate_of(model):

@@ -83,6 +83,8 @@ def _scaled_to(given, inputs):
     if given.shape[1:] != inputs.shape[1:]:
         return None
     before = inputs[: len(given)].astype("float64")
+    if not np.isfinite(given).all() or not np.isfinite(before).all():
+        return None
     a, b = given - given.mean(axis=0), before - before.mean(axis=0)
     sizes = np.sqrt((a**2).sum(axis=0) * (b**2).sum(axis=0))
     moving = sizes > 0.0

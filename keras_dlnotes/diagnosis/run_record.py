@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 
+from keras_dlnotes.diagnosis.non_finite_trace import NonFiniteTrace
 from keras_dlnotes.diagnosis.output_record import OutputRecord
 
 _MOST_EXAMPLES = 512
@@ -15,11 +16,15 @@ class RunRecord:
     Args:
         steps_per_epoch: number of steps of an epoch, None if it is unknown.
         first_step: number of the first step.
+        every: the series and the sample are made of the steps whose number is divisible by it; any
+            other step is only looked through for numbers that are not finite.
     """
 
-    def __init__(self, steps_per_epoch=None, first_step=0):
+    def __init__(self, steps_per_epoch=None, first_step=0, every=1):
         self.steps_per_epoch = steps_per_epoch
         self.first_step = first_step
+        self.every = every
+        self.trace = NonFiniteTrace()
         self.steps = 0  # that were taken, as the callback counts them
         self.statistics = {}
         self.statistic_steps = []
@@ -38,6 +43,9 @@ class RunRecord:
 
     def add(self, record):
         """Takes a `StepRecord`."""
+        self.trace.add(record)
+        if record.step % self.every:
+            return
         self.statistic_steps.append(record.step)
         place = len(self.statistic_steps) - 1
         start = 0

@@ -165,7 +165,10 @@ def _relative_of(values):
     """Name of a function of which this is one with another slope or scale; None if of none."""
     negative = _PROBE < 0.0
     if _alike(values[~negative], _PROBE[~negative]):
-        for name, below, largest in (("leaky_relu", _PROBE, 1.0), ("elu", np.expm1(_PROBE), np.inf)):
+        for name, below, largest in (
+            ("leaky_relu", _PROBE, 1.0),
+            ("elu", np.expm1(_PROBE), np.inf),
+        ):
             slopes = values[negative] / below[negative]
             if 0.0 < slopes[0] < largest and _alike(slopes, np.full_like(slopes, slopes[0])):
                 return name

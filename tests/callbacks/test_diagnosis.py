@@ -37,13 +37,17 @@ def fit(model, diagnosis, x=X, y=Y, **options):
     return model.fit(x, y, callbacks=[diagnosis], **options)
 
 
-def test_is_silent_on_a_run_that_learns_and_leaves_it_alone(capsys):
+def test_finds_nothing_in_a_run_that_learns_and_leaves_it_alone(capsys):
     plain, watched = network(), network()
     history = plain.fit(X, Y, batch_size=32, epochs=8, verbose=0, shuffle=False).history
     diagnosis = Diagnosis()
     seen = fit(watched, diagnosis, shuffle=False).history
     assert diagnosis.findings == []
-    assert capsys.readouterr().out == ""
+    printed = capsys.readouterr().out
+    assert printed.count("nothing wrong was found") == 1
+    assert "32 of 32 steps" in printed
+    assert "128 training examples" in printed
+    assert str(diagnosis.findings) in printed
     assert diagnosis.evidence[0].outcome == "learned"
     assert diagnosis.evidence[0].steps == 32
     np.testing.assert_allclose(seen["loss"], history["loss"], rtol=1e-5)

@@ -23,10 +23,25 @@ OTHER_NAMES = {
     "soft_sign": "softsign",
     "identity": "linear",
 }
-SAME_NAMES = (
-    "elu gelu hard_sigmoid hard_tanh leaky_relu log_softmax mish relu relu6 selu sigmoid silu "
-    "softmax softplus softsign squareplus tanh"
-).split()
+SAME_NAMES = [
+    "elu",
+    "gelu",
+    "hard_sigmoid",
+    "hard_tanh",
+    "leaky_relu",
+    "log_softmax",
+    "mish",
+    "relu",
+    "relu6",
+    "selu",
+    "sigmoid",
+    "silu",
+    "softmax",
+    "softplus",
+    "softsign",
+    "squareplus",
+    "tanh",
+]
 # They need an argument, or give another shape.
 NO_ONE_SHAPE = ("get", "serialize", "deserialize", "glu", "threshold")
 
