@@ -1,6 +1,7 @@
 """Reads what `compile` was told of one output."""
 
 import functools
+from typing import Any
 
 import keras
 
@@ -35,7 +36,7 @@ def loss_of(model, output):
         except (TypeError, ValueError):
             return None, False
     arguments = getattr(loss, "_fn_kwargs", {})
-    function = getattr(loss, "fn", loss)
+    function: Any = getattr(loss, "fn", loss)
     if isinstance(function, functools.partial):
         function, arguments = function.func, arguments | function.keywords
     from_logits = getattr(loss, "from_logits", None)

@@ -1,5 +1,6 @@
 """Follows a NaN or infinite number back to where it first appeared."""
 
+from collections import deque
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -9,6 +10,7 @@ GROWN_LOSS = 10.0
 GROWN_WEIGHTS = 10.0
 GROWN_OUTPUTS = 100.0
 HUGE = 1e15
+_COMPARED = 10  # recorded steps; over a whole training weights may well grow that much
 
 
 @dataclass(frozen=True)
@@ -79,9 +81,8 @@ class NonFiniteTrace:
     """Looks at recorded steps, oldest first, until one holds a number that is not finite."""
 
     def __init__(self):
-        self._first = None  # the first step that was seen
-        self._before = None  # the last one that was not broken
-        self._broken = None
+        self._finite: deque[_Seen] = deque(maxlen=_COMPARED)  # the last ones that were not broken
+        self._broken: _Seen | None = None
 
     def add(self, record):
         """Takes a `StepRecord`."""
@@ -91,28 +92,27 @@ class NonFiniteTrace:
         if seen.broken:
             self._broken = seen
         else:
-            self._before = seen
-        self._first = self._first or seen
+            self._finite.append(seen)
 
     def origin(self):
         """The `Origin`; None where all was finite."""
-        broken, before = self._broken, self._before
+        broken = self._broken
+        before = self._finite[-1] if self._finite else None
         grown = self._grown()
-        if broken is None or (broken.bad_weights and before is not None):
-            if before is not None and before.bad_gradients:
-                return Origin(
-                    "gradient" if before.loss is not None else "loss or gradient",
-                    before.step,
-                    variables=before.bad_gradients,
-                    all_variables=len(before.bad_gradients) == len(before.gradients),
-                    finite_step=before.step,
-                    grown=grown,
-                )
-            if broken is None:
-                return None
+        if before is not None and before.bad_gradients and (broken is None or broken.bad_weights):
+            return Origin(
+                "gradient" if before.loss is not None else "loss or gradient",
+                before.step,
+                variables=before.bad_gradients,
+                all_variables=len(before.bad_gradients) == len(before.gradients),
+                finite_step=before.step,
+                grown=grown,
+            )
+        if broken is None:
+            return None
+        if before is not None and broken.bad_weights:
             at_once = broken.step == before.step + 1
-            step = before.step if at_once else broken.step
-            kind = "update" if at_once else "unseen"
+            step, kind = (before.step, "update") if at_once else (broken.step, "unseen")
             return Origin(kind, step, finite_step=before.step, grown=grown)
         kind = "weights" if broken.bad_weights else "forward" if broken.bad_outputs else "loss"
         return Origin(
@@ -124,15 +124,15 @@ class NonFiniteTrace:
         )
 
     def _grown(self):
-        """Whether the last finite numbers are far larger than the first ones, or huge."""
-        steps = [seen for seen in (self._before, self._broken) if seen is not None]
+        """Whether the last finite numbers are far larger than some steps before, or huge."""
+        steps = [*list(self._finite)[-1:], *([] if self._broken is None else [self._broken])]
         losses = [abs(seen.loss) for seen in steps if seen.loss is not None]
         sizes = [size for seen in steps for size in seen.sizes.values()]
         if any(HUGE < size < np.inf for size in losses + sizes):
             return True
-        first = self._first
-        if self._before is None:
+        if not self._finite:
             return False
+        first = self._finite[0]
         start = abs(first.loss) if first.loss is not None else np.inf
         return (
             _has_grown(losses, max(start, 1e-3), GROWN_LOSS)

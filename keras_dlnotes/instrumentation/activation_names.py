@@ -5,6 +5,7 @@ A name tells little: TensorFlow's softmax is called `softmax_v2`, and a lambda h
 
 import math
 import warnings
+from collections.abc import Callable
 
 import keras
 import numpy as np
@@ -50,7 +51,7 @@ def _sparsemax(x):
 # What the functions of `keras.activations` compute at their defaults; `leaky_relu` and `elu`, whose
 # slopes differ between frameworks, are in `_relative_of`. In NumPy: to run them all on JAX takes
 # seconds of compilation.
-_FUNCTIONS = {
+_FUNCTIONS: dict[str, Callable] = {
     "linear": lambda x: x,
     "relu": lambda x: np.maximum(x, 0.0),
     "relu6": lambda x: np.clip(x, 0.0, 6.0),
@@ -81,7 +82,7 @@ _FUNCTIONS = {
     "tanh_shrink": lambda x: x - np.tanh(x),
 }
 # Inverses of functions that are also known when their argument is multiplied by a positive number.
-_INVERSES = {
+_INVERSES: dict[str, Callable] = {
     "softmax": np.log,
     "sigmoid": lambda a: np.log(a / (1.0 - a)),
     "tanh": np.arctanh,
@@ -100,9 +101,9 @@ def activation_name(function):
     Returns:
         The name; `OWN_FUNCTION` if none of them computes the same.
     """
-    by_identity = getattr(keras.activations, getattr(function, "__name__", ""), None)
-    if by_identity is function:
-        return function.__name__
+    name = getattr(function, "__name__", "")
+    if function is getattr(keras.activations, name, None):
+        return name
     values = _values(function)
     return OWN_FUNCTION if values is None else _name_of(values)
 
