@@ -27,7 +27,7 @@ from keras_dlnotes.summaries import EventFileWriter
 
 _ACTIONS = ("warn", "stop", "raise")
 _RECORDED_STEPS = 100  # of a run, whatever its length
-_FIRST_STEPS = 48  # all recorded: what makes a NaN mostly does so when it is first met
+_FIRST_STEPS = 32  # all recorded: what makes a NaN mostly does so when it is first met
 _EXAMPLES = 64  # of each recorded step's batch
 _ROWS_PER_DELIVERY = 16
 _UNKNOWN_PERIOD = 10  # every how many steps, where the length of the run is unknown
@@ -39,7 +39,8 @@ class Diagnosis(keras.callbacks.Callback):
     Use it on every run whose failure you would like to hear of: it costs about as much as
     `TrainingMonitor` at its default settings, and both together measure a step only once.
 
-    About a hundred steps of the run are measured from inside, with some examples of their batches.
+    The first 32 steps and about a hundred over the run are measured from inside, with some examples
+    of their batches.
     When `fit` ends the model predicts a sample of its own training examples, and what it has
     learned is compared with what there was to learn: with \(R(p) = 1 - \sum \|t - p\|^2 / \sum
     \|t - \bar t\|^2\) the skill of predictions \(p\) for targets \(t\), the run has gone wrong if

@@ -38,7 +38,7 @@ def better_start(facts, activation=None):
 
     Args:
         facts: `ModelFacts`.
-        activation: name of the activation function; by default that of the first hidden layer.
+        activation: name of the activation function; by default the first in the hidden layers.
 
     Returns:
         Its name, its class and its name in `Finding.fix`; None where it would change nothing.
@@ -46,8 +46,9 @@ def better_start(facts, activation=None):
     hidden = [layer for layer in facts.hidden if not layer.recurrent]
     if not hidden:
         return None
-    symmetric = (activation or hidden[0].activation) in _SYMMETRIC
-    if symmetric:
+    inner = (layer.activation for layer in facts.layers if not layer.is_output)
+    first = next((name for name in inner if name not in (None, "linear")), None)
+    if (activation or first) in _SYMMETRIC:
         return None if all(layer.starts_as_xavier for layer in hidden) else _XAVIER
     return None if all(layer.starts_as_he for layer in hidden) else HE
 

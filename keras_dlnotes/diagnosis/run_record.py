@@ -45,6 +45,8 @@ class RunRecord:
         """Takes a `StepRecord`."""
         self.trace.add(record)
         if record.step % self.every:
+            if record.examples is not None:
+                self._count_non_finite(record.examples)
             return
         self.statistic_steps.append(record.step)
         place = len(self.statistic_steps) - 1
@@ -80,6 +82,18 @@ class RunRecord:
         self.loss_steps.append(record.step)
         self.losses.append((mean * count - mean_before * before) / (count - before))
         self._running = (count, mean)
+
+    def _count_non_finite(self, examples):
+        """Counts what is not finite in a step that is not part of the sample."""
+        inputs, targets = (
+            [_to_host(examples[key]) for key in sorted(examples) if key.startswith(name)]
+            for name in ("inputs", "targets")
+        )
+        if not all(_is_numeric(part) for part in inputs + targets):
+            return
+        self.non_finite_inputs += sum(int(np.sum(~np.isfinite(part))) for part in inputs)
+        for output, part in zip(self.outputs, targets, strict=False):
+            output.non_finite += int(np.sum(~np.isfinite(part)))
 
     def _add_examples(self, examples):
         inputs, targets, predictions = (

@@ -1,4 +1,5 @@
 import contextlib
+import importlib
 import json
 
 import keras
@@ -71,6 +72,41 @@ def test_finds_what_is_wrong_and_says_it_once_and_everywhere(tmp_path, capsys):
     assert "diagnosis/text_summary" in read_back(tmp_path).Tags()["tensors"] or any(
         "diagnosis" in tag for tag in read_back(tmp_path).Tags()["tensors"]
     )
+
+
+def backend_softmax(x):
+    """The softmax of the backend itself, which has a name of its own on TensorFlow."""
+    module = {"tensorflow": "tensorflow.nn", "jax": "jax.nn", "torch": "torch"}[BACKEND]
+    return importlib.import_module(module).softmax(x, -1)
+
+
+SOFTMAXES = {
+    "function": lambda units: [keras.layers.Dense(units, backend_softmax)],
+    "lambda": lambda units: [keras.layers.Dense(units, lambda x: backend_softmax(x))],
+    "activation": lambda units: [
+        keras.layers.Dense(units),
+        keras.layers.Activation(backend_softmax),
+    ],
+    "layer": lambda units: [keras.layers.Dense(units), keras.layers.Softmax()],
+}
+
+
+@pytest.mark.parametrize("kind", SOFTMAXES)
+def test_a_softmax_is_known_however_it_is_written(kind):
+    targets = np.concatenate([X[:, :1] + 3, X[:, :1] - 3, X[:, 1:2]], axis=1)
+    classes = np.arange(128) % 3
+    logits = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    for units, loss, y, cause in (
+        (1, "binary_crossentropy", Y, "softmax_with_one_unit"),
+        (3, "mse", targets, "output_cannot_reach_targets"),
+        (3, "poisson", np.abs(targets), "output_cannot_reach_targets"),
+        (3, logits, classes, "from_logits_mismatch"),
+    ):
+        model = keras.Sequential([keras.Input((4,)), *SOFTMAXES[kind](units)])
+        model.compile("adam", loss)
+        diagnosis = Diagnosis(verbose=False)
+        fit(model, diagnosis, y=y, epochs=1)
+        assert causes(diagnosis)[0] == cause
 
 
 def test_stop_and_raise_end_a_hopeless_run_early():

@@ -70,9 +70,10 @@ def learning_rate(evidence):
             return [_finding("high", confidence, above, facts)]
         return [_finding("low", confidence, below, facts)] if rate <= low / FAR else []
     origin = evidence.origin
-    if broke and origin is not None and not origin.grown:
-        # Its steps had not grown: what made the NaN is another thing than their length.
-        if rate / high < FAR and (origin.by_operation or rate <= high):
+    if broke and (origin is None or not origin.grown):
+        # No number is known to have grown: what made the NaN is hardly the length of the steps.
+        by_operation = origin is not None and origin.by_operation
+        if rate <= high or (by_operation and rate / high < FAR):
             return []
         return [_finding("high", 0.7, above, facts, explains=_BUT_NAN)]
     too_high = _too_high(rate / high, late, grown or broke)

@@ -65,7 +65,7 @@ def non_finite_loss(evidence):
     if not traced:
         lower, part, fix = clipping(evidence.model)
         remedy = listed(lower, "scale inputs and targets")
-        if origin is not None and not origin.grown:
+        if origin is None or not origin.grown:
             remedy = f"{_capital(_ABOVE_0)}. If that is not it: {remedy[0].lower()}{remedy[1:]}"
     return [
         Finding(
