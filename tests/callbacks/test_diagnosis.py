@@ -91,6 +91,7 @@ SOFTMAXES = {
 }
 
 
+@pytest.mark.filterwarnings("ignore:.*from_logits=True")  # Keras says so too, on TensorFlow
 @pytest.mark.parametrize("kind", SOFTMAXES)
 def test_a_softmax_is_known_however_it_is_written(kind):
     targets = np.concatenate([X[:, :1] + 3, X[:, :1] - 3, X[:, 1:2]], axis=1)
