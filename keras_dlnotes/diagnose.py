@@ -5,7 +5,14 @@ import numpy as np
 
 from keras_dlnotes.callbacks.diagnosis import Diagnosis
 from keras_dlnotes.callbacks.replay import replay
-from keras_dlnotes.diagnosis import Finding, findings_of, flat_inputs, label_facts
+from keras_dlnotes.diagnosis import (
+    Finding,
+    Findings,
+    findings_of,
+    flat_inputs,
+    label_facts,
+    looked_at,
+)
 from keras_dlnotes.instrumentation import inner_optimizer
 from keras_dlnotes.measures import Skill
 
@@ -43,7 +50,8 @@ def diagnose(model, x, y, verify=False) -> list[Finding]:
         verify: also try each remedy in a short run on another copy.
 
     Returns:
-        List of `Finding`, the most likely cause first; empty where nothing was found.
+        List of `Finding`, the most likely cause first; empty where nothing was found. It prints
+        as a report, which then says what was looked at.
 
     Raises:
         ValueError: if the model is not compiled or cannot be copied, or x and y are no arrays of
@@ -87,7 +95,7 @@ def diagnose(model, x, y, verify=False) -> list[Finding]:
         results = replay(model, (inputs, [targets]), [f.fix for f in findings], _STEPS)
         for finding, result in zip(findings, results, strict=True):
             finding.verified = result
-    return findings
+    return Findings(findings, looked_at([evidence]))
 
 
 def _check_model(model):

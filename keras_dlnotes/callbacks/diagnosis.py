@@ -12,10 +12,13 @@ from keras_dlnotes.callbacks.replay import replay
 from keras_dlnotes.callbacks.report_writer import ReportWriter
 from keras_dlnotes.diagnosis import (
     DiagnosisError,
+    Findings,
     RunRecord,
+    counted,
     evidence_of,
     findings_of,
     learning_rate_of,
+    looked_at,
     model_facts,
     probe,
     report,
@@ -25,18 +28,20 @@ from keras_dlnotes.summaries.whole_file import whole_file
 
 _ACTIONS = ("warn", "stop", "raise")
 _RECORDED_STEPS = 100  # of a run, whatever its length
+_FIRST_STEPS = 32  # all recorded: what makes a NaN mostly does so when it is first met
 _EXAMPLES = 64  # of each recorded step's batch
 _ROWS_PER_DELIVERY = 16
 _UNKNOWN_PERIOD = 10  # every how many steps, where the length of the run is unknown
 
 
 class Diagnosis(CopyableCallback):
-    r"""Watches `fit` and says what is wrong, why, and what to do; silent where all is well.
+    r"""Watches `fit` and says what is wrong, why, and what to do, or that nothing was found.
 
     Use it on every run whose failure you would like to hear of: it costs about as much as
     `TrainingMonitor` at its default settings, and both together measure a step only once.
 
-    About a hundred steps of the run are measured from inside, with some examples of their batches.
+    The first 32 steps and about a hundred over the run are measured from inside, with some examples
+    of their batches.
     When `fit` ends the model predicts a sample of its own training examples, and what it has
     learned is compared with what there was to learn: with \(R(p) = 1 - \sum \|t - p\|^2 / \sum
     \|t - \bar t\|^2\) the skill of predictions \(p\) for targets \(t\), the run has gone wrong if
@@ -56,10 +61,12 @@ class Diagnosis(CopyableCallback):
         verify: replay a short run on a copy of the model with each remedy that can be applied
             automatically, and report the measured gain. Takes at most 300 steps for each, and as
             many for the comparison.
-        verbose: whether findings are printed.
+        verbose: whether findings are printed: what is sure before the end as soon as it is seen,
+            and at the end all of them in one list, or that nothing was found and what was looked
+            at.
 
     Attributes:
-        findings: list of `Finding`, the most likely cause first.
+        findings: list of `Finding`, the most likely cause first; it prints as a report.
         evidence: list of the last run's `Evidence`, in plain numbers, one an output of the model.
 
     Raises:
@@ -98,7 +105,7 @@ class Diagnosis(CopyableCallback):
         self.log_dir = log_dir
         self.verify = verify
         self.verbose = verbose
-        self.findings: list = []
+        self.findings: list = Findings()
         self.evidence: list = []
         self._observer: Any = None
         self._subscription: Any = None
@@ -111,7 +118,7 @@ class Diagnosis(CopyableCallback):
 
     def on_train_begin(self, logs=None):
         """Forgets what was found in an earlier `fit`."""
-        self.findings = []
+        self.findings = Findings()
         self.evidence = []
         self._told = set()
         self._facts: list = []  # one an output
@@ -129,11 +136,14 @@ class Diagnosis(CopyableCallback):
         self._report.open(self, self.log_dir)  # what cannot be written to is told before training
         self._look_at_model()
         self._observer = TrainStepObserver.on(self.model, idle=self._observer)
-        self._record = RunRecord(self.params.get("steps"), self._observer.next_step)
+        period, start = self._period(), self._observer.next_step
+        self._record = RunRecord(self.params.get("steps"), start, period)
         self._next_check = 1
         self._subscription = Subscription(
             self._record.add,
-            self._period(),
+            period,
+            first=_FIRST_STEPS,
+            start=start,
             interrupted=self._on_interruption,
             examples=_EXAMPLES,
         )
@@ -208,11 +218,11 @@ class Diagnosis(CopyableCallback):
             evidence_of(self.model, facts, self._record, probed, epochs, finished, number)
             for number, facts in enumerate(self._facts)
         ]
-        self.findings = findings_of(*self.evidence)
+        self.findings = Findings(findings_of(*self.evidence), looked_at(self.evidence))
         if finished and self.verify and self.findings:
             self._verify()
         if self.verbose:
-            self._tell()
+            self._tell(finished)
 
     def _probe(self):
         sample = self._record.sample()
@@ -232,11 +242,18 @@ class Diagnosis(CopyableCallback):
         for finding, result in zip(self.findings, results, strict=True):
             finding.verified = result
 
-    def _tell(self):
+    def _tell(self, finished):
+        causes = {finding.cause for finding in self.findings}
+        if finished:
+            # One list, from the most likely cause on; not again where all of it has been told.
+            if causes != self._told or not causes:
+                print(f"\n{self.findings}", flush=True)
+            return
         new = [finding for finding in self.findings if finding.cause not in self._told]
         if new:
-            self._told |= {finding.cause for finding in new}
-            print("\n" + report(new), flush=True)
+            self._told |= causes
+            heading = f"Diagnosis after {counted(len(self._record.learning_rates), 'epoch')}:"
+            print("\n" + report(new, heading), flush=True)
 
     def _on_interruption(self):
         """A step raised: what is known by then is all there will be."""
@@ -244,7 +261,7 @@ class Diagnosis(CopyableCallback):
 
     def _write(self):
         text = "\n\n".join(str(finding).replace("\n", "\n\n") for finding in self.findings)
-        self._report.text(self._observer.next_step, "diagnosis", text or "Nothing found.")
+        self._report.text(self._observer.next_step, "diagnosis", text or str(self.findings))
         try:
             with whole_file(os.path.join(self._report.folder, "diagnosis.json")) as unfinished:
                 pathlib.Path(unfinished).write_text(self.to_json())

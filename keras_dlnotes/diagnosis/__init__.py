@@ -3,7 +3,7 @@
 from keras_dlnotes.diagnosis.assemble import evidence_of, flat_inputs, judge_predictions
 from keras_dlnotes.diagnosis.evidence import Evidence
 from keras_dlnotes.diagnosis.facts import LabelFacts, LayerFacts, ModelFacts, UnitFacts
-from keras_dlnotes.diagnosis.finding import Finding
+from keras_dlnotes.diagnosis.finding import Finding, counted
 from keras_dlnotes.diagnosis.judge import findings_of
 from keras_dlnotes.diagnosis.label_facts import label_facts
 from keras_dlnotes.diagnosis.model_facts import (
@@ -12,24 +12,29 @@ from keras_dlnotes.diagnosis.model_facts import (
     symmetric_layers,
     with_output_layer,
 )
+from keras_dlnotes.diagnosis.non_finite_trace import Origin
 from keras_dlnotes.diagnosis.probe import probe
-from keras_dlnotes.diagnosis.report import DiagnosisError, report
+from keras_dlnotes.diagnosis.report import DiagnosisError, Findings, looked_at, report
 from keras_dlnotes.diagnosis.run_record import RunRecord
 
 __all__ = [
     "DiagnosisError",
     "Evidence",
     "Finding",
+    "Findings",
     "LabelFacts",
     "LayerFacts",
     "ModelFacts",
+    "Origin",
     "RunRecord",
     "UnitFacts",
+    "counted",
     "evidence_of",
     "findings_of",
     "flat_inputs",
     "judge_predictions",
     "label_facts",
+    "looked_at",
     "learning_rate_of",
     "model_facts",
     "probe",

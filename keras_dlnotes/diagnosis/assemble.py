@@ -50,6 +50,7 @@ def evidence_of(model, facts, record, probed, epochs, finished=True, output=0):
         finished=finished,
         non_finite_inputs=record.non_finite_inputs,
         weighted=record.weighted,
+        origin=record.trace.origin(),
     )
     evidence.prediction_shape = facts.output_shape
     if len(record.outputs) != facts.outputs:

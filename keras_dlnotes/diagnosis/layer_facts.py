@@ -4,8 +4,8 @@ import keras
 import numpy as np
 
 from keras_dlnotes.diagnosis.facts import LayerFacts
+from keras_dlnotes.instrumentation import activation_of
 
-OWN_FUNCTION = "own function"
 _MOST_LOOKED_AT = 4096  # numbers of a kernel that are brought to the host
 
 
@@ -30,7 +30,12 @@ def layer_facts(watched, is_output):
         recurrent=hasattr(inner, "cell") or hasattr(inner, "recurrent_activation"),
         penalized=getattr(inner, "kernel_regularizer", None) is not None,
         penalized_outputs=getattr(inner, "activity_regularizer", None) is not None,
+        initializer=_class_name(getattr(inner, "kernel_initializer", None)),
     )
+
+
+def _class_name(item):
+    return None if item is None else type(item).__name__
 
 
 def _gain(values, shape):
@@ -65,18 +70,6 @@ def identical_units(kernel):
     if values.shape[-1] < 2:
         return False
     return bool(np.all(values == values[..., :1]))
-
-
-def activation_of(layer):
-    """Name of the activation that a layer applies; None without one."""
-    kind = type(layer).__name__
-    if kind in ("ReLU", "LeakyReLU", "ELU", "PReLU", "Softmax"):
-        return {"ReLU": "relu", "Softmax": "softmax"}.get(kind, kind.lower())
-    function = getattr(layer, "activation", None)
-    if function is None:
-        return None
-    name = getattr(function, "__name__", type(function).__name__.lower())
-    return name if hasattr(keras.activations, name) else OWN_FUNCTION
 
 
 def as_float(value):

@@ -10,7 +10,6 @@ from keras_dlnotes.diagnosis.facts import UnitFacts
 from keras_dlnotes.diagnosis.layer_facts import kernel_of
 from keras_dlnotes.instrumentation import find_watched_layers
 from keras_dlnotes.instrumentation.patch import patched
-from keras_dlnotes.measures import SATURATION
 
 _CHUNK = 128
 _MOST_NUMBERS = 1 << 22  # of one layer's output that are brought to the host
@@ -84,6 +83,8 @@ def _scaled_to(given, inputs):
     if given.shape[1:] != inputs.shape[1:]:
         return None
     before = inputs[: len(given)].astype("float64")
+    if not np.isfinite(given).all() or not np.isfinite(before).all():
+        return None
     a, b = given - given.mean(axis=0), before - before.mean(axis=0)
     sizes = np.sqrt((a**2).sum(axis=0) * (b**2).sum(axis=0))
     moving = sizes > 0.0
@@ -126,9 +127,8 @@ def _unit_facts(watched, outputs):
     values = values.reshape(-1, values.shape[-1])
     finite = np.isfinite(values).all()
     saturated = None
-    function = getattr(getattr(watched.layer, "activation", None), "__name__", "")
-    if function in SATURATION and watched.saturation is not None:
-        center, radius = SATURATION[function]
+    if watched.saturation is not None:
+        center, radius = watched.saturation
         saturated = float(np.mean(np.abs(values - center) > radius))
     spans = np.ptp(values, axis=0) if finite else np.ones(values.shape[-1])
     return UnitFacts(

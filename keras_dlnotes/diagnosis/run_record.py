@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 
+from keras_dlnotes.diagnosis.non_finite_trace import NonFiniteTrace
 from keras_dlnotes.diagnosis.output_record import OutputRecord
 from keras_dlnotes.instrumentation import log_numbers
 
@@ -16,11 +17,15 @@ class RunRecord:
     Args:
         steps_per_epoch: number of steps of an epoch, None if it is unknown.
         first_step: number of the first step.
+        every: the series and the sample are made of the steps whose number is divisible by it; any
+            other step is only looked through for numbers that are not finite.
     """
 
-    def __init__(self, steps_per_epoch=None, first_step=0):
+    def __init__(self, steps_per_epoch=None, first_step=0, every=1):
         self.steps_per_epoch = steps_per_epoch
         self.first_step = first_step
+        self.every = every
+        self.trace = NonFiniteTrace()
         self.steps = 0  # that were taken, as the callback counts them
         self.statistics = {}
         self.statistic_steps = []
@@ -39,6 +44,11 @@ class RunRecord:
 
     def add(self, record):
         """Takes a `StepRecord`."""
+        self.trace.add(record)
+        if record.step % self.every:
+            if record.examples is not None:
+                self._count_non_finite(record.examples)
+            return
         self.statistic_steps.append(record.step)
         place = len(self.statistic_steps) - 1
         start = 0
@@ -72,6 +82,18 @@ class RunRecord:
         self.loss_steps.append(record.step)
         self.losses.append((mean * count - mean_before * before) / (count - before))
         self._running = (count, mean)
+
+    def _count_non_finite(self, examples):
+        """Counts what is not finite in a step that is not part of the sample."""
+        inputs, targets = (
+            [_to_host(examples[key]) for key in sorted(examples) if key.startswith(name)]
+            for name in ("inputs", "targets")
+        )
+        if not all(_is_numeric(part) for part in inputs + targets):
+            return
+        self.non_finite_inputs += sum(int(np.sum(~np.isfinite(part))) for part in inputs)
+        for output, part in zip(self.outputs, targets, strict=False):
+            output.non_finite += int(np.sum(~np.isfinite(part)))
 
     def _add_examples(self, examples):
         inputs, targets, predictions = (

@@ -1,5 +1,6 @@
 """How the train step of a Keras model is observed from inside."""
 
+from keras_dlnotes.instrumentation.activation_names import OWN_FUNCTION, activation_of
 from keras_dlnotes.instrumentation.inner_optimizer import inner_optimizer
 from keras_dlnotes.instrumentation.log_numbers import log_numbers
 from keras_dlnotes.instrumentation.next_batch import NextBatch
@@ -10,10 +11,12 @@ from keras_dlnotes.instrumentation.watched_layers import WatchedLayer, find_watc
 
 __all__ = [
     "NextBatch",
+    "OWN_FUNCTION",
     "StepRecord",
     "Subscription",
     "TrainStepObserver",
     "WatchedLayer",
+    "activation_of",
     "find_watched_layers",
     "inner_optimizer",
     "log_numbers",

@@ -50,6 +50,8 @@ class Subscription:
     Args:
         receive: function of a `StepRecord`, called for each due step, oldest first.
         every: record each step whose number is divisible by it.
+        first: record also this many steps from the step `start` on.
+        start: see `first`.
         histograms_every: likewise with histograms; None for never.
         layers: names of layers, or layers, whose activations are wanted; None for all.
         examples: how many examples of the batch each record holds. There are none where several
@@ -64,11 +66,14 @@ class Subscription:
     layers: object = None
     interrupted: object = None
     examples: int = 0
+    first: int = 0
+    start: int = 0
     names: frozenset | None = field(default=None, init=False)
 
     def due(self, step):
         """Whether the step is recorded; `step` is a number or a tensor."""
-        return step % self.every == 0
+        early = (step >= self.start) & (step < self.start + self.first)
+        return (step % self.every == 0) | early
 
     def histograms_due(self, step):
         """Whether the step is recorded with histograms; `step` is a number or a tensor."""

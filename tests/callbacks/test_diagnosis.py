@@ -1,4 +1,5 @@
 import contextlib
+import importlib
 import json
 
 import keras
@@ -37,13 +38,17 @@ def fit(model, diagnosis, x=X, y=Y, **options):
     return model.fit(x, y, callbacks=[diagnosis], **options)
 
 
-def test_is_silent_on_a_run_that_learns_and_leaves_it_alone(capsys):
+def test_finds_nothing_in_a_run_that_learns_and_leaves_it_alone(capsys):
     plain, watched = network(), network()
     history = plain.fit(X, Y, batch_size=32, epochs=8, verbose=0, shuffle=False).history
     diagnosis = Diagnosis()
     seen = fit(watched, diagnosis, shuffle=False).history
     assert diagnosis.findings == []
-    assert capsys.readouterr().out == ""
+    printed = capsys.readouterr().out
+    assert printed.count("nothing wrong was found") == 1
+    assert "32 of 32 steps" in printed
+    assert "128 training examples" in printed
+    assert str(diagnosis.findings) in printed
     assert diagnosis.evidence[0].outcome == "learned"
     assert diagnosis.evidence[0].steps == 32
     np.testing.assert_allclose(seen["loss"], history["loss"], rtol=1e-5)
@@ -67,6 +72,42 @@ def test_finds_what_is_wrong_and_says_it_once_and_everywhere(tmp_path, capsys):
     assert "diagnosis/text_summary" in read_back(tmp_path).Tags()["tensors"] or any(
         "diagnosis" in tag for tag in read_back(tmp_path).Tags()["tensors"]
     )
+
+
+def backend_softmax(x):
+    """The softmax of the backend itself, which has a name of its own on TensorFlow."""
+    module = {"tensorflow": "tensorflow.nn", "jax": "jax.nn", "torch": "torch"}[BACKEND]
+    return importlib.import_module(module).softmax(x, -1)
+
+
+SOFTMAXES = {
+    "function": lambda units: [keras.layers.Dense(units, backend_softmax)],
+    "lambda": lambda units: [keras.layers.Dense(units, lambda x: backend_softmax(x))],
+    "activation": lambda units: [
+        keras.layers.Dense(units),
+        keras.layers.Activation(backend_softmax),
+    ],
+    "layer": lambda units: [keras.layers.Dense(units), keras.layers.Softmax()],
+}
+
+
+@pytest.mark.filterwarnings("ignore:.*from_logits=True")  # Keras says so too, on TensorFlow
+@pytest.mark.parametrize("kind", SOFTMAXES)
+def test_a_softmax_is_known_however_it_is_written(kind):
+    targets = np.concatenate([X[:, :1] + 3, X[:, :1] - 3, X[:, 1:2]], axis=1)
+    classes = np.arange(128) % 3
+    logits = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    for units, loss, y, cause in (
+        (1, "binary_crossentropy", Y, "softmax_with_one_unit"),
+        (3, "mse", targets, "output_cannot_reach_targets"),
+        (3, "poisson", np.abs(targets), "output_cannot_reach_targets"),
+        (3, logits, classes, "from_logits_mismatch"),
+    ):
+        model = keras.Sequential([keras.Input((4,)), *SOFTMAXES[kind](units)])
+        model.compile("adam", loss)
+        diagnosis = Diagnosis(verbose=False)
+        fit(model, diagnosis, y=y, epochs=1)
+        assert causes(diagnosis)[0] == cause
 
 
 def test_stop_and_raise_end_a_hopeless_run_early():
