@@ -41,6 +41,12 @@ def loss_of(model, output):
     return (name if known else None), bool(from_logits)
 
 
+def ignored_label(model, output):
+    """The class number that the loss leaves out, such as that of unlabelled pixels; or None."""
+    loss = _of_output(model, getattr(model, "loss", None), output)
+    return getattr(loss, "ignore_class", None)
+
+
 def takes_exact_shapes(model, output):
     """Whether the loss is a class of the user's own, which no function of Keras's reshapes for."""
     loss = _of_output(model, getattr(model, "loss", None), output)

@@ -23,9 +23,9 @@ LITTLE_MOVED = 0.1
 LEAST_REFERENCE = 0.15
 
 
-@dataclass
+@dataclass(frozen=True)
 class Evidence:
-    """All that is known of a run.
+    """All that is known of a run; what else becomes known of it makes a new one (`replace`).
 
     Args:
         model: `ModelFacts`.
@@ -63,6 +63,8 @@ class Evidence:
         non_finite_targets: likewise among the targets.
         weighted: whether some examples count more than others in the loss.
         missing_classes: classes without an example; known only where all labels were seen.
+        non_numeric: pairs of "inputs" or "targets" and a dtype that is not one of numbers.
+        error: type and text of the error that a train step raised; None if none did.
     """
 
     model: ModelFacts
@@ -97,6 +99,8 @@ class Evidence:
     non_finite_targets: int = 0
     weighted: bool = False
     missing_classes: int = 0
+    non_numeric: tuple = ()
+    error: str | None = None
 
     @cached_property
     def share(self):

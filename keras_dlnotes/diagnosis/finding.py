@@ -34,6 +34,8 @@ class Finding:
             user.
         explains: causes that are mere consequences of this one.
         verified: after `verify`, a dict with the measured gain.
+        not_tried: after `verify`, why the remedy could not be tried on a copy; None if it was, or
+            if there is nothing to try.
     """
 
     cause: str
@@ -48,6 +50,7 @@ class Finding:
     fix: dict = field(default_factory=dict)
     explains: tuple = ()
     verified: dict | None = None
+    not_tried: str | None = None
 
     def to_dict(self):
         """What can be written as JSON."""
@@ -65,6 +68,8 @@ class Finding:
             lines.insert(1, f"  evidence: {figures}")
         if self.verified:
             lines.append(f"  tried on a copy: {self.verified['sentence']}")
+        if self.not_tried:
+            lines.append(f"  not tried on a copy: {self.not_tried}")
         return "\n".join(lines)
 
 

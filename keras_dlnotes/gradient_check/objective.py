@@ -10,6 +10,7 @@ import numpy as np
 
 from keras_dlnotes.backend import active
 from keras_dlnotes.backend.float64 import half_casts_widened
+from keras_dlnotes.backend.number_dtypes import is_floating
 from keras_dlnotes.gradient_check.frozen_scope import FrozenScope
 from keras_dlnotes.gradient_check.target import Target
 from keras_dlnotes.instrumentation.patch import patched
@@ -128,7 +129,7 @@ class Objective:
             array = keras.ops.convert_to_numpy(array)
         if array.dtype.kind in "OSU":
             return array
-        if array.dtype.kind == "f" or array.dtype.name == "bfloat16":
+        if is_floating(array.dtype):
             array = array.astype(self.dtype)
         return backend.constant(array)
 
