@@ -57,12 +57,16 @@ def copy_of(model, inputs, change=None, weights=True):
 
     Raises:
         CannotCopyError: if the model cannot be made anew from what it says of itself.
+        Exception: what the model raises when it is called on the inputs.
     """
     copier = _Copier(change)
     with _explained(model):
         copy = copier.model(model)
         _share_settings(model, copy)
+    # An error of the call is one of the model on these inputs, if the copy is surely like it.
+    with _explained(model) if copier.guessed else contextlib.nullcontext():
         copy(inputs, training=False)  # builds what is not built yet
+    with _explained(model):
         if model.built:
             _share_weights(model, copy, weights)
         if copier.guessed and model.built and weights:
@@ -289,11 +293,15 @@ def _is_own(item):
 
 
 def _is_own_function(value):
-    """Whether it is a function, or an object in place of one, that is not Keras's."""
+    """Whether it is a function that is no activation of Keras's, or an object in place of one.
+
+    A function of `keras.ops` in a layer cannot be written down and read again either.
+    """
     if not callable(value) or isinstance(value, type | keras.Layer):
         return False
-    kind = type(value)
-    return _is_own(value if kind.__module__ in ("builtins", "functools") else kind)
+    if type(value).__module__ in ("builtins", "functools"):
+        return getattr(keras.activations, getattr(value, "__name__", ""), None) is not value
+    return _is_own(type(value))
 
 
 def _own_functions(layer):
