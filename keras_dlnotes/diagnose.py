@@ -16,6 +16,7 @@ from keras_dlnotes.diagnosis import (
     findings_of,
     flat_inputs,
     label_facts,
+    loss_gets_targets,
     metrics_kept,
     model_facts,
     sample_of,
@@ -97,8 +98,9 @@ def diagnose(model, x, y=None, verify=False) -> list[Finding]:
     except Exception as error:  # the model cannot be called on the data
         return findings_of(_known(model, model, sample, described(error)))
     known = _known(model, copy or model, sample)
-    if findings_of(known, before_training=True):
-        return findings_of(known)
+    sure = known if loss_gets_targets(model) else replace(known, labels=None)
+    if findings_of(sure, before_training=True):
+        return findings_of(sure)
     if refused is not None:
         raise ValueError(
             "`diagnose` trains a copy of the model. Expected one that can be copied. Received: "
@@ -144,7 +146,9 @@ def _known(model, copy, sample, error=None):
     if not shape and copy is not model:  # of a class of the user's own
         outputs = copy(sample.part(slice(2))[0], training=False)
         shape = tuple(outputs.shape[1:]) if hasattr(outputs, "shape") else ()
-    text = any(getattr(part, "dtype", None) == "string" for part in model.inputs or ())
+    text = any(
+        getattr(part, "dtype", None) == "string" for part in getattr(model, "inputs", None) or ()
+    )
     evidence = Evidence(
         model=facts,
         prediction_shape=shape,

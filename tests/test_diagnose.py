@@ -94,9 +94,26 @@ def test_what_the_training_raises_is_a_finding_in_its_own_words():
         assert finding.cause == "error_in_training"
         assert "amounts of whales, please" in finding.symptom
         assert "TypeError" in finding.symptom
-    (finding,) = kd.diagnose(network(), X[:, :3], AMOUNTS)
-    assert finding.cause == "error_in_training"
-    assert "shape" in finding.symptom
+    flat = keras.Sequential([keras.layers.Dense(4), keras.layers.Conv2D(1, 3)])  # not built
+    flat.compile("adam", "mse")
+    for model, x in ((network(), X[:, :3]), (flat, X)):
+        (finding,) = kd.diagnose(model, x, AMOUNTS)
+        assert finding.cause == "error_in_training"
+        assert "incompatible" in finding.symptom
+
+
+def test_a_model_whose_own_step_changes_the_targets():
+    class Own(keras.Sequential):
+        def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+            if "bad" in self.name:
+                raise KeyError("whales")
+            return super().compute_loss(x, y / 3, y_pred, sample_weight, training)
+
+    for name in ("good", "bad"):
+        model = Own([keras.Input((4,)), keras.layers.Dense(1, "sigmoid")], name=name)
+        model.compile("adam", "binary_crossentropy")
+        found = kd.diagnose(model, X, 3.0 * BINARY[:, None])
+        assert ("error_in_training" in [finding.cause for finding in found]) == (name == "bad")
 
 
 class Batches(keras.utils.PyDataset):

@@ -15,6 +15,7 @@ from keras_dlnotes.diagnosis import (
     evidence_of,
     findings_of,
     learning_rate_of,
+    loss_gets_targets,
     model_facts,
     probe,
     report,
@@ -182,9 +183,7 @@ class Diagnosis(keras.callbacks.Callback):
     def _on_first_batch(self, examples):
         """Judges labels and shapes before the first step, which they may make raise."""
         self._first_batch.add_examples(examples)
-        kind = type(self.model)
-        plain = (keras.Model.train_step, keras.Model.compute_loss)
-        if (kind.train_step, kind.compute_loss) == plain:  # or who knows what the loss is given
+        if loss_gets_targets(self.model):
             self._judge(finished=False, record=self._first_batch, before_training=True)
 
     def _judge(self, finished, **options):

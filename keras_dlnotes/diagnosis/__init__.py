@@ -6,6 +6,7 @@ from keras_dlnotes.diagnosis.assemble import (
     flat_inputs,
     with_predictions,
 )
+from keras_dlnotes.diagnosis.compiled_facts import loss_gets_targets
 from keras_dlnotes.diagnosis.data_sample import sample_of
 from keras_dlnotes.diagnosis.evidence import Evidence
 from keras_dlnotes.diagnosis.facts import LabelFacts, LayerFacts, ModelFacts, UnitFacts
@@ -48,6 +49,7 @@ __all__ = [
     "flat_inputs",
     "label_facts",
     "learning_rate_of",
+    "loss_gets_targets",
     "metrics_kept",
     "model_facts",
     "optimizer_like",
