@@ -42,7 +42,7 @@ def loss_of(model, output):
 
 
 def loss_gets_targets(model):
-    """Whether the loss is surely given the targets; a train step of the user's own may change them."""
+    """Whether the loss is surely given the targets, which a step of the user's own may change."""
     kind = type(model)
     plain = (keras.Model.train_step, keras.Model.compute_loss)
     return (kind.train_step, kind.compute_loss) == plain
