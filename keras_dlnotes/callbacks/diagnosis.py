@@ -229,8 +229,6 @@ class Diagnosis(keras.callbacks.Callback):
 
     def _on_interruption(self, error):
         """A step raised: what is known by then is all there will be."""
-        if not isinstance(error, Exception):
-            error = None  # the user ended it, or another callback
         record = self._record if self._record.outputs else self._first_batch
         self._judge(finished=False, record=record, error=error)
 

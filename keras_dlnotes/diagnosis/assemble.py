@@ -33,7 +33,7 @@ def evidence_of(model, facts, record, probed, epochs, finished=True, output=0, e
         epochs: epochs that were asked for.
         finished: whether the run is over.
         output: number of the output.
-        error: what a train step raised, or None.
+        error: what a train step raised, or None; also what ended it, such as a `KeyboardInterrupt`.
     """
     logs = record.epoch_logs
     evidence = Evidence(
@@ -50,13 +50,13 @@ def evidence_of(model, facts, record, probed, epochs, finished=True, output=0, e
         statistics={tag: list(values) for tag, values in record.statistics.items()},
         statistic_steps=list(record.statistic_steps),
         learning_rates=list(record.learning_rates),
-        # On JAX an error takes the weights with it.
+        # On JAX whatever ends a step takes the weights with it.
         trained_symmetric=symmetric_layers(model) if error is None else (),
         finished=finished,
         non_finite_inputs=record.non_finite_inputs,
         weighted=record.weighted,
         non_numeric=record.non_numeric,
-        error=None if error is None else described(error),
+        error=described(error) if isinstance(error, Exception) else None,
         prediction_shape=facts.output_shape,
     )
     if len(record.outputs) != facts.outputs:
