@@ -19,6 +19,7 @@ from keras_dlnotes.diagnosis import (
     findings_of,
     learning_rate_of,
     looked_at,
+    loss_gets_targets,
     model_facts,
     probe,
     report,
@@ -138,6 +139,7 @@ class Diagnosis(CopyableCallback):
         self._observer = TrainStepObserver.on(self.model, idle=self._observer)
         period, start = self._period(), self._observer.next_step
         self._record = RunRecord(self.params.get("steps"), start, period)
+        self._first_batch = RunRecord(first_step=start)
         self._next_check = 1
         self._subscription = Subscription(
             self._record.add,
@@ -146,6 +148,7 @@ class Diagnosis(CopyableCallback):
             start=start,
             interrupted=self._on_interruption,
             examples=_EXAMPLES,
+            first_batch=self._on_first_batch,
         )
         self._observer.subscribe(self._subscription)
 
@@ -199,28 +202,36 @@ class Diagnosis(CopyableCallback):
             period += 1
         return period
 
-    def _judge(self, finished):
+    def _on_first_batch(self, examples):
+        """Judges labels and shapes before the first step, which they may make raise."""
+        self._first_batch.add_examples(examples)
+        if loss_gets_targets(self.model):
+            self._judge(finished=False, record=self._first_batch, before_training=True)
+
+    def _judge(self, finished, **options):
         try:
-            self._look_for_causes(finished)
+            self._look_for_causes(finished, **options)
         except Exception as error:  # a diagnosis must never end a training run
             warnings.warn(
                 f"The diagnosis was given up: {type(error).__name__}: {error}", stacklevel=2
             )
 
-    def _look_for_causes(self, finished):
+    def _look_for_causes(self, finished, record=None, before_training=False, error=None):
         self._look_at_model()
         if not self._facts:
             return  # the first step raised before there was a model
-        self._record.steps = self._observer.next_step - self._record.first_step
+        record = record or self._record
+        record.steps = self._observer.next_step - record.first_step
         probed = self._probe() if finished else None
         epochs = self.params.get("epochs") or 1
         self.evidence = [
-            evidence_of(self.model, facts, self._record, probed, epochs, finished, number)
+            evidence_of(self.model, facts, record, probed, epochs, finished, number, error)
             for number, facts in enumerate(self._facts)
         ]
-        self.findings = Findings(findings_of(*self.evidence), looked_at(self.evidence))
+        found = findings_of(*self.evidence, before_training=before_training)
+        self.findings = Findings(found, looked_at(self.evidence))
         if finished and self.verify and self.findings:
-            self._verify()
+            replay(self.model, self._record.sample(), self.findings, self._record.steps)
         if self.verbose:
             self._tell(finished)
 
@@ -233,15 +244,6 @@ class Diagnosis(CopyableCallback):
         except Exception:  # a model that takes its inputs in a way of its own
             return None
 
-    def _verify(self):
-        sample = self._record.sample()
-        if sample is None:
-            return
-        fixes = [finding.fix for finding in self.findings]
-        results = replay(self.model, sample, fixes, self._record.steps)
-        for finding, result in zip(self.findings, results, strict=True):
-            finding.verified = result
-
     def _tell(self, finished):
         causes = {finding.cause for finding in self.findings}
         if finished:
@@ -252,12 +254,15 @@ class Diagnosis(CopyableCallback):
         new = [finding for finding in self.findings if finding.cause not in self._told]
         if new:
             self._told |= causes
-            heading = f"Diagnosis after {counted(len(self._record.learning_rates), 'epoch')}:"
+            epochs = len(self._record.learning_rates)
+            when = f"after {counted(epochs, 'epoch')}" if epochs else "in the first epoch"
+            heading = f"Diagnosis {when}:"
             print("\n" + report(new, heading), flush=True)
 
-    def _on_interruption(self):
+    def _on_interruption(self, error):
         """A step raised: what is known by then is all there will be."""
-        self._judge(finished=False)
+        record = self._record if self._record.outputs else self._first_batch
+        self._judge(finished=False, record=record, error=error)
 
     def _write(self):
         text = "\n\n".join(str(finding).replace("\n", "\n\n") for finding in self.findings)

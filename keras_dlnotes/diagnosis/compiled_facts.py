@@ -49,6 +49,19 @@ def loss_of(model, output):
     return (name if known else None), bool(from_logits)
 
 
+def loss_gets_targets(model):
+    """Whether the loss is surely given the targets, which a step of the user's own may change."""
+    kind = type(model)
+    plain = (keras.Model.train_step, keras.Model.compute_loss)
+    return (kind.train_step, kind.compute_loss) == plain
+
+
+def ignored_label(model, output):
+    """The class number that the loss leaves out, such as that of unlabelled pixels; or None."""
+    loss = _of_output(model, getattr(model, "loss", None), output)
+    return getattr(loss, "ignore_class", None)
+
+
 def takes_exact_shapes(model, output):
     """Whether the loss is a class of the user's own, which no function of Keras's reshapes for."""
     loss = _of_output(model, getattr(model, "loss", None), output)

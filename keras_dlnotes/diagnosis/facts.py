@@ -73,6 +73,7 @@ class ModelFacts:
         loss: the loss's name as in `keras.losses`, such as "binary_crossentropy"; None if it is
             not Keras's own.
         from_logits: whether the loss expects logits.
+        ignored_label: the class number that the loss leaves out, if there is one.
         exact_shapes: whether the loss is a class of the user's own, to which Keras gives targets
             and predictions as they are; for all others it drops or adds a last axis of size 1.
         metrics: list of the metrics' names.
@@ -97,6 +98,7 @@ class ModelFacts:
     output_shape: tuple = ()
     loss: str | None = None
     from_logits: bool = False
+    ignored_label: int | None = None
     exact_shapes: bool = False
     metrics: list = field(default_factory=list)
     optimizer: str = ""

@@ -45,6 +45,8 @@ class Finding:
             user.
         explains: causes that are mere consequences of this one.
         verified: after `verify`, a dict with the measured gain.
+        not_tried: after `verify`, why the remedy could not be tried on a copy; None if it was, or
+            if there is nothing to try.
     """
 
     cause: str
@@ -59,6 +61,7 @@ class Finding:
     fix: dict = field(default_factory=dict)
     explains: tuple = ()
     verified: dict | None = None
+    not_tried: str | None = None
 
     def __post_init__(self):
         # A figure that is infinite or no number says nothing, and JSON has no word for it.
@@ -84,6 +87,8 @@ class Finding:
             lines.insert(1, f"  evidence: {figures}")
         if self.verified:
             lines.append(f"  tried on a copy: {self.verified['sentence']}")
+        if self.not_tried:
+            lines.append(f"  not tried on a copy: {self.not_tried}")
         return "\n".join(lines)
 
 

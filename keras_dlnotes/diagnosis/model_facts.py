@@ -6,6 +6,7 @@ import keras
 import numpy as np
 
 from keras_dlnotes.diagnosis.compiled_facts import (
+    ignored_label,
     loss_of,
     metric_names,
     output_count,
@@ -76,6 +77,7 @@ def model_facts(model, output=0):
         output_shape=_output_shape(model, output),
         loss=loss,
         from_logits=from_logits,
+        ignored_label=ignored_label(model, output),
         exact_shapes=takes_exact_shapes(model, output),
         metrics=metric_names(model, output),
         optimizer=_known_class(optimizer).__name__.lower(),

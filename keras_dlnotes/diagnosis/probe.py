@@ -6,6 +6,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_dlnotes.backend.number_dtypes import widened
 from keras_dlnotes.diagnosis.facts import UnitFacts
 from keras_dlnotes.diagnosis.layer_facts import kernel_of
 from keras_dlnotes.instrumentation import find_watched_layers
@@ -60,9 +61,9 @@ def probe(model, inputs):
     for start in range(0, len(inputs[0]), _CHUNK):
         chunk = [part[start : start + _CHUNK] for part in inputs]
         with patched([(w.layer, "call", keep(w)) for w in watched] if start == 0 else []):
-            outputs = model(_as_taken(model, chunk), training=False)
+            outputs = model(as_taken(model, chunk), training=False)
         tensors = keras.tree.flatten(outputs)
-        collected.append([ops.convert_to_numpy(t) for t in tensors])
+        collected.append([widened(ops.convert_to_numpy(t)) for t in tensors])
         if start == 0:
             last = _maker_of(outputs, called)
             penalty = sum(float(ops.convert_to_numpy(ops.sum(loss))) for loss in model.losses)
@@ -108,8 +109,8 @@ def _maker_of(outputs, called):
     return None
 
 
-def _as_taken(model, chunk):
-    """The inputs in the structure that the model takes."""
+def as_taken(model, chunk):
+    """A list of input arrays in the structure that the model takes."""
     structure = getattr(model, "_inputs_struct", None)
     if structure is not None and keras.tree.is_nested(structure):
         return keras.tree.pack_sequence_as(structure, chunk)

@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 
+from keras_dlnotes.backend.number_dtypes import is_number, widened
 from keras_dlnotes.diagnosis.non_finite_trace import NonFiniteTrace
 from keras_dlnotes.diagnosis.output_record import OutputRecord
 from keras_dlnotes.instrumentation import log_numbers
@@ -40,6 +41,7 @@ class RunRecord:
         self._seen = 0
         self._running = None  # (step within the epoch, running mean of the loss)
         self.non_finite_inputs = 0
+        self.non_numeric: tuple = ()  # of the last batch, see `Evidence`
         self.weighted = False  # whether some examples count more than others
 
     def add(self, record):
@@ -60,7 +62,7 @@ class RunRecord:
             start += column.width
         self._add_loss(record)
         if record.examples is not None:
-            self._add_examples(record.examples)
+            self.add_examples(record.examples)
 
     def add_epoch(self, logs, learning_rate):
         """Takes an epoch's logs."""
@@ -89,13 +91,14 @@ class RunRecord:
             [_to_host(examples[key]) for key in sorted(examples) if key.startswith(name)]
             for name in ("inputs", "targets")
         )
-        if not all(_is_numeric(part) for part in inputs + targets):
+        if not all(is_number(part.dtype) for part in inputs + targets):
             return
         self.non_finite_inputs += sum(int(np.sum(~np.isfinite(part))) for part in inputs)
         for output, part in zip(self.outputs, targets, strict=False):
             output.non_finite += int(np.sum(~np.isfinite(part)))
 
-    def _add_examples(self, examples):
+    def add_examples(self, examples):
+        """Takes examples of a batch, named as in `StepRecord.examples`."""
         inputs, targets, predictions = (
             [_to_host(examples[key]) for key in sorted(examples) if key.startswith(name)]
             for name in ("inputs", "targets", "predictions")
@@ -104,7 +107,10 @@ class RunRecord:
         self.weighted |= any(np.ptp(part) > 0 for part in weights)
         if targets:
             self.batch_size = max(self.batch_size or 0, len(targets[0]))
-        if not targets or not all(_is_numeric(a) for a in inputs + targets):
+        self.non_numeric = tuple(
+            ("targets", str(a.dtype)) for a in targets if not is_number(a.dtype)
+        )
+        if not targets or not all(is_number(a.dtype) for a in inputs + targets):
             return
         self.non_finite_inputs += sum(int(np.sum(~np.isfinite(a))) for a in inputs)
         if not self.outputs:
@@ -159,8 +165,4 @@ class RunRecord:
 
 
 def _to_host(tensor):
-    return keras.ops.convert_to_numpy(tensor)
-
-
-def _is_numeric(array):
-    return array.dtype.kind in "fiub"
+    return widened(keras.ops.convert_to_numpy(tensor))

@@ -9,6 +9,7 @@ import numpy as np
 
 from keras_dlnotes.backend import active
 from keras_dlnotes.backend.float64 import half_casts_widened
+from keras_dlnotes.backend.number_dtypes import is_floating
 from keras_dlnotes.gradient_check.error_line import one_line
 from keras_dlnotes.gradient_check.frozen_scope import FrozenScope
 from keras_dlnotes.gradient_check.subject import has_own, has_own_step
@@ -169,7 +170,7 @@ class Objective:
             array = keras.ops.convert_to_numpy(array)
         if array.dtype.kind in "OSU":
             return array
-        if array.dtype.kind == "f" or array.dtype.name == "bfloat16":
+        if is_floating(array.dtype):
             array = array.astype(self.dtype)
         return backend.constant(array)
 

@@ -107,24 +107,10 @@ class ObservedStep:
         def compute_metrics(x, y, y_pred, *args, **kwargs):
             if self._tape is not None:
                 weights = args[0] if args else kwargs.get("sample_weight")
-                self._local.batch = self._examples_of(x, y, y_pred, weights)
+                self._local.batch = examples_of(self.model, self.examples, x, y, weights, y_pred)
             return original(x, y, y_pred, *args, **kwargs)
 
         return compute_metrics
-
-    def _examples_of(self, x, y, y_pred, weights=None):
-        parts = {
-            "inputs": x,
-            "targets": in_order_of_outputs(self.model, y),
-            "predictions": in_order_of_outputs(self.model, y_pred),
-            "weights": weights,
-        }
-        # One flat dict: TensorFlow would take a list of tensors for one tensor.
-        return {
-            f"{name}_{number:03d}": tensor
-            for name, part in parts.items()
-            for number, tensor in enumerate(first_examples(part, self.examples))
-        }
 
     def _with_row(self, logs, tape):
         if not is_recordable(logs):
@@ -156,6 +142,22 @@ class ObservedStep:
 def is_recordable(logs):
     """Whether a row can leave the step as one more entry of what `train_step` returned."""
     return isinstance(logs, dict) and all(isinstance(name, str) for name in logs)
+
+
+def examples_of(model, count, x, y, weights=None, y_pred=None):
+    """The first examples of a batch, as in `StepRecord.examples`."""
+    parts = {
+        "inputs": x,
+        "targets": in_order_of_outputs(model, y),
+        "predictions": in_order_of_outputs(model, y_pred),
+        "weights": weights,
+    }
+    # One flat dict: TensorFlow would take a list of tensors for one tensor.
+    return {
+        f"{name}_{number:03d}": tensor
+        for name, part in parts.items()
+        for number, tensor in enumerate(first_examples(part, count))
+    }
 
 
 def first_examples(structure, count):

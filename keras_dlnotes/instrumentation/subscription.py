@@ -57,7 +57,10 @@ class Subscription:
         examples: how many examples of the batch each record holds. There are none where several
             steps make one execution on TensorFlow, nor where a `train_step` of the user's own does
             without `compute_metrics`.
-        interrupted: function without arguments, called when a step raises, after the last record.
+        interrupted: function of the error, called when a step raises, after the last record; of
+            None, where a callback raised it and another `fit` begins.
+        first_batch: function of some examples (see `StepRecord`, without predictions) of the batch
+            on which the next step runs, called once before it, while variables can be read.
     """
 
     receive: object
@@ -65,6 +68,7 @@ class Subscription:
     histograms_every: int | None = None
     layers: object = None
     interrupted: object = None
+    first_batch: object = None
     examples: int = 0
     first: int = 0
     start: int = 0

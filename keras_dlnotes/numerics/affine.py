@@ -7,6 +7,8 @@ does: old = A · new + b, kept as one matrix [A b; 0 1].
 
 import numpy as np
 
+from keras_dlnotes.backend.number_dtypes import is_floating
+
 FILL_MODES = ("reflect", "constant", "wrap", "nearest")
 INTERPOLATIONS = ("bilinear", "nearest")
 # Pictures resampled together: so many that NumPy's overhead is spread, and they still fit a cache.
@@ -88,7 +90,7 @@ def resample(images, maps, size, interpolation="bilinear", fill_mode="reflect", 
     for start in range(0, len(images), step):
         part = slice(start, start + step)
         values = _resampled(images[part], maps[part], size, interpolation, fill_mode, fill_value)
-        if interpolation == "bilinear" and not np.issubdtype(images.dtype, np.floating):
+        if interpolation == "bilinear" and not is_floating(images.dtype):
             values = np.rint(values)
         resampled[part] = values
     return resampled
@@ -168,7 +170,7 @@ def _framed(images, fill_mode, fill_value):
     framed = np.empty((count, height + 2, width + 2, channels), images.dtype)
     framed[:, 1:-1, 1:-1] = images
     if fill_mode == "constant":
-        if not np.issubdtype(images.dtype, np.floating):
+        if not is_floating(images.dtype):
             fill_value = round(fill_value)
         framed[:, [0, -1]] = fill_value
         framed[:, :, [0, -1]] = fill_value

@@ -1,7 +1,7 @@
 """Each rule on evidence at which it speaks, and on evidence next to it at which it is silent."""
 
 import re
-from dataclasses import replace
+from dataclasses import FrozenInstanceError, replace
 from pathlib import Path
 
 import numpy as np
@@ -82,6 +82,9 @@ LEARNED = {"skill": Skill(0.8, 0.9)}
 POOR = {"skill": Skill(0.4, 0.5)}
 OWN_LOSS = {"loss": None, "exact_shapes": True}
 MSE = {"loss": "mean_squared_error", "output_activation": "linear"}
+SPARSE = {"loss": "sparse_categorical_crossentropy", "output_activation": "softmax"}
+CATEGORICAL = {"loss": "categorical_crossentropy"}
+THREE = {"prediction_shape": (3,)}
 OVERFITTED = [1.0, 0.8, 0.6, 0.7, 0.8, 0.9, 1.0, 1.1, 1.2, 1.3]
 FALLING = list(np.linspace(0.69, 0.3, 20))
 ROUGH = [0.5 + 0.3 * (-1) ** i for i in range(20)]
@@ -282,6 +285,44 @@ CASES = [
             labels=label_facts(np.arange(30) % 3),
             prediction_shape=(3,),
         ),
+    ),
+    (
+        "label_encoding",
+        "labels_do_not_fit_loss",  # a column a class, for the loss that takes numbers
+        evidence(SPARSE, labels=label_facts(np.eye(3)[np.arange(30) % 3], SPARSE["loss"]), **THREE),
+        evidence(SPARSE, labels=label_facts(np.arange(30)[:, None] % 3, SPARSE["loss"]), **THREE),
+    ),
+    (
+        "label_encoding",
+        "labels_do_not_fit_loss",  # numbers, for the loss that takes a column a class
+        evidence(SPARSE | CATEGORICAL, labels=label_facts(np.arange(30) % 3), **THREE),
+        evidence(SPARSE | CATEGORICAL, labels=ONE_HOT, **THREE),
+    ),
+    (
+        "label_encoding",
+        "labels_do_not_fit_loss",
+        evidence(SPARSE, labels=label_facts(np.arange(30) % 3 - 1), **THREE),
+        evidence(
+            SPARSE | {"ignored_label": -1}, labels=label_facts(np.arange(30) % 3 - 1), **THREE
+        ),
+    ),
+    (
+        "label_encoding",
+        "labels_do_not_fit_loss",  # amounts
+        evidence(SPARSE, labels=label_facts(np.arange(30) / 15), **THREE),
+        evidence(SPARSE, labels=label_facts(np.arange(30) % 3 * 1.0), **THREE),
+    ),
+    (
+        "non_numeric_data",
+        "non_numeric_data",
+        evidence(non_numeric=(("targets", "<U3"),)),
+        evidence(),
+    ),
+    (
+        "error_in_training",
+        "error_in_training",
+        evidence(error="ValueError: shapes do not match"),
+        evidence(),
     ),
     (
         "target_shape",
@@ -715,6 +756,25 @@ def test_one_output_of_several_and_a_bottleneck_may_be_poor_but_not_fail(lenient
     assert not evidence(**lenient, **POOR).went_wrong
     assert not evidence(**lenient, **POOR).could_be_better
     assert evidence(**lenient).went_wrong
+
+
+def test_no_verdict_outlives_the_facts_it_was_drawn_from():
+    unknown = evidence(reference=None, skill=Skill(0.1, 0.1))
+    assert unknown.outcome == "unknown"
+    assert unknown.share is None
+    judged = replace(unknown, reference=Skill(1.0, 1.0))
+    assert (judged.outcome, judged.share) == ("failed", 0.1)
+    assert unknown.outcome == "unknown"
+    with pytest.raises(FrozenInstanceError):
+        unknown.reference = Skill(1.0, 1.0)
+
+
+def test_an_error_comes_after_what_explains_it():
+    labels = label_facts(np.arange(30) % 3 + 1)
+    broken = evidence(SPARSE, labels=labels, error="RuntimeError: out of range", **THREE)
+    causes = [finding.cause for finding in findings_of(replace(broken, finished=False))]
+    assert causes == ["labels_do_not_fit_loss", "error_in_training"]
+    assert [f.cause for f in findings_of(broken, before_training=True)] == causes[:1]
 
 
 def test_what_all_outputs_share_is_told_once():
