@@ -150,7 +150,7 @@ def interrupted_fit(folder, other):
 
 def interrupt_fit(folder, row, other=False):
     """Interrupts a fit from the keyboard at some epoch."""
-    when = later(folder / "trace", DRAW.randint(1, 5), DRAW.uniform(0, 0.02))
+    when = later(folder / "trace", DRAW.randint(1, 5), DRAW.uniform(0, 0.1))
     found = run(interrupted_fit, folder, other, when=when, send=signal.SIGINT)
     if "error" in found:
         row.add(False, found["error"][:120])
