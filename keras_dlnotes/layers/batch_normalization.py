@@ -277,13 +277,16 @@ def _check_arguments(axis, momentum, epsilon, ghost_batch_size, synchronized):
     def is_whole(value):
         return isinstance(value, Integral) and not isinstance(value, bool)
 
+    def is_number(value):
+        return isinstance(value, Real)
+
     if not is_whole(axis) or axis == 0:
         refuse("`axis` to be the one axis of the channels, not that of the examples", axis=axis)
-    if momentum is not None and not (isinstance(momentum, Real) and 0 <= momentum < 1):
+    if momentum is not None and not (is_number(momentum) and 0 <= momentum < 1):
         refuse(
             "`momentum` to be a number in [0, 1), or None for the plain average", momentum=momentum
         )
-    if not (isinstance(epsilon, Real) and epsilon >= 0):
+    if not (is_number(epsilon) and epsilon >= 0):
         refuse("`epsilon` to be a number of at least 0", epsilon=epsilon)
     if ghost_batch_size is None:
         return
