@@ -37,7 +37,8 @@ BACKENDS = ("tensorflow", "jax", "torch")
 REASONS = [
     ("sgd", "test_invalid_momentum", "another wording of the same error"),
     ("adam", "amsgrad", "`amsgrad` is refused: the rule has no such form"),
-    ("rmsprop", "momentum", "`momentum` and `centered` are refused: the rule has no such forms"),
+    ("rmsprop", "momentum", "`momentum` is refused: the rule has no such form"),
+    ("rmsprop", "centered", "`centered` is refused: the rule has no such form"),
     ("optimizer", "test_get_method", 'asks that `get("sgd")` is of our class; it is of Keras\'s'),
     ("optimizer", "test_optimizer_auto_naming", "the default name is that of our class"),
     ("batch_normalization", "renorm", "`renorm` is refused: the layer has no renormalization"),
