@@ -9,6 +9,8 @@
 """
 
 import importlib
+import importlib.metadata
+import importlib.util
 
 from keras_dlnotes import (
     augmentation,
@@ -19,6 +21,7 @@ from keras_dlnotes import (
     plots,
     regularizers,
     stopping,
+    text_names,
 )
 from keras_dlnotes.diagnose import diagnose
 from keras_dlnotes.gradient_check import assert_gradients, check_gradients
@@ -35,13 +38,32 @@ __all__ = [
     "plots",
     "regularizers",
     "stopping",
-    "tuning",
 ]
 __version__ = "0.1.0"
+text_names.register()
+
+
+def _has_optuna():
+    try:
+        found = importlib.util.find_spec("optuna") and importlib.util.find_spec("filelock")
+        return bool(found) and int(importlib.metadata.version("optuna").split(".")[0]) >= 5
+    except (ImportError, ValueError):
+        return False
+
+
+# Tuning stands on Optuna, which is optional and takes its time to import.
+if _has_optuna():
+    __all__ += ["tuning"]
 
 
 def __getattr__(name):
-    # Tuning stands on Optuna, which is optional and takes its time to import.
     if name == "tuning":
-        return importlib.import_module("keras_dlnotes.tuning")
+        try:
+            return importlib.import_module("keras_dlnotes.tuning")
+        except ImportError as error:  # `hasattr` and `getattr` with a default expect the other one
+            raise AttributeError(str(error)) from error
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__():
+    return sorted({*globals(), *__all__})

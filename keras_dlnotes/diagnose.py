@@ -1,17 +1,36 @@
 """Checks a model, its compilation and its data before any training."""
 
-import keras
+from dataclasses import replace
+
 import numpy as np
 
 from keras_dlnotes.callbacks.diagnosis import Diagnosis
 from keras_dlnotes.callbacks.replay import replay
-from keras_dlnotes.diagnosis import Finding, findings_of, flat_inputs, label_facts
-from keras_dlnotes.instrumentation import inner_optimizer
+from keras_dlnotes.diagnosis import (
+    CannotCopyError,
+    Evidence,
+    Finding,
+    Findings,
+    compile_like,
+    copy_of,
+    described,
+    findings_of,
+    flat_inputs,
+    label_facts,
+    looked_at,
+    loss_gets_targets,
+    metrics_kept,
+    model_facts,
+    sample_of,
+)
 from keras_dlnotes.measures import Skill
 
 _SMALL_BATCH = 32
 _STEPS = 200
-_MOST_EXAMPLES = 512
+# A loss that falls by this share of its start, and by this share of its fall in the last quarter,
+# has not come to rest.
+_LEAST_FALL = 0.05
+_LATE_FALL = 0.1
 # What a run of 200 steps on one batch cannot tell of a run on all of the data.
 _NOT_TOLD = (
     "batch_size_too_large",
@@ -25,29 +44,35 @@ _NOT_TOLD = (
 )
 
 
-def diagnose(model, x, y, verify=False) -> list[Finding]:
+def diagnose(model, x, y=None, verify=False) -> list[Finding]:
     r"""Says in seconds what is wrong with a model and its data, before it is trained.
 
     When to use it: once, between `compile` and the first long `fit`. It looks at the data, the
     output layer and the loss, the initialization and the gradients, and tries what every network
     has to be able to do: learn one small batch by heart. A copy does the training; the model's
-    weights and optimizer stay as they are.
+    weights and optimizer stay as they are. Labels that do not go with the loss are told before
+    anything is trained, and an error that the training raises is a finding too.
 
     With the skill \(R = 1 - \sum \|t - p\|^2 / \sum \|t - \bar t\|^2\) of the predictions \(p\)
-    for the batch's targets \(t\), a copy that reaches less than 0.3 after 200 steps has failed.
+    for the batch's targets \(t\), a copy that reaches less than 0.3 after 200 steps has failed,
+    unless its loss is still falling.
 
     Args:
-        model: a compiled Keras model that `keras.models.clone_model` can copy.
-        x: inputs: an array, or a list of arrays for several inputs.
-        y: targets: an array.
+        model: a compiled Keras model with one output. Losses, metrics, schedules and functions in
+            layers may be of any kind; the copy is given the very same.
+        x: inputs: an array (NumPy, pandas, a tensor), or a list or dict of arrays; or a dataset of
+            batches `(x, y)`: a `keras.utils.PyDataset`, a `tf.data.Dataset`, a torch `DataLoader`,
+            a generator (which loses up to 64 batches).
+        y: targets: an array; None for a dataset.
         verify: also try each remedy in a short run on another copy.
 
     Returns:
-        List of `Finding`, the most likely cause first; empty where nothing was found.
+        List of `Finding`, the most likely cause first; empty where nothing was found. It prints
+        as a report, which then says what was looked at.
 
     Raises:
-        ValueError: if the model is not compiled or cannot be copied, or x and y are no arrays of
-            numbers of one length.
+        ValueError: if the model is not compiled, has several outputs or cannot be copied, or x and
+            y are no arrays of one length.
 
     Example:
     ```python
@@ -66,28 +91,38 @@ def diagnose(model, x, y, verify=False) -> list[Finding]:
     data set.
     """
     _check_model(model)
-    several = isinstance(x, list | tuple) and all(hasattr(part, "shape") for part in x)
-    inputs = [np.asarray(part) for part in (x if several else [x])]
-    targets = np.asarray(y)
-    _check_arrays(inputs, targets)
-    everything = _facts_of_all(inputs, targets)
-    inputs, targets = _sample(inputs, targets)
-    copy = _trained_copy(model, inputs, targets)
-    (evidence,) = copy.evidence
-    # The run was on one batch: it has to be learned by heart, and the data are the whole sample's.
-    evidence.reference = Skill(1.0, 1.0 if evidence.skill and evidence.skill.accuracy else None)
-    evidence.inputs = flat_inputs(inputs)
-    evidence.labels = label_facts(targets, evidence.model.loss)
-    evidence.non_finite_inputs, evidence.non_finite_targets, evidence.missing_classes = everything
+    sample = sample_of(x, y)
+    copy, refused = None, None
+    try:
+        copy = copy_of(model, sample.part(slice(2))[0])
+        compile_like(copy, model)
+    except CannotCopyError as error:
+        refused, copy = error, None
+    except Exception as error:  # the model cannot be called on the data
+        return _told(_known(model, model, sample, described(error)))
+    known = _known(model, copy or model, sample)
+    sure = known if loss_gets_targets(model) else replace(known, labels=None)
+    if findings_of(sure, before_training=True):
+        return _told(sure)
+    if refused is not None:
+        raise ValueError(
+            "`diagnose` trains a copy of the model. Expected one that can be copied. Received: "
+            f"{refused} Give the class a `get_config` that holds all of its arguments, or pass "
+            "kd.callbacks.Diagnosis() to `fit`."
+        ) from refused.__cause__
+    with metrics_kept(model):
+        evidence = _after_training(copy, sample, known)
     findings = findings_of(evidence)
-    if evidence.outcome not in ("failed", "flat"):
+    if evidence.outcome not in ("failed", "flat") or _needs_longer(evidence):
         findings = [finding for finding in findings if finding.confidence >= 0.85]
     findings = [finding for finding in findings if finding.cause not in _NOT_TOLD]
     if verify:
-        results = replay(model, (inputs, [targets]), [f.fix for f in findings], _STEPS)
-        for finding, result in zip(findings, results, strict=True):
-            finding.verified = result
-    return findings
+        replay(model, (sample.leaves, [sample.targets]), findings, _STEPS)
+    return Findings(findings, looked_at([evidence]))
+
+
+def _told(evidence):
+    return Findings(findings_of(evidence), looked_at([evidence]))
 
 
 def _check_model(model):
@@ -104,79 +139,98 @@ def _check_model(model):
         )
 
 
-def _check_arrays(inputs, targets):
-    for array in [*inputs, targets]:
-        if array.ndim == 0 or array.dtype.kind not in "fiub":
-            raise ValueError(
-                "`x` and `y` must be arrays of numbers, one row an example. Received an object of "
-                f"type {array.dtype} and shape {array.shape}. Encode words as numbers, or pass "
-                "kd.callbacks.Diagnosis() to `fit`, which takes what `fit` takes."
-            )
-    lengths = [len(part) for part in inputs] + [len(targets)]
-    if len(set(lengths)) != 1 or lengths[0] == 0:
-        raise ValueError(
-            "`x` and `y` must have one row an example, and as many of them. Received lengths: "
-            f"{lengths}."
-        )
+def _known(model, copy, sample, error=None):
+    """`Evidence` of the configuration and the data, before any training.
 
-
-def _facts_of_all(inputs, targets):
-    """Counts over all of the data of what must not occur even once."""
-    floats = [part for part in inputs if part.dtype.kind == "f"]
-    bad_inputs = sum(int(np.sum(~np.isfinite(part))) for part in floats)
-    bad_targets = int(np.sum(~np.isfinite(targets))) if targets.dtype.kind == "f" else 0
-    facts = label_facts(targets)
-    missing = 0
-    if facts.kind == "one_hot":
-        missing = int(np.sum(~targets.reshape(-1, targets.shape[-1]).any(axis=0)))
-    elif facts.numbered_classes:
-        missing = int(facts.high - facts.low + 1 - facts.classes)
-    return bad_inputs, bad_targets, missing
-
-
-def _sample(inputs, targets):
-    places = np.arange(len(targets))
-    if len(targets) > _MOST_EXAMPLES:
-        places = np.sort(np.random.default_rng(0).choice(len(targets), _MOST_EXAMPLES, False))
-    return [part[places] for part in inputs], targets[places]
-
-
-def _trained_copy(model, inputs, targets):
-    """The diagnosis of a copy that trained on one small batch."""
-    if not model.built:
-        model(inputs[0][:1] if len(inputs) == 1 else [part[:1] for part in inputs])
-    try:
-        copy = keras.models.clone_model(model)
-    except Exception as error:
-        raise ValueError(
-            f"`diagnose` trains a copy of the model. Expected one that can be copied. Received: "
-            f"{model.name!r}, of class {type(model).__name__}, which cannot. Give the class a "
-            "`get_config`, or pass kd.callbacks.Diagnosis() to `fit`."
-        ) from error
-    copy.set_weights(model.get_weights())
-    for ours, theirs in zip(copy.layers, model.layers, strict=True):
-        ours.trainable = theirs.trainable
-    optimizer = inner_optimizer(model)
-    metrics = getattr(model._compile_metrics, "_user_metrics", None)
-    copy.compile(type(optimizer).from_config(optimizer.get_config()), model.loss, metrics=metrics)
-    chosen = _varied(targets)
-    x = [part[chosen] for part in inputs]
-    diagnosis = Diagnosis(verbose=False)
-    copy.fit(
-        x[0] if len(x) == 1 else x,
-        targets[chosen],
-        batch_size=len(chosen),
-        epochs=_STEPS,
-        verbose=0,
-        callbacks=[diagnosis],
+    Args:
+        model: the model.
+        copy: a copy of it that is built; the model itself where there is none.
+        sample: `DataSample`.
+        error: type and text of the error that a call of the model raised, or None.
+    """
+    facts = model_facts(copy)
+    shape = facts.output_shape
+    if not shape and copy is not model:  # of a class of the user's own
+        outputs = copy(sample.part(slice(2))[0], training=False)
+        shape = tuple(outputs.shape[1:]) if hasattr(outputs, "shape") else ()
+    text = any(
+        getattr(part, "dtype", None) == "string" for part in getattr(model, "inputs", None) or ()
     )
-    return diagnosis
+    evidence = Evidence(
+        model=facts,
+        prediction_shape=shape,
+        finished=False,
+        non_finite_inputs=sample.non_finite_inputs,
+        non_finite_targets=sample.non_finite_targets,
+        non_numeric=tuple(
+            (name, dtype) for name, dtype in sample.non_numeric if name == "targets" or not text
+        ),
+        error=error,
+    )
+    if sample.non_numeric:
+        return evidence
+    return replace(
+        evidence,
+        inputs=flat_inputs(sample.leaves),
+        labels=label_facts(sample.targets, facts.loss),
+        missing_classes=_missing_classes(sample.all_targets),
+    )
 
 
-def _varied(targets):
+def _missing_classes(targets):
+    """How many classes have no example; 0 where not all targets were seen."""
+    if targets is None:
+        return 0
+    facts = label_facts(targets)
+    if facts.kind == "one_hot":
+        return int(np.sum(~targets.reshape(-1, targets.shape[-1]).any(axis=0)))
+    return int(facts.high - facts.low + 1 - facts.classes) if facts.numbered_classes else 0
+
+
+def _after_training(copy, sample, known):
+    """`Evidence` of a copy that trained on one small batch, and of all of the sample's data."""
+    chosen = _varied(sample.targets, _batch_size(copy))
+    x, y = sample.part(chosen)
+    diagnosis = Diagnosis(verbose=False)
+    error = None
+    try:
+        copy.fit(x, y, batch_size=len(chosen), epochs=_STEPS, verbose=0, callbacks=[diagnosis])
+    except Exception as raised:
+        error = described(raised)
+    evidence = diagnosis.evidence[0] if diagnosis.evidence else known
+    accuracy = evidence.skill is not None and evidence.skill.accuracy is not None
+    return replace(
+        evidence,
+        # The run was on one batch: it has to be learned by heart.
+        reference=Skill(1.0, 1.0 if accuracy else None),
+        inputs=known.inputs,
+        labels=known.labels,
+        prediction_shape=evidence.prediction_shape or known.prediction_shape,
+        non_finite_inputs=known.non_finite_inputs,
+        non_finite_targets=known.non_finite_targets,
+        missing_classes=known.missing_classes,
+        error=error,
+    )
+
+
+def _needs_longer(evidence):
+    """Whether the loss was still on its way down when the small run ended."""
+    losses = evidence.losses
+    fell = len(losses) > 1 and losses[0] - losses[-1] > _LEAST_FALL * abs(losses[0])
+    return fell and evidence.still_falling > _LATE_FALL
+
+
+def _batch_size(model):
+    """Of the small batch: what the model prescribes, as one with a state does."""
+    inputs = getattr(model, "inputs", None) or [None]
+    return getattr(inputs[0], "shape", (None,))[0] or _SMALL_BATCH
+
+
+def _varied(targets, size):
     """Places of a small batch in which the targets differ as much as they do in the sample."""
-    flat = targets.reshape(len(targets), -1)
-    keys = flat.argmax(axis=1) if flat.shape[1] > 1 else flat[:, 0]
+    keys = np.zeros(len(targets))
+    if targets.dtype.kind in "fiub":
+        flat = targets.reshape(len(targets), -1)
+        keys = flat.argmax(axis=1) if flat.shape[1] > 1 else flat[:, 0]
     order = np.argsort(keys, kind="stable")
-    count = min(_SMALL_BATCH, len(targets))
-    return order[np.linspace(0, len(order) - 1, count).astype(int)]
+    return order[np.linspace(0, len(order) - 1, min(size, len(targets))).astype(int)]

@@ -70,6 +70,9 @@ def test_configuration_round_trip(item):
     second = item.from_config(config)
     assert second.get_config() == config
     registered = keras.saving.get_registered_name(item)
-    assert registered.startswith("keras_dlnotes>")
+    assert (
+        registered
+        == f"keras_dlnotes>{item.__name__.removeprefix('Training')} (import keras_dlnotes)"
+    )
     serialized = keras.saving.serialize_keras_object(first)
     assert type(keras.saving.deserialize_keras_object(serialized)) is item

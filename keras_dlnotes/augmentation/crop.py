@@ -6,6 +6,7 @@ import numpy as np
 
 from keras_dlnotes.augmentation.geometric import GeometricTransform
 from keras_dlnotes.numerics import affine
+from keras_dlnotes.numerics.number_arguments import whole_number
 
 
 def crop(height: int, width: int) -> GeometricTransform:
@@ -27,13 +28,8 @@ def crop(height: int, width: int) -> GeometricTransform:
     train = kd.augmentation.expand((x, y), [kd.augmentation.crop(56, 56)], copies=3)
     ```
     """
-    for name, value in (("height", height), ("width", width)):
-        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-            raise ValueError(
-                f"Expected `{name}` to be a whole number of pixels, 1 or more. "
-                f"Received: {name}={value!r}."
-            )
-    return _Crop(height, width)
+    height = whole_number("height", height, unit="pixels")
+    return _Crop(height, whole_number("width", width, unit="pixels"))
 
 
 @dataclass(frozen=True)

@@ -3,9 +3,10 @@
 import keras
 import numpy as np
 
-from keras_dlnotes.augmentation.expanded_arrays import ExpandedArrays, augmented
+from keras_dlnotes.augmentation.expanded_arrays import ExpandedArrays, as_numpy, augmented
 from keras_dlnotes.augmentation.expanded_batches import ExpandedBatches, turns
 from keras_dlnotes.augmentation.pipeline import Pipeline
+from keras_dlnotes.numerics.number_arguments import whole_number
 
 
 def expand(
@@ -17,13 +18,15 @@ def expand(
     batch_size=32,
     shuffle=True,
     data_format=None,
+    labels="auto",
     **kwargs,
 ):
     """Increases a training set by transformed copies of its pictures.
 
     Use it where pictures are few and some changes of a picture do not change its label. The set
     becomes `copies + 1` times as large, or `copies` times without the originals. Labels and sample
-    weights go along. Every epoch draws anew, and with a seed every run draws the same.
+    weights go along, and those that lie over the pictures move with them. Every epoch draws anew,
+    and with a seed every run draws the same.
 
     | `data` | what `fit` is given |
     |---|---|
@@ -41,6 +44,22 @@ def expand(
     `augmentation`; without it NumPy does the same. Keras layers give their own dtype. They run in
     inference mode for the originals, which are cropped at their centre.
 
+    Labels and weights of the pictures' height and width, with or without channels (segmentation
+    masks, one-hot ones too, and weights of single pixels), move along with the same draws. Each new
+    pixel takes the nearest old one's value, so that classes are not blended. Where `y` is the very
+    array `x`, as for an autoencoder, it is interpolated like the pictures. Other labels of one or
+    two axes stay as they are: do not give places in the picture in this form. Labels of other
+    shapes, and those named boxes, points or landmarks, are refused unless `labels` says what they
+    are. Keras layers that change colours alone leave labels as they are.
+
+    | `labels` | |
+    |---|---|
+    | `"auto"` | as above |
+    | `"fixed"` | stays as it is |
+    | `"mask"` | moves along, with the nearest pixel's value |
+    | `"image"` | moves along, interpolated like the pictures: targets of denoising or |
+    | | super-resolution. May have another height and width, with flip, rotate and crop |
+
     Args:
         data: The training set, as in the table. Pictures are `[height, width, channels]` as
             `data_format` says, in arrays also `[height, width]`.
@@ -53,6 +72,8 @@ def expand(
         shuffle: Whether the order changes from epoch to epoch. With `tf.data` the batches are
             shuffled within a buffer of 8 source batches and their copies.
         data_format: `"channels_last"` or `"channels_first"`; None for Keras's setting.
+        labels: As in the table, or a structure of these like that of the labels, such as
+            `{"mask": "mask", "class": "fixed"}`. In a dictionary, names left out are `"auto"`.
         **kwargs: `workers`, `use_multiprocessing` and `max_queue_size` of the `PyDataset`; with
             arrays only.
 
@@ -62,7 +83,9 @@ def expand(
 
     Raises:
         TypeError: if the data or a transform is of another kind.
-        ValueError: if an argument is not as described, or arrays differ in length.
+        ValueError: if an argument is not as described, arrays differ in length, or labels may hold
+            places in the picture that cannot be moved along; with a `PyDataset`, at the first
+            batch.
 
     Example:
     ```python
@@ -73,44 +96,59 @@ def expand(
     ]
     train = kd.augmentation.expand((x, y), transforms, copies=3, seed=0)
     model.fit(train, epochs=10, validation_data=(x_validation, y_validation))
+
+    train = kd.augmentation.expand((pictures, masks), [kd.augmentation.rotate(0.1)])
+    train = kd.augmentation.expand((noisy, clean), [kd.augmentation.flip()], labels="image")
     ```
 
     Reference: deep-learning notes, "Data Augmentation".
     """
-    _check_counts(copies, keep_original, seed, batch_size)
-    pipeline = Pipeline(transforms, data_format)
+    copies = whole_number("copies", copies, least=0 if keep_original else 1)
+    batch_size = whole_number("batch_size", batch_size, unit="examples")
     if seed is None:
         seed = int(np.random.default_rng().integers(2**31))
+    seed = whole_number("seed", seed, least=0)
+    pipeline = Pipeline(transforms, data_format)
     common = {"pipeline": pipeline, "copies": copies, "keep_original": keep_original, "seed": seed}
     if isinstance(data, keras.utils.PyDataset):
         _check_no_more(kwargs, "a PyDataset, which has its own workers")
-        return ExpandedBatches(data, shuffle=shuffle, **common)
+        return ExpandedBatches(data, labels, shuffle=shuffle, **common)
     if hasattr(data, "element_spec"):
         _check_no_more(kwargs, "a tf.data.Dataset")
-        return _expanded_dataset(data, shuffle=shuffle, **common)
+        return _expanded_dataset(data, labels, shuffle=shuffle, **common)
     arrays = _as_arrays(data)
-    return ExpandedArrays(arrays, batch_size=batch_size, shuffle=shuffle, **common, **kwargs)
+    kinds = pipeline.kinds_of(arrays, labels)
+    return ExpandedArrays(arrays, kinds, batch_size=batch_size, shuffle=shuffle, **common, **kwargs)
 
 
-def _expanded_dataset(dataset, pipeline, copies, keep_original, seed, shuffle):
+def _expanded_dataset(dataset, labels, pipeline, copies, keep_original, seed, shuffle):
     # Whoever has such a dataset has TensorFlow, whatever Keras computes with.
     from keras_dlnotes.backend.tensorflow import datasets
 
     variants = copies + keep_original
 
-    def variant(images, draw, turn):
-        """What a batch shows at one of its turns; each example shows each variant once."""
-        original = turns(len(images), variants, [seed, draw])[turn] == 0
-        generator = np.random.default_rng([seed, draw, turn])
-        return augmented(pipeline, images, original & keep_original, generator)
+    def moving(parts):
+        """Which parts of a batch move, the pictures first, and how they do."""
+        kinds = pipeline.kinds_of(parts, labels)
+        chosen = [index for index, kind in enumerate(kinds, 1) if kind != "fixed"]
+        moved = [kinds[index - 1] for index in chosen]
 
-    return datasets.expanded(dataset, variant, variants, seed, shuffle)
+        def variant(draw, turn, *arrays):
+            """What a batch shows at one of its turns; each example shows each variant once."""
+            original = turns(len(arrays[0]), variants, [seed, draw])[turn] == 0
+            generator = np.random.default_rng([seed, draw, turn])
+            return augmented(pipeline, arrays, moved, original & keep_original, generator)
+
+        return [0, *chosen], variant
+
+    return datasets.expanded(dataset, moving, variants, seed, shuffle)
 
 
 def _as_arrays(data):
     parts = data if isinstance(data, tuple) else (data,)
-    given = tuple(part for part in parts if part is not None)
-    leaves = keras.tree.flatten(given)
+    while parts and parts[-1] is None:
+        parts = parts[:-1]
+    leaves = [leaf for leaf in keras.tree.flatten(parts) if leaf is not None]
     no_pictures = not parts or not hasattr(parts[0], "shape")
     if no_pictures or len(parts) > 3 or not all(getattr(leaf, "shape", ()) for leaf in leaves):
         raise TypeError(
@@ -119,35 +157,22 @@ def _as_arrays(data):
             f"{[type(part).__name__ for part in parts] if isinstance(data, tuple) else ''}. Make "
             "arrays of lists with `numpy.array`."
         )
-    arrays = keras.tree.map_structure(_as_numpy, given)
-    lengths = [len(array) for array in keras.tree.flatten(arrays)]
-    if arrays[0].ndim not in (3, 4) or len(set(lengths)) != 1 or not lengths[0]:
+    known: dict = {}  # an array that is given twice, as for an autoencoder, stays one
+
+    def as_one_numpy(leaf):
+        if leaf is None:
+            return None
+        known.setdefault(id(leaf), as_numpy(leaf))
+        return known[id(leaf)]
+
+    arrays = keras.tree.map_structure(as_one_numpy, parts)
+    shapes = [known[id(leaf)].shape for leaf in leaves]
+    if arrays[0].ndim not in (3, 4) or len({shape[0] for shape in shapes}) != 1 or not shapes[0][0]:
         raise ValueError(
             "Expected pictures of shape [examples, height, width, channels] or [examples, height, "
-            "width], and as many labels and weights. Received: shapes "
-            f"{[array.shape for array in keras.tree.flatten(arrays)]}."
+            f"width], and as many labels and weights. Received: shapes {shapes}."
         )
     return arrays
-
-
-def _as_numpy(array):
-    return array if isinstance(array, np.ndarray) else keras.ops.convert_to_numpy(array)
-
-
-def _check_counts(copies, keep_original, seed, batch_size):
-    def is_whole(value, least):
-        return isinstance(value, int) and not isinstance(value, bool) and value >= least
-
-    for name, value, least in (
-        ("copies", copies, 0 if keep_original else 1),
-        ("batch_size", batch_size, 1),
-        ("seed", 0 if seed is None else seed, 0),
-    ):
-        if not is_whole(value, least):
-            raise ValueError(
-                f"Expected `{name}` to be a whole number, {least} or more. "
-                f"Received: {name}={value!r}, keep_original={keep_original!r}."
-            )
 
 
 def _check_no_more(kwargs, data):

@@ -3,12 +3,15 @@
 import keras
 import numpy as np
 
+from keras_dlnotes.augmentation.moving_labels import as_before, as_pixels, picture_size
+
 
 class ExpandedArrays(keras.utils.PyDataset):
     """Batches of originals and augmented copies, drawn from arrays; made by `expand`.
 
     Args:
         arrays: `(x,)`, `(x, y)` or `(x, y, sample_weight)`.
+        kinds: What `kinds_of` says of the labels and weights.
         pipeline: A `Pipeline`.
         copies: Augmented copies of each example.
         keep_original: Whether the originals are among the examples.
@@ -25,10 +28,11 @@ class ExpandedArrays(keras.utils.PyDataset):
     """
 
     def __init__(
-        self, arrays, pipeline, copies, keep_original, seed, batch_size, shuffle, **kwargs
+        self, arrays, kinds, pipeline, copies, keep_original, seed, batch_size, shuffle, **kwargs
     ):
         super().__init__(**kwargs)
         self.arrays = arrays
+        self.kinds = kinds
         self.pipeline = pipeline
         self.variants = copies + keep_original
         self.keep_original = keep_original
@@ -53,10 +57,12 @@ class ExpandedArrays(keras.utils.PyDataset):
         epoch = self.epoch
         chosen = self._epoch_order(epoch)[index * self.batch_size :][: self.batch_size]
         variant, example = np.divmod(chosen, len(self.arrays[0]))
-        images, *rest = keras.tree.map_structure(lambda array: array[example], self.arrays)
+        parts = keras.tree.map_structure(
+            lambda array: None if array is None else array[example], self.arrays
+        )
         original = (variant == 0) & self.keep_original
         generator = np.random.default_rng([self.seed, epoch, index])
-        return (augmented(self.pipeline, images, original, generator), *rest)
+        return augmented(self.pipeline, parts, self.kinds, original, generator)
 
     def _epoch_order(self, epoch):
         if not self.shuffle:
@@ -73,14 +79,56 @@ class ExpandedArrays(keras.utils.PyDataset):
         self.epoch += 1
 
 
-def augmented(pipeline, images, original, generator):
-    """Pictures with those that are not `original` transformed, and these cut to the same size."""
+def augmented(pipeline, parts, kinds, original, generator):
+    """A batch with the pictures transformed that are not `original`, and these cut to their size.
+
+    Args:
+        pipeline: A `Pipeline`.
+        parts: `(x,)`, `(x, y)` or `(x, y, sample_weight)`.
+        kinds: What `kinds_of` says of the labels and weights.
+        original: Which examples stay as they are, [n] booleans.
+        generator: A NumPy random generator.
+
+    Returns:
+        The parts, with labels and weights moved along.
+    """
+    images, *rest = parts
     images = np.asarray(images)
-    if not original.any():
-        return pipeline(images, generator)
-    kept = pipeline(images[original], generator, training=False)
-    mixed = np.empty((len(images), *kept.shape[1:]), kept.dtype)
-    mixed[original] = kept
+    layout = (picture_size(images.shape, pipeline.channels_first), pipeline.channels_first)
+    leaves = keras.tree.flatten(rest)
+    moving = {
+        index: as_numpy(leaf)
+        for index, (leaf, kind) in enumerate(zip(leaves, kinds, strict=True))
+        if kind != "fixed"
+    }
+    companions = [(kinds[index], as_pixels(leaf, *layout)) for index, leaf in moving.items()]
+
+    def transformed(chosen, training):
+        chosen_companions = [(kind, array[chosen]) for kind, array in companions]
+        new, moved = pipeline(images[chosen], chosen_companions, generator, training)
+        return [new, *moved]
+
+    found = [(original, transformed(original, training=False))] if original.any() else []
     if not original.all():
-        mixed[~original] = pipeline(images[~original], generator)
-    return mixed
+        found.append((~original, transformed(~original, training=True)))
+    new = []
+    for index, first in enumerate(found[0][1]):
+        if first.shape[1:] != found[-1][1][index].shape[1:]:
+            raise ValueError(
+                "Expected originals and copies of one size. Received: shapes "
+                f"{first.shape[1:]} and {found[-1][1][index].shape[1:]}. Use kd.augmentation.crop, "
+                "which cuts originals too (keras.layers.RandomCrop leaves them as they are), or "
+                "`keep_original=False`."
+            )
+        mixed = np.empty((len(images), *first.shape[1:]), first.dtype)
+        for chosen, arrays in found:
+            mixed[chosen] = arrays[index]
+        new.append(mixed)
+    for (index, leaf), pixels in zip(moving.items(), new[1:], strict=True):
+        leaves[index] = as_before(pixels, leaf, *layout)
+    return (new[0], *keras.tree.pack_sequence_as(rest, leaves))
+
+
+def as_numpy(array):
+    """An array of any backend as NumPy's."""
+    return array if isinstance(array, np.ndarray) else keras.ops.convert_to_numpy(array)

@@ -14,6 +14,7 @@ class ExpandedBatches(keras.utils.PyDataset):
 
     Args:
         source: A `keras.utils.PyDataset` of `(x,)`, `(x, y)` or `(x, y, sample_weight)`.
+        labels: How labels follow their pictures, as of `expand`.
         pipeline: A `Pipeline`.
         copies: Augmented copies of each example.
         keep_original: Whether the originals are among the examples.
@@ -27,9 +28,10 @@ class ExpandedBatches(keras.utils.PyDataset):
     ```
     """
 
-    def __init__(self, source, pipeline, copies, keep_original, seed, shuffle):
+    def __init__(self, source, labels, pipeline, copies, keep_original, seed, shuffle):
         super().__init__(source.workers, source.use_multiprocessing, source.max_queue_size)
         self.source = source
+        self.labels = labels
         self.pipeline = pipeline
         self.variants = copies + keep_original
         self.keep_original = keep_original
@@ -55,11 +57,11 @@ class ExpandedBatches(keras.utils.PyDataset):
             index = int(np.random.default_rng([self.seed, epoch]).permutation(batches)[index])
         number, turn = divmod(index, self.variants)
         batch = self.source[number]
-        images, *rest = batch if isinstance(batch, (tuple, list)) else (batch,)
-        original = turns(len(images), self.variants, [self.seed, epoch, number])[turn] == 0
+        parts = batch if isinstance(batch, (tuple, list)) else (batch,)
+        kinds = self.pipeline.kinds_of(parts, self.labels)
+        original = turns(len(parts[0]), self.variants, [self.seed, epoch, number])[turn] == 0
         generator = np.random.default_rng([self.seed, epoch, number, turn])
-        new = augmented(self.pipeline, images, original & self.keep_original, generator)
-        return (new, *rest)
+        return augmented(self.pipeline, parts, kinds, original & self.keep_original, generator)
 
     def on_epoch_begin(self):
         """Tells the source."""

@@ -15,6 +15,13 @@ class Resampling(NamedTuple):
     interpolation: str = "bilinear"
     fill_mode: str = "reflect"
     fill_value: float = 0.0
+    mask_fill_value: float = 0.0
+
+    def of_kind(self, kind):
+        """The same for pictures, or for masks, in which no value may be made up."""
+        if kind == "mask":
+            return self._replace(interpolation="nearest", fill_value=self.mask_fill_value)
+        return self
 
 
 class GeometricTransform(ABC):
@@ -45,30 +52,51 @@ class GeometricTransform(ABC):
         return size
 
 
-def apply_geometric(transforms, images, generator, training):
+def apply_geometric(transforms, layers, generator, training):
     """Applies flips, rotations and crops one after the other, by resampling once.
 
     Args:
         transforms: A list of `GeometricTransform`, of one resampling at most.
-        images: [n, height, width, channels].
+        layers: What lies over one another: pairs of a kind, `"image"` or `"mask"`, and an array
+            [n, height, width, channels], the pictures first. Others may be of another size.
         generator: A NumPy random generator.
         training: As in `GeometricTransform.maps`.
 
     Returns:
-        The new pictures, in the old ones' dtype.
+        The new arrays, in the old ones' dtypes.
     """
-    count, *size, _ = images.shape
+    pictures = layers[0][1]
+    count, *size, _ = pictures.shape
     maps = np.tile(np.eye(3), (count, 1, 1))
     new_size = tuple(size)
     for transform in transforms:
         maps = maps @ transform.maps(generator, count, new_size, training)
         new_size = transform.new_size(new_size)
     if new_size == tuple(size) and np.array_equal(maps, np.broadcast_to(np.eye(3), maps.shape)):
-        return images
+        return [array for _, array in layers]
     # Flips and crops alone take whole pixels: copied, they stay what they are, infinite ones too.
     resampling = shared_resampling(transforms) or Resampling(interpolation="nearest")
-    resample = opencv.resample if opencv.can_resample(images, resampling) else affine.resample
-    return resample(images, maps, new_size, *resampling)
+    return [
+        _resampled(array, maps, size, new_size, resampling.of_kind(kind)) for kind, array in layers
+    ]
+
+
+def _resampled(array, maps, size, new_size, resampling):
+    """Resamples by maps between pictures of `size` and of `new_size`, to the array's own scale."""
+    own_size = array.shape[1:3]
+    if own_size != tuple(size):
+        scale = np.array(own_size) / size
+        maps = affine.scaled(maps, scale)
+        exact = new_size * scale
+        new_size = tuple(int(length) for length in np.rint(exact))
+        if not np.allclose(exact, new_size):
+            raise ValueError(
+                "Expected windows of `crop` that are whole pixels of the labels too. Received: "
+                f"pictures of {tuple(size)} and labels of {own_size} pixels, of which a window "
+                f"would be {tuple(exact)}."
+            )
+    resample = opencv.resample if opencv.can_resample(array, resampling) else affine.resample
+    return resample(array, maps, new_size, *resampling[:3])
 
 
 def shared_resampling(transforms):

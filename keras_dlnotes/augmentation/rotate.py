@@ -13,6 +13,7 @@ def rotate(
     fill_mode: str = "reflect",
     interpolation: str = "bilinear",
     fill_value: float = 0.0,
+    mask_fill_value: float = 0.0,
 ) -> GeometricTransform:
     """A transform that turns each picture about its centre by an angle of its own.
 
@@ -26,6 +27,8 @@ def rotate(
             `"nearest"`, as in `keras_dlnotes.numerics.affine.resample`.
         interpolation: `"bilinear"` or `"nearest"`.
         fill_value: The value outside with `fill_mode="constant"`.
+        mask_fill_value: The same for labels and weights of the pictures' shape: the class of what
+            is outside.
 
     Raises:
         ValueError: if an argument is not as described.
@@ -47,7 +50,8 @@ def rotate(
     ):
         if value not in known:
             raise ValueError(f"Expected `{name}` to be one of {known}. Received: {name}={value!r}.")
-    return _Rotate(low, high, Resampling(interpolation, fill_mode, float(fill_value)))
+    resampling = Resampling(interpolation, fill_mode, float(fill_value), float(mask_fill_value))
+    return _Rotate(low, high, resampling)
 
 
 def _bounds(factor):

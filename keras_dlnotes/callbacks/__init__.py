@@ -1,5 +1,6 @@
 """Callbacks: when something happens during `fit`."""
 
+from keras_dlnotes.callbacks.continue_augmentation import ContinueAugmentation
 from keras_dlnotes.callbacks.diagnosis import Diagnosis
 from keras_dlnotes.callbacks.early_stopping import EarlyStopping
 from keras_dlnotes.callbacks.full_batch import FullBatch
@@ -11,6 +12,7 @@ from keras_dlnotes.callbacks.stop_when_converged import StopWhenConverged
 from keras_dlnotes.callbacks.training_monitor import TrainingMonitor
 
 __all__ = [
+    "ContinueAugmentation",
     "Diagnosis",
     "EarlyStopping",
     "FullBatch",

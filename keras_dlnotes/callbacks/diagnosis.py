@@ -3,39 +3,46 @@
 import json
 import math
 import os
+import pathlib
 import warnings
 from typing import Any
 
-import keras
-
+from keras_dlnotes.callbacks.copyable_callback import CopyableCallback
 from keras_dlnotes.callbacks.replay import replay
+from keras_dlnotes.callbacks.report_writer import ReportWriter
 from keras_dlnotes.diagnosis import (
     DiagnosisError,
+    Findings,
     RunRecord,
+    counted,
     evidence_of,
     findings_of,
     learning_rate_of,
+    looked_at,
+    loss_gets_targets,
     model_facts,
     probe,
     report,
 )
 from keras_dlnotes.instrumentation import Subscription, TrainStepObserver
-from keras_dlnotes.summaries import EventFileWriter
+from keras_dlnotes.summaries.whole_file import whole_file
 
 _ACTIONS = ("warn", "stop", "raise")
 _RECORDED_STEPS = 100  # of a run, whatever its length
+_FIRST_STEPS = 32  # all recorded: what makes a NaN mostly does so when it is first met
 _EXAMPLES = 64  # of each recorded step's batch
 _ROWS_PER_DELIVERY = 16
 _UNKNOWN_PERIOD = 10  # every how many steps, where the length of the run is unknown
 
 
-class Diagnosis(keras.callbacks.Callback):
-    r"""Watches `fit` and says what is wrong, why, and what to do; silent where all is well.
+class Diagnosis(CopyableCallback):
+    r"""Watches `fit` and says what is wrong, why, and what to do, or that nothing was found.
 
     Use it on every run whose failure you would like to hear of: it costs about as much as
     `TrainingMonitor` at its default settings, and both together measure a step only once.
 
-    About a hundred steps of the run are measured from inside, with some examples of their batches.
+    The first 32 steps and about a hundred over the run are measured from inside, with some examples
+    of their batches.
     When `fit` ends the model predicts a sample of its own training examples, and what it has
     learned is compared with what there was to learn: with \(R(p) = 1 - \sum \|t - p\|^2 / \sum
     \|t - \bar t\|^2\) the skill of predictions \(p\) for targets \(t\), the run has gone wrong if
@@ -51,19 +58,22 @@ class Diagnosis(keras.callbacks.Callback):
             the finding is sure before the run is over; `"raise"` raises
             `keras_dlnotes.diagnosis.DiagnosisError`.
         log_dir: also write the findings to this folder: as text for TensorBoard and as
-            `diagnosis.json`.
+            `diagnosis.json`. A second run writes to `run_2` in it, see `TrainingMonitor`.
         verify: replay a short run on a copy of the model with each remedy that can be applied
             automatically, and report the measured gain. Takes at most 300 steps for each, and as
             many for the comparison.
-        verbose: whether findings are printed.
+        verbose: whether findings are printed: what is sure before the end as soon as it is seen,
+            and at the end all of them in one list, or that nothing was found and what was looked
+            at.
 
     Attributes:
-        findings: list of `Finding`, the most likely cause first.
+        findings: list of `Finding`, the most likely cause first; it prints as a report.
         evidence: list of the last run's `Evidence`, in plain numbers, one an output of the model.
 
     Raises:
         ValueError: if `action` is none of the three.
-        OSError: when `fit` starts, if no file can be made in `log_dir`.
+        OSError: when `fit` starts, if no file can be made in `log_dir`. What cannot be written
+            later gives one warning.
 
     Example:
     ```python
@@ -83,6 +93,8 @@ class Diagnosis(keras.callbacks.Callback):
     for rules over a run; Rasmussen and Williams, 2006, equation 5.12, for the yardstick.
     """
 
+    of_a_fit = ("_observer", "_subscription")
+
     def __init__(self, action="warn", log_dir=None, verify=False, verbose=True):
         super().__init__()
         if action not in _ACTIONS:
@@ -94,34 +106,49 @@ class Diagnosis(keras.callbacks.Callback):
         self.log_dir = log_dir
         self.verify = verify
         self.verbose = verbose
-        self.findings: list = []
+        self.findings: list = Findings()
         self.evidence: list = []
         self._observer: Any = None
         self._subscription: Any = None
-        self._writer: Any = None
+        self._report = ReportWriter("diagnosis")
 
     def set_model(self, model):
-        """Takes the model, and away from it what a `fit` that raised may have left."""
+        """Attaches to the model and removes the observer left by a `fit` that raised."""
         super().set_model(model)
         TrainStepObserver.remove_from(model)
 
     def on_train_begin(self, logs=None):
-        """Looks at the configuration and starts to observe."""
-        self.findings = []
+        """Forgets what was found in an earlier `fit`."""
+        self.findings = Findings()
         self.evidence = []
         self._told = set()
-        if self.log_dir is not None:  # a folder that cannot be written to is told before training
-            self._writer = EventFileWriter(self.log_dir)
         self._facts: list = []  # one an output
+        self._subscription = None
+        self._report.close()
+
+    def on_epoch_begin(self, epoch, logs=None):
+        """Starts to observe, and starts the clock anew: what lies between epochs is no step."""
+        if self._subscription is None:
+            self._begin()
+        self._observer.restart_clock()
+
+    def _begin(self):
+        # When the first epoch begins, the optimizer and the number of its step are restored.
+        self._report.open(self, self.log_dir)  # what cannot be written to is told before training
         self._look_at_model()
         self._observer = TrainStepObserver.on(self.model, idle=self._observer)
-        self._record = RunRecord(self.params.get("steps"), self._observer.next_step)
+        period, start = self._period(), self._observer.next_step
+        self._record = RunRecord(self.params.get("steps"), start, period)
+        self._first_batch = RunRecord(first_step=start)
         self._next_check = 1
         self._subscription = Subscription(
             self._record.add,
-            self._period(),
+            period,
+            first=_FIRST_STEPS,
+            start=start,
             interrupted=self._on_interruption,
             examples=_EXAMPLES,
+            first_batch=self._on_first_batch,
         )
         self._observer.subscribe(self._subscription)
 
@@ -131,10 +158,6 @@ class Diagnosis(keras.callbacks.Callback):
         if self._observer.waiting >= _ROWS_PER_DELIVERY:
             self._observer.deliver()
         self._observer.arm()
-
-    def on_epoch_begin(self, epoch, logs=None):
-        """Starts the clock anew, since what lies between epochs is not a step."""
-        self._observer.restart_clock()
 
     def on_epoch_end(self, epoch, logs=None):
         """Looks after 1, 2, 4, 8, ... epochs for what is sure already."""
@@ -149,10 +172,12 @@ class Diagnosis(keras.callbacks.Callback):
 
     def on_train_end(self, logs=None):
         """Judges the run and puts everything back."""
+        if self._subscription is None:
+            return  # there was no epoch
         self._observer.deliver()
         self._observer.unsubscribe(self._subscription)
         self._judge(finished=True)
-        if self._writer is not None:
+        if self.log_dir is not None:
             self._write()
         if self.findings and self.action == "raise":
             raise DiagnosisError(self.findings)
@@ -177,30 +202,38 @@ class Diagnosis(keras.callbacks.Callback):
             period += 1
         return period
 
-    def _judge(self, finished):
+    def _on_first_batch(self, examples):
+        """Judges labels and shapes before the first step, which they may make raise."""
+        self._first_batch.add_examples(examples)
+        if loss_gets_targets(self.model):
+            self._judge(finished=False, record=self._first_batch, before_training=True)
+
+    def _judge(self, finished, **options):
         try:
-            self._look_for_causes(finished)
+            self._look_for_causes(finished, **options)
         except Exception as error:  # a diagnosis must never end a training run
             warnings.warn(
                 f"The diagnosis was given up: {type(error).__name__}: {error}", stacklevel=2
             )
 
-    def _look_for_causes(self, finished):
+    def _look_for_causes(self, finished, record=None, before_training=False, error=None):
         self._look_at_model()
         if not self._facts:
             return  # the first step raised before there was a model
-        self._record.steps = self._observer.next_step - self._record.first_step
+        record = record or self._record
+        record.steps = self._observer.next_step - record.first_step
         probed = self._probe() if finished else None
         epochs = self.params.get("epochs") or 1
         self.evidence = [
-            evidence_of(self.model, facts, self._record, probed, epochs, finished, number)
+            evidence_of(self.model, facts, record, probed, epochs, finished, number, error)
             for number, facts in enumerate(self._facts)
         ]
-        self.findings = findings_of(*self.evidence)
+        found = findings_of(*self.evidence, before_training=before_training)
+        self.findings = Findings(found, looked_at(self.evidence))
         if finished and self.verify and self.findings:
-            self._verify()
+            replay(self.model, self._record.sample(), self.findings, self._record.steps)
         if self.verbose:
-            self._tell()
+            self._tell(finished)
 
     def _probe(self):
         sample = self._record.sample()
@@ -211,29 +244,32 @@ class Diagnosis(keras.callbacks.Callback):
         except Exception:  # a model that takes its inputs in a way of its own
             return None
 
-    def _verify(self):
-        sample = self._record.sample()
-        if sample is None:
+    def _tell(self, finished):
+        causes = {finding.cause for finding in self.findings}
+        if finished:
+            # One list, from the most likely cause on; not again where all of it has been told.
+            if causes != self._told or not causes:
+                print(f"\n{self.findings}", flush=True)
             return
-        fixes = [finding.fix for finding in self.findings]
-        results = replay(self.model, sample, fixes, self._record.steps)
-        for finding, result in zip(self.findings, results, strict=True):
-            finding.verified = result
-
-    def _tell(self):
         new = [finding for finding in self.findings if finding.cause not in self._told]
         if new:
-            self._told |= {finding.cause for finding in new}
-            print("\n" + report(new), flush=True)
+            self._told |= causes
+            epochs = len(self._record.learning_rates)
+            when = f"after {counted(epochs, 'epoch')}" if epochs else "in the first epoch"
+            heading = f"Diagnosis {when}:"
+            print("\n" + report(new, heading), flush=True)
 
-    def _on_interruption(self):
+    def _on_interruption(self, error):
         """A step raised: what is known by then is all there will be."""
-        self._judge(finished=False)
+        record = self._record if self._record.outputs else self._first_batch
+        self._judge(finished=False, record=record, error=error)
 
     def _write(self):
-        with open(os.path.join(self.log_dir, "diagnosis.json"), "w") as file:
-            file.write(self.to_json())
         text = "\n\n".join(str(finding).replace("\n", "\n\n") for finding in self.findings)
-        self._writer.add_text(self._observer.next_step, "diagnosis", text or "Nothing found.")
-        self._writer.close()
-        self._writer = None
+        self._report.text(self._observer.next_step, "diagnosis", text or str(self.findings))
+        try:
+            with whole_file(os.path.join(self._report.folder, "diagnosis.json")) as unfinished:
+                pathlib.Path(unfinished).write_text(self.to_json())
+        except OSError as error:
+            self._report.fail(error)
+        self._report.close()

@@ -3,23 +3,28 @@
 import json
 import logging
 import time
+import warnings
+from typing import Any
 
-import keras
 from keras.saving import serialize_keras_object
 
 from keras_dlnotes.backend import active
 from keras_dlnotes.callbacks import early_stopping_arguments as arguments
 from keras_dlnotes.callbacks import inside_fit
+from keras_dlnotes.callbacks.averaged_weights import AveragedWeights
+from keras_dlnotes.callbacks.best_weights import BestWeights
+from keras_dlnotes.callbacks.copyable_callback import CopyableCallback
 from keras_dlnotes.callbacks.monitored_quantities import MonitoredQuantities
 from keras_dlnotes.callbacks.report_writer import ReportWriter
-from keras_dlnotes.callbacks.stopping_state import StoppingState, fingerprint
+from keras_dlnotes.callbacks.stopping_state import StoppingState
 from keras_dlnotes.instrumentation import train_step_number
 from keras_dlnotes.numerics import early_stopping
+from keras_dlnotes.numerics.number_arguments import whole_number
 
 _LOGGER = logging.getLogger(__name__)
 
 
-class EarlyStopping(keras.callbacks.Callback):
+class EarlyStopping(CopyableCallback):
     r"""Stops training when the validation loss starts to increase, or as a criterion says.
 
     Use it whenever there are validation data. Keras's arguments mean what they mean in
@@ -37,13 +42,23 @@ class EarlyStopping(keras.callbacks.Callback):
     `criterion=kd.stopping.UpStrips(1, strip=k)`. For the others see `kd.stopping`.
 
     - A value that is infinite or not a number is never the best one; it counts as infinitely bad.
-    - A second `fit` that goes on with the weights which the first one left goes on with the best
-      value and weights too, and with the count of checks, unless it was this callback that ended
-      the first: then the criterion starts afresh. A `fit` of another model, or of weights set
-      anew, starts from nothing.
-    - All of it, best weights included, is saved and restored with the model's weights by
-      `BackupAndRestore`, if this callback stands before it in the list.
+    - What was best belongs to one run. A `fit` that goes on with a run goes on with the best value
+      and weights and the count of checks: one that `BackupAndRestore` resumes, in the same process
+      or a new one, or one with `initial_epoch > 0` of the same model under the same `compile`. If
+      it was this callback that ended the run before, the count starts anew. Any other `fit` starts
+      from nothing, as with Keras's callback; `resume` says otherwise.
+    - Place it before `BackupAndRestore` in the list of callbacks, which then saves and restores all
+      of it with the model's weights. Behind it the last check before an interruption is lost, of
+      which a warning tells.
+    - With an optimizer that averages the weights (`use_ema=True`, with or without
+      `ema_overwrite_frequency`, also in a `LossScaleOptimizer`) the averages are judged, kept and
+      restored, since Keras gives them to the model when `fit` ends. They are in the model from
+      validation until the next epoch begins: `val_loss` is theirs, and a `ModelCheckpoint` saves
+      them. (Without validation, they are there for callbacks that come after this one.) Quantities
+      of training are those of the weights that are trained.
     - After a `fit` broken off by an exception, `restore()` sets the best weights.
+    - A full disk, or a file or folder that is deleted while `fit` runs, gives one warning; best
+      weights that cannot be written are kept in memory.
 
     Attributes:
         reason: why training was stopped, in words, or None.
@@ -70,15 +85,22 @@ class EarlyStopping(keras.callbacks.Callback):
             a data set. Without it only quantities of training can be monitored at a step.
         best_weights_path: keep the best weights in this file (it must end in `.weights.h5`)
             instead of in memory. The file stays.
-        log_dir: write measures, best value and reason to TensorBoard event files here.
+        resume: `"auto"` goes on with the last run where a `fit` continues it, see above; `True` in
+            every `fit` of the same model; `False` never, but where `BackupAndRestore` resumes.
+        log_dir: write measures, best value and reason to TensorBoard event files here. A second
+            run writes to `run_2` in it, see `TrainingMonitor`.
         writer: where to write instead, see `keras_dlnotes.summaries.MemoryWriter`.
 
     Raises:
         ValueError: if an argument is not as described or contradicts another, or the direction of
             a quantity is unknown with `mode="auto"`.
+        OSError: when `fit` starts, if no file can be made in `log_dir` or `best_weights_path`.
 
     Reference: deep-learning notes, "Early Stopping"; Prechelt, "Early Stopping - But When?", 1998.
     """
+
+    of_a_fit = ("_state", "_run", "_averages")
+    shared = ("validation_data",)
 
     def __init__(
         self,
@@ -96,12 +118,16 @@ class EarlyStopping(keras.callbacks.Callback):
         every=None,
         validation_data=None,
         best_weights_path=None,
+        resume="auto",
         log_dir=None,
         writer=None,
     ):
         super().__init__()
         monitors, modes = arguments.monitors_and_modes(monitor, mode)
-        arguments.check(monitors, start_from_epoch, every, validation_data, best_weights_path)
+        if every is not None:
+            advice = "Pass None to check at the end of each epoch only."
+            every = whole_number("every", every, unit="train steps", advice=advice)
+        arguments.check(monitors, resume, every, validation_data, best_weights_path)
         criterion = arguments.choose_criterion(
             criterion, monitors, modes, patience, min_delta, baseline
         )
@@ -112,35 +138,54 @@ class EarlyStopping(keras.callbacks.Callback):
         self.verbose = verbose
         self.baseline = baseline
         self.restore_best_weights = restore_best_weights
-        self.start_from_epoch = start_from_epoch
+        self.start_from_epoch = whole_number(
+            "start_from_epoch", start_from_epoch, least=0, unit="epochs"
+        )
         self.criterion = criterion
         self.every = every
         self.validation_data = validation_data
-        self.best_weights_path = best_weights_path
+        self.resume = resume
+        self.log_dir = log_dir
         self.async_safe = every is None  # Keras need not wait for a step that is not looked at
         wanted = [(name or self.monitor, m) for name, m in criterion.monitors()]
         self._quantities = MonitoredQuantities([(self.monitor, self.mode), *wanted], smoothing)
-        self._report = ReportWriter(log_dir, writer)
+        self._report = ReportWriter("early stopping", writer)
+        # What a saved state belongs to. It is in file names of states that are on disk already.
         settings = [monitors, modes, serialize_keras_object(criterion), smoothing, every]
-        self._state = StoppingState(self, json.dumps(settings))
-        self._ended = None  # the model that the last fit left, and the fingerprint of its weights
+        self._identity = json.dumps(settings, default=str)
+        self._best = BestWeights(best_weights_path)
+        self._state: Any = None
+        self._run: Any = None  # the model of the last run, and what its `compile` made
+        self._averages: Any = None  # while `fit` runs
+        self._begun = False
         self._forget()
 
     def _forget(self):
         self.best: float | None = None
         self.best_epoch = 0
-        self.best_weights: list | None = None
         self.wait = 0
         self.stopped_epoch = 0
         self.reason: str | None = None
+        self._best.forget()
+        self._trained: list | None = None  # weights that a saved run was about to go on with
         self._best_error = float("inf")
-        self._best_is_on_disk = False
         self._criterion_state = None
         self._batches = 0
         self._checked_at: int | None = None
+        self._next_epoch: float = 0
         self._seconds = 0.0
         self._clock: float | None = None
         self._quantities.forget()
+
+    @property
+    def best_weights(self):
+        """The best weights, where they are kept in memory, or None."""
+        return self._best.arrays
+
+    @property
+    def best_weights_path(self):
+        """The file in which the best weights are kept, or None."""
+        return self._best.path
 
     @property
     def monitor_op(self):
@@ -150,26 +195,60 @@ class EarlyStopping(keras.callbacks.Callback):
     def set_model(self, model):
         """Takes the model, and has the state saved with its weights while `fit` runs."""
         super().set_model(model)
+        self._averages = None
+        self._state = StoppingState(self, self._identity)
         self._state.attach(model)
 
     def on_train_begin(self, logs=None):
-        """Goes on where the last `fit` ended, or starts anew."""
-        if not self._state.was_loaded:
-            if not self._continues():
-                self._forget()
-            elif self.reason is not None:
-                self._criterion_state, self.wait = None, 0
-        self.reason = None
-        self.stopped_epoch = 0
-        self._ended = (self.model, None)  # until on_train_end: it was broken off
+        """Looks whether what is to be written can be, and starts the clock."""
+        self._begun = False
+        self._best.check()
+        self._report.close()
         self._clock = time.monotonic()
-        self._report.open()
+        self._averages = AveragedWeights(self)
 
     def on_epoch_begin(self, epoch, logs=None):
-        """Remembers which epoch the next steps belong to."""
+        """Goes on with the last run or starts anew, and remembers to which epoch steps belong."""
+        if not self._begun:
+            self._begin(epoch)
         self._state.listens = False
+        self._averages.take_out()
         self._epoch = epoch
         self._batch = -1
+
+    def _begin(self, epoch):
+        # Only now it is known in which epoch this `fit` starts, and what was restored before it.
+        self._begun = True
+        clock = self._clock
+        if not self._continues(epoch):
+            self._forget()
+        elif self.reason is not None:
+            self._criterion_state, self.wait = None, 0
+        elif self._state.was_loaded and self._next_epoch < epoch:
+            warnings.warn(
+                "EarlyStopping has not judged the last epoch before the interruption, because "
+                "BackupAndRestore stands before it in the list of callbacks and saved the run "
+                "first. Put EarlyStopping before BackupAndRestore.",
+                stacklevel=2,
+            )
+        self._clock, self._averages.trained = clock, self._trained
+        self.reason = None
+        self.stopped_epoch = 0
+        self._run = (self.model, _compiled(self.model))
+        self._report.open(self, self.log_dir)
+
+    def _continues(self, epoch):
+        """Whether this `fit`, which starts in that epoch, goes on with the last run."""
+        if self._state.was_loaded:
+            return True
+        if self._run is None or self._run[0] is not self.model or self.resume is False:
+            return False
+        return self.resume is True or (epoch > 0 and self._run[1] is _compiled(self.model))
+
+    def on_test_begin(self, logs=None):
+        """Lets the validation of `fit` judge what the user will predict with."""
+        if self._averages is not None:
+            self._averages.put_in()
 
     def on_train_batch_end(self, batch, logs=None):
         """Checks, if `every` says so."""
@@ -183,6 +262,8 @@ class EarlyStopping(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         """Checks, unless the very last step of the epoch was checked already."""
+        self._averages.put_in()
+        self._next_epoch = epoch + 1
         if self.reason is None and (self.every is None or self._checked_at != self._batches):
             self._check(epoch, logs or {})
 
@@ -190,52 +271,59 @@ class EarlyStopping(keras.callbacks.Callback):
         """Restores the best weights if asked to, and closes the event file."""
         self._tick()
         self._clock = None
-        if self.restore_best_weights:
+        self._averages = None
+        if self.restore_best_weights and (self._begun or self._state.was_loaded):
             self.restore()
         self._report.close()
         self._state.detach(self.model)
-        self._ended = (self.model, fingerprint(self.model))
 
     def restore(self):
         """Sets the best weights seen; leaves the model as it is where there are none."""
-        if self.best_weights is None and not self._best_is_on_disk:
-            return
-        if self.verbose:
+        if self._best.restore(self.model) and self.verbose:
             epoch = self.best_epoch + 1
             print(f"Restoring model weights from the end of the best epoch: {epoch}.")
-        if self.best_weights_path is None:
-            self.model.set_weights(self.best_weights)
-        else:
-            inside_fit.load_weights(self.model, self.best_weights_path)
 
     def get_state(self):
-        """What is saved with the model's weights: numbers, and the best weights in memory."""
+        """What is saved with the model's weights: numbers and arrays."""
         self._tick()
-        return {name: getattr(self, name) for name in _REMEMBERED} | {
-            "averages": self._quantities.averages
-        }, self.best_weights
+        best, trained = self._best.arrays, self._averages and self._averages.trained
+        numbers = {name: getattr(self, name) for name in _REMEMBERED} | {
+            "averages": self._quantities.averages,
+            "_best_is_on_disk": self._best.is_on_disk,
+            "trained_count": len(trained or ()),
+        }
+        return numbers, best if trained is None else [*(best or ()), *trained]
 
     def set_state(self, numbers, arrays):
         """What was saved, or None and None where nothing was."""
+        clock = self._clock
         self._forget()
-        if numbers is not None:
-            self._quantities.averages = numbers.pop("averages")
-            for name, value in numbers.items():
-                setattr(self, name, value)
-            self.best_weights = arrays
+        self._clock = clock
+        if numbers is None:
+            return
+        self._quantities.averages = numbers["averages"]
+        self._best.is_on_disk = numbers["_best_is_on_disk"]
+        self._next_epoch = float("inf")  # not in the files of earlier versions
+        for name in _REMEMBERED:
+            if name in numbers:
+                setattr(self, name, numbers[name])
+        count = len(arrays or ()) - numbers.get("trained_count", 0)
+        self._best.arrays = arrays[:count] if count else None
+        self._trained = (arrays or [])[count:] or None
 
     def _check(self, epoch, logs):
         self._checked_at = self._batches
         self._quantities.find_directions(self.model)
         if epoch < self.start_from_epoch:
             return
-        if self.validation_data is not None and not any(key.startswith("val_") for key in logs):
-            measured = inside_fit.evaluate(self.model, self.validation_data)
-            logs = {**logs, **{f"val_{name}": value for name, value in measured.items()}}
-        self._tick()
-        check = self._quantities.check(logs, self._seconds)
-        if self.monitor in check.errors:
-            self._keep_best(epoch, check)
+        with self._averages.in_model():
+            if self.validation_data is not None and not any(key.startswith("val_") for key in logs):
+                measured = inside_fit.evaluate(self.model, self.validation_data)
+                logs = {**logs, **{f"val_{name}": value for name, value in measured.items()}}
+            self._tick()
+            check = self._quantities.check(logs, self._seconds)
+            if self.monitor in check.errors:
+                self._keep_best(epoch, check)
         self._criterion_state = self.criterion.update(self._criterion_state, check)
         self.reason = self.criterion.reason(self._criterion_state)
         step = train_step_number(self.model)
@@ -266,19 +354,8 @@ class EarlyStopping(keras.callbacks.Callback):
             return
         self.best = check.values[self.monitor]
         self.best_epoch = epoch
-        if self.best_weights_path is not None:
-            inside_fit.save_weights(self.model, self.best_weights_path)
-            self._best_is_on_disk = True
-        elif self.restore_best_weights:
-            self.best_weights = self.model.get_weights()
-
-    def _continues(self):
-        """Whether the model stands where the last `fit` left it."""
-        if self._ended is None:
-            return False
-        model, left = self._ended
-        now = fingerprint(self.model)
-        return model is self.model and now is not None and left in (None, now)
+        if self.best_weights_path is not None or self.restore_best_weights:
+            self._best.keep(self.model)
 
     def _tick(self):
         now = time.monotonic()
@@ -292,9 +369,14 @@ _REMEMBERED = (
     "best_epoch",
     "wait",
     "_best_error",
-    "_best_is_on_disk",
     "_criterion_state",
     "_batches",
     "_checked_at",
+    "_next_epoch",
     "_seconds",
 )
+
+
+def _compiled(model):
+    """Something that each `compile` makes anew."""
+    return getattr(model, "_compile_config", None)

@@ -1,6 +1,7 @@
 """Checks of the arguments of `EarlyStopping`."""
 
-from keras_dlnotes.stopping import AllOf, Criterion, Patience
+from keras_dlnotes.stopping import AllOf, Patience
+from keras_dlnotes.stopping.criterion import check_criterion
 
 
 def monitors_and_modes(monitor, mode):
@@ -18,17 +19,12 @@ def monitors_and_modes(monitor, mode):
     return monitors, modes
 
 
-def check(monitors, start_from_epoch, every, validation_data, best_weights_path):
+def check(monitors, resume, every, validation_data, best_weights_path):
     """Says what is wrong with the arguments of `EarlyStopping` before `fit` starts."""
-    if isinstance(start_from_epoch, bool) or not isinstance(start_from_epoch, int):
+    if resume not in ("auto", True, False):
         raise ValueError(
-            "Expected `start_from_epoch` to be a whole number of epochs. "
-            f"Received: start_from_epoch={start_from_epoch!r}."
-        )
-    if every is not None and (isinstance(every, bool) or not isinstance(every, int) or every < 1):
-        raise ValueError(
-            "Expected `every` to be a whole number of train steps, 1 or more, or None to check at "
-            f"the end of each epoch only. Received: every={every!r}."
+            "Expected `resume` to be 'auto', True or False: whether a `fit` goes on with what was "
+            f"best in the last one. Received: resume={resume!r}."
         )
     if every is not None and validation_data is None and monitors[0].startswith("val_"):
         raise ValueError(
@@ -49,12 +45,12 @@ def choose_criterion(criterion, monitors, modes, patience, min_delta, baseline):
         pairs = zip(monitors, modes, strict=True)
         parts = [Patience(patience, min_delta, baseline, name, mode) for name, mode in pairs]
         return parts[0] if len(parts) == 1 else AllOf(parts)
-    beside = (patience, min_delta, baseline) != (0, 0, None)
-    if not isinstance(criterion, Criterion) or beside or len(monitors) > 1:
+    check_criterion("criterion", criterion)
+    if (patience, min_delta, baseline) != (0, 0, None) or len(monitors) > 1:
         raise ValueError(
-            "Expected `criterion` to be a criterion of kd.stopping, beside one `monitor` and "
-            "without `patience`, `min_delta` and `baseline`, which belong into "
-            f"kd.stopping.Patience. Received: criterion={criterion!r}, monitor={monitors}, "
-            f"patience={patience}, min_delta={min_delta}, baseline={baseline}."
+            "Expected `criterion` beside one `monitor` and without `patience`, `min_delta` and "
+            "`baseline`, which belong into kd.stopping.Patience. Received: criterion="
+            f"{criterion!r}, monitor={monitors}, patience={patience}, min_delta={min_delta}, "
+            f"baseline={baseline}."
         )
     return criterion

@@ -2,6 +2,7 @@
 
 import keras
 
+from keras_dlnotes.callbacks.copyable_callback import CopyableCallback
 from keras_dlnotes.instrumentation import inner_optimizer
 from keras_dlnotes.instrumentation.replaced_methods import ReplacedMethods
 
@@ -18,7 +19,7 @@ def second_order_optimizer(model, caller):
     return optimizer
 
 
-class FullBatch(keras.callbacks.Callback):
+class FullBatch(CopyableCallback):
     """Makes one epoch one evaluation: loss and gradient summed over all of its batches.
 
     When to use it: with `LBFGS` or `BFGS` when the data set does not fit into one batch. Without
@@ -46,6 +47,8 @@ class FullBatch(keras.callbacks.Callback):
     model.fit(dataset, epochs=200, callbacks=[kd.callbacks.FullBatch()])
     ```
     """
+
+    of_a_fit = ("_optimizer", "_replaced")
 
     def set_model(self, model):
         """Let the train step tell the optimizer each batch's size."""

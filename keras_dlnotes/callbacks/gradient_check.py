@@ -7,14 +7,16 @@ import warnings
 import keras
 
 from keras_dlnotes.backend import active
+from keras_dlnotes.callbacks.copyable_callback import CopyableCallback
+from keras_dlnotes.callbacks.report_writer import ReportWriter
 from keras_dlnotes.gradient_check import check_gradients
-from keras_dlnotes.instrumentation import NextBatch
-from keras_dlnotes.summaries import EventFileWriter
+from keras_dlnotes.instrumentation import NextBatch, train_step_number
+from keras_dlnotes.numerics.number_arguments import whole_number
 
 _ACTIONS = ("warn", "raise", "stop")
 
 
-class GradientCheck(keras.callbacks.Callback):
+class GradientCheck(CopyableCallback):
     r"""Compares the model's gradients with differences of its loss, at chosen steps of `fit`.
 
     Use it for the first runs of a network with a custom layer, loss or `keras.ops.custom_gradient`,
@@ -39,7 +41,8 @@ class GradientCheck(keras.callbacks.Callback):
         samples: so many examples of the data are used; None for all of them, which a model with a
             fixed batch size needs.
         action: what to do about a wrong gradient: "warn", "raise" an AssertionError, or "stop" the
-            training with a warning.
+            training with a warning. Where nothing could be tested, as every derivative is 0, it
+            warns.
         log_dir: folder for TensorBoard, whose text tab then shows the report; None for none.
         **options: further arguments of `check_gradients`: `second_order`, `directions` and others.
 
@@ -62,6 +65,9 @@ class GradientCheck(keras.callbacks.Callback):
     Reference: deep-learning notes, "Gradient Checking".
     """
 
+    of_a_fit = ("_next_batch", "_batch")
+    shared = ("data",)
+
     def __init__(
         self,
         data=None,
@@ -74,11 +80,9 @@ class GradientCheck(keras.callbacks.Callback):
         super().__init__()
         if action not in _ACTIONS:
             raise ValueError(f"`action` must be one of {_ACTIONS}. Received: action={action!r}.")
-        if samples is not None and (not isinstance(samples, int) or samples < 1):
-            raise ValueError(
-                f"`samples` must be a whole number of examples, 1 or more, or None for all. "
-                f"Received: samples={samples!r}."
-            )
+        if samples is not None:
+            advice = "Pass None for all of them."
+            samples = whole_number("samples", samples, unit="examples", advice=advice)
         if not (data is None or (isinstance(data, tuple | list) and len(data) in (2, 3))):
             raise ValueError(
                 "`data` must be (x, y) or (x, y, sample_weight), or None for the next batch. "
@@ -95,6 +99,7 @@ class GradientCheck(keras.callbacks.Callback):
         self.samples = samples
         self.action = action
         self.log_dir = log_dir
+        self._report = ReportWriter("gradient check")
         self.reports = {}
         self._steps_of_names = {name: _step(name) for name in self.at}
         self._options = options
@@ -106,6 +111,12 @@ class GradientCheck(keras.callbacks.Callback):
         self._remove()
         self.reports = {}
         self._steps_done = 0
+        self._batch = self.data
+        self._report.close()
+
+    def on_epoch_begin(self, epoch, logs=None):
+        """Opens the event file when the first epoch begins."""
+        self._report.open(self, self.log_dir)
 
     def on_train_batch_begin(self, batch, logs=None):
         """Checks what is due before this step."""
@@ -133,6 +144,7 @@ class GradientCheck(keras.callbacks.Callback):
         left = [name for name in self.at if name not in self.reports]
         if left and self._batch is not None:
             self._check(left, self._batch)
+        self._report.close()
 
     def _remove(self):
         if self._next_batch is not None:
@@ -156,22 +168,17 @@ class GradientCheck(keras.callbacks.Callback):
             )
             return
         self.reports |= dict.fromkeys(names, report)
-        self._write(names, report)
+        for name in names:
+            step = train_step_number(self.model)
+            self._report.text(step, f"gradient_check/{name}", report.markdown())
         if report.passed:
             return
-        if self.action == "raise":
+        if self.action == "raise" and report.failures:
             report.raise_if_failed()
+        # Also where nothing was tested, which is no wrong gradient.
         warnings.warn(f"At step {self._steps_done} of this fit: {report}", stacklevel=2)
-        if self.action == "stop":
+        if self.action == "stop" and report.failures:
             self.model.stop_training = True
-
-    def _write(self, names, report):
-        if self.log_dir is None:
-            return
-        writer = EventFileWriter(self.log_dir)
-        for name in names:
-            writer.add_text(self._steps_done, f"gradient_check/{name}", report.markdown())
-        writer.close()
 
 
 def _step(name):

@@ -1,12 +1,12 @@
 """What a callback may do with a model in the middle of `fit`."""
 
-import os
-
 import keras
 from keras import ops
 
 from keras_dlnotes.backend import active
+from keras_dlnotes.instrumentation import log_numbers
 from keras_dlnotes.instrumentation.patch import patched
+from keras_dlnotes.summaries.whole_file import whole_file
 
 
 def evaluate(model, data):
@@ -17,7 +17,7 @@ def evaluate(model, data):
         data: `(x, y)`, `(x, y, sample_weight)` or a data set.
 
     Returns:
-        Dict from a metric's name to its value.
+        Dict from the name of each metric that is one number to its value.
     """
     active.fit_batches.sync_variables(model)
     # Evaluation resets the very metrics in which training adds up its own.
@@ -32,16 +32,13 @@ def evaluate(model, data):
         variable.assign(value)
     if keras.backend.backend() == "torch":
         model.train()  # layers of torch's own look at the mode that evaluation has switched
-    return measured
+    return log_numbers(measured)
 
 
 def save_weights(model, path):
     """Saves a file of weights; a crash in the middle of it leaves the one that was there."""
-    folder, name = os.path.split(os.fspath(path))
-    os.makedirs(folder or ".", exist_ok=True)
-    unfinished = os.path.join(folder, f"unfinished.{name}")
-    model.save_weights(unfinished, overwrite=True)
-    os.replace(unfinished, path)
+    with whole_file(path) as unfinished:
+        model.save_weights(unfinished, overwrite=True)
 
 
 def load_weights(model, path):

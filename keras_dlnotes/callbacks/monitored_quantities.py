@@ -5,7 +5,9 @@ import warnings
 import keras
 import numpy as np
 
+from keras_dlnotes.instrumentation.log_numbers import one_number
 from keras_dlnotes.numerics import early_stopping
+from keras_dlnotes.numerics.number_arguments import as_python_number, is_real_number
 from keras_dlnotes.stopping.check import Check
 
 
@@ -21,8 +23,7 @@ class MonitoredQuantities:
     """
 
     def __init__(self, wanted, smoothing):
-        number = isinstance(smoothing, int | float) and not isinstance(smoothing, bool)
-        if not number or not 0 <= smoothing < 1:
+        if not is_real_number(smoothing) or not 0 <= smoothing < 1:
             raise ValueError(
                 "Expected `smoothing` to be a number in [0, 1), 0 for none. "
                 f"Received: smoothing={smoothing!r}."
@@ -37,14 +38,14 @@ class MonitoredQuantities:
                     f"mode={mode!r}. Give all criteria that monitor it the same mode."
                 )
             self._modes[name] = mode if known == "auto" else known
-        self._smoothing = smoothing
-        self._comparisons: dict = {}
-        self._missed: set[str] = set()
-        self.averages: dict[str, list] = {}  # name to (average, count)
+        self._smoothing = as_python_number(smoothing)
+        self.forget()
 
     def forget(self):
-        """Forgets the averages."""
-        self.averages = {}
+        """Forgets all that belongs to one run: averages, directions, and what was warned of."""
+        self.averages: dict[str, list] = {}  # name to (average, count)
+        self._comparisons: dict = {}
+        self._missed: set[str] = set()
 
     def comparison(self, name):
         """`keras.ops.less` or `keras.ops.greater`; None before `find_directions`."""
@@ -64,7 +65,7 @@ class MonitoredQuantities:
         values, errors, raw_errors = {}, {}, {}
         maximized = {n for n, op in self._comparisons.items() if op is keras.ops.greater}
         for name in self._modes:
-            value = number(logs.get(name), name)
+            value = one_number(logs.get(name))
             if value is None:
                 self._warn_once(name, logs)
                 continue
@@ -87,27 +88,20 @@ class MonitoredQuantities:
         return smoothed
 
     def _warn_once(self, name, logs):
-        if name not in self._missed:
-            self._missed.add(name)
+        if name in self._missed:
+            return
+        self._missed.add(name)
+        if logs.get(name) is None:
             warnings.warn(
                 f"Early stopping conditioned on metric `{name}` which is not available. "
-                f"Available metrics are: {','.join(logs)}",
+                f"Available metrics are: {','.join(map(str, logs))}",
                 stacklevel=2,
             )
-
-
-def number(value, name="it"):
-    """A metric's value as a float, None if there is none.
-
-    Raises:
-        ValueError: if it is not one number.
-    """
-    if value is None:
-        return None
-    array = np.asarray(keras.ops.convert_to_numpy(value))
-    if array.size != 1:
-        raise ValueError(
-            f"Expected a monitored quantity to be one number. Received: {name} of shape "
-            f"{array.shape}. Average it, for instance with keras.metrics.F1Score(average='macro')."
-        )
-    return float(array.item())
+        else:
+            shape = getattr(logs[name], "shape", None)
+            warnings.warn(
+                f"Early stopping expected `{name}` to be one number, and goes on without it. "
+                f"Received: {type(logs[name]).__name__}{'' if shape is None else tuple(shape)}. "
+                "Average it, for instance with keras.metrics.F1Score(average='macro').",
+                stacklevel=2,
+            )

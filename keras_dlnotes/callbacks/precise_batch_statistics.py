@@ -6,12 +6,14 @@ from keras import ops
 
 from keras_dlnotes.backend import active
 from keras_dlnotes.backend.arithmetic_dtype import arithmetic_dtype
+from keras_dlnotes.callbacks.copyable_callback import CopyableCallback
 from keras_dlnotes.instrumentation.patch import patched
 from keras_dlnotes.layers import BatchNormalization
 from keras_dlnotes.numerics import batch_statistics as statistics
+from keras_dlnotes.numerics.number_arguments import whole_number
 
 
-class PreciseBatchStatistics(keras.callbacks.Callback):
+class PreciseBatchStatistics(CopyableCallback):
     r"""Gives every batch normalization the statistics of given data under the present weights.
 
     Use it where the moving average lags behind the weights: large learning rates, short trainings,
@@ -53,17 +55,13 @@ class PreciseBatchStatistics(keras.callbacks.Callback):
     Reference: Wu and Johnson, "Rethinking 'Batch' in BatchNorm", 2021, section 3.
     """
 
+    of_a_fit = ("_layers",)
+    shared = ("data",)
+
     def __init__(self, data, batch_size=128, batches=None, every_epoch=True):
         super().__init__()
-        for name, value in (
-            ("batch_size", batch_size),
-            ("batches", 1 if batches is None else batches),
-        ):
-            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-                raise ValueError(
-                    f"Expected `{name}` to be a whole number, 1 or more. "
-                    f"Received: {name}={value!r}."
-                )
+        batch_size = whole_number("batch_size", batch_size, unit="examples")
+        batches = None if batches is None else whole_number("batches", batches)
         if hasattr(data, "__next__"):
             raise ValueError(
                 "Expected data that can be run through every epoch. Received: an iterator "
@@ -137,7 +135,7 @@ class PreciseBatchStatistics(keras.callbacks.Callback):
             raise ValueError("Expected at least one batch of data. Received: none.")
         for layer in self._layers:
             count, mean, variance = moments[id(layer)]
-            if count:
+            if np.all(count):
                 _assign(layer, count, mean, variance, count / taken)
 
 
@@ -148,7 +146,7 @@ def _collecting(layer, moments):
         axis = layer.axis % len(inputs.shape)
         inputs = ops.cast(inputs, arithmetic_dtype(inputs.dtype))
         if mask is not None:
-            mask = statistics.mask_over_positions(mask, axis, inputs)
+            mask = statistics.mask_over_positions(mask, inputs)
         batch = statistics.batch_statistics(inputs, axis, mask)
         new = (batch.weight, batch.batch_mean, batch.batch_variance)
         moments[id(layer)] = statistics.merged_moments(
@@ -165,13 +163,13 @@ def _collecting(layer, moments):
 
 
 def _assign(layer, count, mean, variance, count_of_a_batch):
-    if getattr(layer, "unbiased", False) and count > 1:
-        variance = variance * count / (count - 1)
+    if getattr(layer, "unbiased", False):
+        variance = variance * count / np.maximum(count - 1, 1)
     layer.moving_mean.assign(mean)
     layer.moving_variance.assign(variance)
     if isinstance(layer, BatchNormalization):
         # As after many steps, so that the next one counts no less than it would then.
-        layer.total_weight.assign(count if layer.momentum is None else count_of_a_batch)
+        layer.total_weight.assign(np.max(count if layer.momentum is None else count_of_a_batch))
     elif getattr(layer, "renorm", False):
         layer.moving_stddev.assign(np.sqrt(variance + layer.epsilon))
 

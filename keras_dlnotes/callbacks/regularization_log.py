@@ -1,14 +1,13 @@
 """Shows what regularization adds to the training loss."""
 
-import keras
-
+from keras_dlnotes.callbacks.copyable_callback import CopyableCallback
 from keras_dlnotes.callbacks.report_writer import ReportWriter
 from keras_dlnotes.instrumentation import train_step_number
 from keras_dlnotes.layers import DropoutPenalty
 from keras_dlnotes.regularizers import penalties_by_layer
 
 
-class RegularizationLog(keras.callbacks.Callback):
+class RegularizationLog(CopyableCallback):
     r"""Reports the penalty by itself, per layer and in sum, after each epoch.
 
     Use it with the regularizers of `kd.regularizers`, whose penalty is in `loss` but not in
@@ -47,11 +46,16 @@ class RegularizationLog(keras.callbacks.Callback):
 
     def __init__(self, log_dir=None, writer=None):
         super().__init__()
-        self._report = ReportWriter(log_dir, writer)
+        self.log_dir = log_dir
+        self._report = ReportWriter("regularization log", writer)
 
     def on_train_begin(self, logs=None):
-        """Opens the event file."""
-        self._report.open()
+        """Closes an event file that a `fit` which raised has left."""
+        self._report.close()
+
+    def on_epoch_begin(self, epoch, logs=None):
+        """Opens the event file when the first epoch begins."""
+        self._report.open(self, self.log_dir)
 
     def on_epoch_end(self, epoch, logs=None):
         """Measures and reports."""

@@ -3,84 +3,113 @@
 import keras
 import numpy as np
 
-from keras_dlnotes.diagnosis import Evidence, judge_predictions, label_facts, model_facts
+from keras_dlnotes.diagnosis import (
+    Evidence,
+    as_taken,
+    compile_like,
+    copy_of,
+    label_facts,
+    model_facts,
+    optimizer_like,
+    with_predictions,
+)
 from keras_dlnotes.initializers import He, Xavier, initialize
 from keras_dlnotes.instrumentation import inner_optimizer
 from keras_dlnotes.numerics.kernel_ridge import standardized
 
 _MOST_STEPS = 300
 _BATCH_SIZE = 32
+_MOST_WORDS = 300  # characters of an error's text
 _INITIALIZERS = {"he": He, "xavier": Xavier}
+_OF_LAYERS = ("activation", "hidden_activation", "without_penalties")
 
 
-def replay(model, sample, fixes, steps):
-    """Trains copies of a model from fresh weights on a sample, without and with a remedy.
+def replay(model, sample, findings, steps):
+    """Trains copies of a model from fresh weights on a sample, without and with each remedy.
 
-    The model itself, its weights and its optimizer stay as they are.
+    The model itself, its weights and its optimizer stay as they are. Each finding whose remedy can
+    be applied gets as `verified` a dict with the skills `"before"` and `"after"` (0: the best
+    constant, 1: perfect), the number of `"steps"` and a `"sentence"`, or as `not_tried` the reason
+    why there is none.
 
     Args:
-        model: a compiled model that `keras.models.clone_model` can copy.
-        sample: list of input arrays, and list of target arrays, one an output.
-        fixes: list of dicts, see `Finding.fix`.
+        model: a compiled model.
+        sample: list of input arrays, and list of target arrays, one an output; None without.
+        findings: list of `Finding`.
         steps: how many steps the run took; at most 300 of them are replayed.
-
-    Returns:
-        A list with, for each fix, a dict with the skills `"before"` and `"after"` (0: the best
-        constant, 1: perfect), the number of `"steps"` and a `"sentence"`; None where the remedy
-        or the model cannot be copied.
     """
-    before = _attempt(model, sample, {}, steps)
-    results: list[dict | None] = []
-    for fix in fixes:
-        after = _attempt(model, sample, fix, steps) if fix else None
+    tried = [finding for finding in findings if finding.fix]
+    if not tried:
+        return
+    before, problem = _attempt(model, sample, {}, steps)
+    for finding in tried:
+        after = None
+        finding.not_tried = problem
+        if problem is None:
+            after, finding.not_tried = _attempt(model, sample, finding.fix, steps)
         if before is None or after is None:
-            results.append(None)
             continue
         count = min(steps, _MOST_STEPS)
         sentence = (
             f"skill {before:.2f} without and {after:.2f} with the remedy "
             f"(0: constant, 1: perfect) after {count} steps"
         )
-        if "epochs" in fix:
-            sentence += f", {fix['epochs']} times as many with it"
-        results.append({"before": before, "after": after, "steps": count, "sentence": sentence})
-    return results
+        if "epochs" in finding.fix:
+            sentence += f", {finding.fix['epochs']} times as many with it"
+        finding.verified = {
+            "before": before,
+            "after": after,
+            "steps": count,
+            "sentence": sentence,
+        }
 
 
 def _attempt(model, sample, fix, steps):
-    """Skill of a copy on the sample after training; None if it cannot be tried."""
+    """Skill of a copy on the sample after training, or None and why it cannot be had."""
+    if sample is None:
+        return None, "no examples of the run are known"
     inputs, (targets, *others) = sample
     if others:
-        return None  # no one skill says how several outputs have done
+        return None, "no one skill says how several outputs have done"
+    try:
+        skill = _skill_of_copy(model, inputs, targets, fix, steps)
+    except Exception as error:  # of the user's own classes, or of a remedy that does not fit
+        return None, f"{type(error).__name__}: {error}"[:_MOST_WORDS]
+    if skill is None:
+        return None, "its predictions cannot be compared with the targets"
+    return max(skill.best, -1.0), None
+
+
+def _skill_of_copy(model, inputs, targets, fix, steps):
     if fix.get("standardize"):
         inputs = [standardized(p.reshape(len(p), -1)).reshape(p.shape) for p in inputs]
     if fix.get("standardize_targets"):
         targets = standardized(targets.reshape(len(targets), -1)).reshape(targets.shape)
-    try:
-        copy = _copy(model, fix)
-        copy.compile(_optimizer(model, fix), fix.get("loss", model.loss))
-        # As many passes as make the steps; a fit of whole epochs needs no repeated data set.
-        rounds = max(1, round(min(steps, _MOST_STEPS) * _BATCH_SIZE / len(targets)))
-        rounds *= fix.get("epochs", 1)
-        x = inputs[0] if len(inputs) == 1 else inputs
-        copy.fit(x, targets, batch_size=_BATCH_SIZE, epochs=rounds, verbose=0)
-        predictions = copy.predict(x, batch_size=256, verbose=0)
-        facts = model_facts(copy)
-        evidence = Evidence(model=facts, labels=label_facts(targets, facts.loss))
-    except (ValueError, TypeError, NotImplementedError, RuntimeError, ArithmeticError):
-        return None  # a model of the user's own class, or a remedy that does not fit it
+    x = as_taken(model, inputs)
+    copy = _copy(model, keras.tree.map_structure(lambda part: part[:2], x), fix)
+    changes = {"loss": fix["loss"]} if "loss" in fix else {}
+    compile_like(
+        copy, model, _optimizer(model, fix), metrics=None, weighted_metrics=None, **changes
+    )
+    # As many passes as make the steps; a fit of whole epochs needs no repeated data set.
+    rounds = max(1, round(min(steps, _MOST_STEPS) * _BATCH_SIZE / len(targets)))
+    rounds *= fix.get("epochs", 1)
+    copy.fit(x, targets, batch_size=_BATCH_SIZE, epochs=rounds, verbose=0)
+    predictions = copy.predict(x, batch_size=256, verbose=0)
     if not isinstance(predictions, np.ndarray):
         return None
-    judge_predictions(evidence, targets, predictions)
-    return None if evidence.skill is None else max(evidence.skill.best, -1.0)
+    facts = model_facts(copy)
+    evidence = Evidence(model=facts, labels=label_facts(targets, facts.loss))
+    return with_predictions(evidence, targets, predictions).skill
 
 
-def _copy(model, fix):
+def _copy(model, inputs, fix):
     facts = model_facts(model)
     hidden = {layer.name for layer in facts.hidden if not layer.recurrent}
+    asked = []  # for the configurations of which layers
 
-    def changed(layer):
-        config = layer.get_config()
+    def changed(layer, config):
+        asked.append(layer)
         if layer.name == facts.output_layer and "activation" in fix and "activation" in config:
             config["activation"] = fix["activation"]
         if layer.name in hidden and "hidden_activation" in fix and "activation" in config:
@@ -89,19 +118,18 @@ def _copy(model, fix):
             config |= {name: None for name in config if name.endswith("_regularizer")}
             if "rate" in config and "Dropout" in type(layer).__name__:
                 config["rate"] = min(config["rate"], 0.3)
-        return type(layer).from_config(config)
+        return config
 
-    copy = keras.models.clone_model(model, clone_function=changed)
+    copy = copy_of(model, inputs, changed, weights=False)
+    if not asked and any(name in fix for name in _OF_LAYERS):
+        raise ValueError(f"class {type(model).__name__} makes its layers itself")
     if "initializer" in fix:
         initialize(copy, _INITIALIZERS[fix["initializer"]]())
     return copy
 
 
 def _optimizer(model, fix):
-    optimizer = inner_optimizer(model)
     if "optimizer" in fix:
         return keras.optimizers.get(fix["optimizer"])
-    config = optimizer.get_config()
-    if "learning_rate" in fix:
-        config["learning_rate"] = fix["learning_rate"]
-    return type(optimizer).from_config(config)
+    changes = {"learning_rate": fix["learning_rate"]} if "learning_rate" in fix else {}
+    return optimizer_like(inner_optimizer(model), **changes)

@@ -1,43 +1,124 @@
-"""Where a callback that reports now and then writes to, if anywhere."""
+"""Where a callback writes its measurements to, if anywhere."""
 
+import os
+import warnings
+from typing import Any
+
+from keras_dlnotes.callbacks.run_folder import run_folder
 from keras_dlnotes.summaries import EventFileWriter
+from keras_dlnotes.summaries.whole_file import is_full
 
 
 class ReportWriter:
     """An event file that is open while `fit` runs, a given writer, or nothing.
 
+    Nothing that goes wrong while it writes ends the training: there is one warning in each `fit`,
+    and what comes after is dropped.
+
     Args:
-        log_dir: folder for event files, or None.
-        writer: what to write to instead, or None; whoever made it closes it.
+        reporter: who writes, for the warning: `"training monitor"`.
+        writer: what to write to instead of an event file, or None; whoever made it closes it.
     """
 
-    def __init__(self, log_dir, writer):
-        self._log_dir = log_dir
+    def __init__(self, reporter, writer=None):
+        self._reporter = reporter
         self._given = writer
-        self._writer = writer
+        self._writer = None
+        self._failure = None
+        self._warned = False
+        self._is_open = False
+        self.folder: Any = None  # of this run, see `run_folder`
 
-    def open(self):
-        """Opens the event file, and closes one that a `fit` that raised has left."""
-        self.close()
-        if self._given is None and self._log_dir is not None:
-            self._writer = EventFileWriter(self._log_dir)
+    def __getstate__(self):
+        # The file belongs to a `fit`; a copy opens its own.
+        return vars(self) | {"_writer": None, "_failure": None, "_is_open": False}
+
+    def open(self, callback, log_dir):
+        """Opens the event file for a callback's `fit`, unless it is open.
+
+        Args:
+            callback: whose `fit` has set it up and restored the optimizer.
+            log_dir: folder for event files, or None; see `run_folder`.
+
+        Raises:
+            OSError: if no file can be made in `log_dir`, however much room the disk has.
+        """
+        if self._is_open:
+            return
+        self._failure, self._warned, self._is_open = None, False, True
+        if self._given is not None:
+            self._writer = self._given
+        elif log_dir is not None:
+            self.folder = run_folder(log_dir, callback)
+            try:
+                self._writer = EventFileWriter(self.folder)
+            except OSError as error:
+                if not is_full(error):
+                    raise
+                self.fail(error)
 
     def close(self):
         """Closes the event file; lets a given writer write what it holds."""
-        if self._given is not None:
-            self._given.flush()
-        elif self._writer is not None:
-            self._writer.close()
+        if self._writer is not None:
+            self._ask("close" if self._given is None else "flush")
+            self.warn_of_failure()
             self._writer = None
+        self._is_open = False
+
+    @property
+    def seconds(self):
+        """How long the writer has been busy."""
+        return getattr(self._writer, "seconds", 0.0)
+
+    def add_scalars(self, step, tags, numbers, wall_time=None):
+        """See `EventFileWriter.add_scalars`."""
+        self._ask("add_scalars", step, tags, numbers, wall_time)
+
+    def add_histogram(self, step, tag, low, high, counts, wall_time=None):
+        """See `EventFileWriter.add_histogram`."""
+        self._ask("add_histogram", step, tag, low, high, counts, wall_time)
+
+    def add_layers(self, step, parts, wall_time=None):
+        """See `EventFileWriter.add_layers`; a writer of the user's own need not have it."""
+        if hasattr(self._writer, "add_layers"):
+            self._ask("add_layers", step, parts, wall_time)
+
+    def add_custom_scalars(self, categories):
+        """See `EventFileWriter.add_custom_scalars`."""
+        self._ask("add_custom_scalars", categories)
 
     def scalars(self, step, prefix, numbers):
         """Writes a dict of numbers under `prefix/<name>`."""
-        if self._writer is not None and numbers:
+        if numbers:
             tags = tuple(f"{prefix}/{name}" for name in numbers)
-            self._writer.add_scalars(step, tags, list(numbers.values()))
+            self.add_scalars(step, tags, list(numbers.values()))
 
     def text(self, step, tag, text):
         """Writes a text, and sees to it that it is in the file."""
-        if self._writer is not None:
-            self._writer.add_text(step, tag, text)
-            self._writer.flush()
+        self._ask("add_text", step, tag, text)
+        self._ask("flush")
+
+    def warn_of_failure(self):
+        """Tells, once in a `fit`, that and why nothing is written any more."""
+        failure = self._failure or getattr(self._writer, "failure", None)
+        if failure is not None and not self._warned:
+            self._warned = True
+            where = "its writer" if self._given is not None else repr(os.fspath(self.folder))
+            warnings.warn(
+                f"The {self._reporter} stopped writing to {where}: {failure}. Training goes on "
+                "without it, and what was written before can be read.",
+                stacklevel=2,
+            )
+
+    def fail(self, error):
+        """Tells that something could not be written, and writes no more."""
+        self._failure = self._failure or error
+        self.warn_of_failure()
+
+    def _ask(self, method, *arguments):
+        if self._writer is None or (self._failure is not None and method != "close"):
+            return
+        try:
+            getattr(self._writer, method)(*arguments)
+        except Exception as error:  # a writer of the user's own; ours keeps what it meets
+            self.fail(error)

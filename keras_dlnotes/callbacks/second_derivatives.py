@@ -5,13 +5,14 @@ from typing import Any
 import keras
 
 from keras_dlnotes.backend import active
+from keras_dlnotes.callbacks.copyable_callback import CopyableCallback
 from keras_dlnotes.instrumentation import inner_optimizer
 from keras_dlnotes.instrumentation.patch import patched
 from keras_dlnotes.instrumentation.replaced_methods import ReplacedMethods
 from keras_dlnotes.optimizers.trust_region import UNSCALED
 
 
-class SecondDerivatives(keras.callbacks.Callback):
+class SecondDerivatives(CopyableCallback):
     """Gives `Newton` and `NewtonCG` what a loss alone does not tell about its curvature.
 
     When to use it: with these two optimizers in `fit` on JAX, and with
@@ -35,6 +36,8 @@ class SecondDerivatives(keras.callbacks.Callback):
     model.fit(x, y, batch_size=len(x), epochs=20, callbacks=[kd.callbacks.SecondDerivatives()])
     ```
     """
+
+    of_a_fit = ("_replaced",)
 
     def set_model(self, model):
         """Hand the optimizer the loss function, or the outputs, in every training step."""

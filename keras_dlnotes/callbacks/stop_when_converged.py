@@ -1,21 +1,25 @@
 """Follow a second-order optimizer through `fit`, and stop when it has nothing left to do."""
 
-import keras
-
+from keras_dlnotes.callbacks.copyable_callback import CopyableCallback
 from keras_dlnotes.callbacks.full_batch import second_order_optimizer
+from keras_dlnotes.numerics import descent
 
-_EXHAUSTED = "the weights' precision is exhausted, or the gradient is not that of the loss"
+_EXHAUSTED = (
+    "the precision of the weights or the loss is exhausted, or the gradient is not that of the loss"
+)
 _SENTENCES = {
     "converged": "the gradient is within the tolerance",
+    "loss too coarse": "the loss was the same at points where it should have differed",
     "line search failed": f"no lower loss was found along the steepest descent: {_EXHAUSTED}",
     "trust region failed": f"no lower loss was found by however short a step: {_EXHAUSTED}",
-    "not finite": "the loss or its gradient is no finite number at the weights to start from: look "
-    "for NaN and infinity in the data, and for weights or inputs so large that the loss overflows",
+    "not finite": "the loss or a derivative is no finite number where there is no other point to "
+    "go to: look for NaN and infinity in the data, and for weights or inputs so large that the "
+    "loss overflows",
     "not deterministic": "the loss changed between two evaluations at the same weights",
 }
 
 
-class StopWhenConverged(keras.callbacks.Callback):
+class StopWhenConverged(CopyableCallback):
     """Ends `fit` when a second-order optimizer has converged or cannot go on, and says which.
 
     When to use it: with every `fit` that uses `LBFGS`, `BFGS`, `Newton` or `NewtonCG`. Besides
@@ -26,7 +30,12 @@ class StopWhenConverged(keras.callbacks.Callback):
     - adds `gradient_norm`, `step_size`, `evaluations` and `status_code` to the logs, from where
       `History` and Keras's `TensorBoard` take them.
 
-    Formula: converged means max_i |dL/dw_i| <= the optimizer's `gradient_tolerance`.
+    Formula: converged means max_i |dL/dw_i| <= the optimizer's `gradient_tolerance`; for `Newton`
+    and `NewtonCG` also that the best step promises no more than the rounding of the loss, and does
+    not make the gradient smaller.
+
+    A loss that is not finite at the accepted point, where it was before, is evaluated there once
+    more: training stops if it is not finite again.
 
     The optimizer is looked at when an epoch ends. With one batch an epoch that is every
     evaluation; with a repeated data set and `steps_per_execution` it is every so many.
@@ -44,6 +53,8 @@ class StopWhenConverged(keras.callbacks.Callback):
     ```
     """
 
+    of_a_fit = ("_optimizer",)
+
     def __init__(self, verbose=1):
         super().__init__()
         self.verbose = verbose
@@ -52,6 +63,10 @@ class StopWhenConverged(keras.callbacks.Callback):
         """Find the optimizer."""
         super().set_model(model)
         self._optimizer = second_order_optimizer(model, type(self).__name__)
+
+    def on_train_begin(self, logs=None):
+        """No evaluation has been seen that was not finite."""
+        self._not_finite = False
 
     def on_epoch_begin(self, epoch, logs=None):
         """Put the trial point back: its evaluation is due."""
@@ -78,11 +93,20 @@ class StopWhenConverged(keras.callbacks.Callback):
             for key in ("gradient_norm", "step_size", "evaluations", "status_code"):
                 logs[key] = float(progress[key])
         status = optimizer.status
-        if status in _SENTENCES:
+        once = status == descent.NOT_FINITE and not self._not_finite
+        once = once and progress["status_code"] == descent.REPEAT
+        self._not_finite = status == descent.NOT_FINITE
+        if status in _SENTENCES and not once:
             self.model.stop_training = True
             if self.verbose:
+                reason = _SENTENCES[status]
+                if (
+                    status == "converged"
+                    and progress["gradient_norm"] > optimizer.gradient_tolerance
+                ):
+                    reason = "no step promises more than the rounding of the loss"
                 print(
                     f"\n{optimizer.name}: {status} after {progress['evaluations']} evaluations "
-                    f"and {progress['iterations']} steps; {_SENTENCES[status]}. "
+                    f"and {progress['iterations']} steps; {reason}. "
                     f"Loss {progress['loss']:.6g}, gradient {progress['gradient_norm']:.2g}."
                 )

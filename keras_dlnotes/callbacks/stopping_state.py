@@ -43,7 +43,7 @@ class StoppingState(keras.Layer):
     def save_own_variables(self, store):
         """Called by Keras where weights are saved."""
         numbers, arrays = self._owner.get_state()
-        store["numbers"] = np.frombuffer(json.dumps(numbers).encode(), dtype="uint8")
+        store["numbers"] = np.frombuffer(_as_json(numbers).encode(), dtype="uint8")
         for place, array in enumerate(arrays or ()):
             store[f"array_{place}"] = array
         store["array_count"] = np.array(-1 if arrays is None else len(arrays))
@@ -66,10 +66,6 @@ class StoppingState(keras.Layer):
         self._owner.set_state(numbers, None if count < 0 else arrays)
 
 
-def fingerprint(model):
-    """A number that changes when any weight of the model does; None for a model without weights."""
-    weights = keras.tree.flatten(model.get_weights())
-    number = 0
-    for weight in weights:
-        number = zlib.crc32(np.ascontiguousarray(weight).tobytes(), number)
-    return number if weights else None
+def _as_json(numbers):
+    # What a criterion of the user's own remembers may be NumPy's numbers.
+    return json.dumps(numbers, default=lambda value: value.item())

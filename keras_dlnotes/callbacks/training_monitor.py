@@ -2,20 +2,22 @@
 
 import atexit
 import time
-import warnings
 from typing import Any
 
 import keras
 import numpy as np
 
+from keras_dlnotes.callbacks.copyable_callback import CopyableCallback
 from keras_dlnotes.callbacks.cost_meter import CostMeter
-from keras_dlnotes.instrumentation import Subscription, TrainStepObserver
-from keras_dlnotes.summaries import EventFileWriter
+from keras_dlnotes.callbacks.report_writer import ReportWriter
+from keras_dlnotes.instrumentation import Subscription, TrainStepObserver, log_numbers
+from keras_dlnotes.numerics.number_arguments import whole_number
 
 # Rows wait on the device until so many have gathered or so many seconds have passed: each trip
 # to the host waits for the device, and a reader does not look more often.
 _ROWS_PER_DELIVERY = 16
 _SECONDS_PER_DELIVERY = 10.0
+_PERIOD = "Pass 1 to record every step, 10 to record every tenth."
 
 # A bias that starts at 0 has huge first update ratios, which would flatten all other lines.
 _NOT_BIAS = r"(?!.*/bias/)"
@@ -32,7 +34,7 @@ _CHARTS = {
 }
 
 
-class TrainingMonitor(keras.callbacks.Callback):
+class TrainingMonitor(CopyableCallback):
     r"""Shows in TensorBoard what happens inside every layer while `fit` runs.
 
     Use it when a network does not train and you want to see why: activations that shrink from
@@ -73,7 +75,10 @@ class TrainingMonitor(keras.callbacks.Callback):
 
     Args:
         log_dir: folder of this run. Give each run its own, `logs/first`, `logs/second`, ...,
-            and point `tensorboard --logdir` to the folder above.
+            and point `tensorboard --logdir` to the folder above. A run that starts at step 0
+            where there is one already writes to `run_2`, `run_3`, ... in it, since TensorBoard
+            would hide the first behind the second. A `fit` that continues a run, also one that
+            `BackupAndRestore` resumes, goes on in the folder of that run.
         every: record each step whose number is divisible by it.
         layers: names of layers (or layers) whose activations are recorded; None for all. The
             gradients of all trainable variables are recorded in any case.
@@ -84,8 +89,8 @@ class TrainingMonitor(keras.callbacks.Callback):
 
     Raises:
         ValueError: if an argument is not as described, or a named layer is not in the model.
-        OSError: when `fit` starts, if no file can be made in `log_dir`. A disk that fills up
-            later gives one warning, and training goes on.
+        OSError: when `fit` starts, if no file can be made in `log_dir`. A full disk, or a file
+            that is deleted later, gives one warning, and training goes on.
 
     Example:
     ```python
@@ -103,44 +108,58 @@ class TrainingMonitor(keras.callbacks.Callback):
     neural networks", 2010, figures 2 to 4 and 6 to 9, for what the statistics tell.
     """
 
+    of_a_fit = ("_observer", "_subscription", "_meter", "_tags")
+
     def __init__(self, log_dir="logs", every=10, layers=None, histograms_every=None, writer=None):
         super().__init__()
-        _check_period("every", every)
-        if histograms_every is not None:
-            _check_period("histograms_every", histograms_every)
         self.log_dir = log_dir
-        self.every = every
+        self.every = whole_number("every", every, unit="steps", advice=_PERIOD)
         self.layers = layers
         self.histograms_every = histograms_every
-        self._given_writer = writer
-        self._writer: Any = None
+        if histograms_every is not None:
+            self.histograms_every = whole_number(
+                "histograms_every", histograms_every, unit="steps", advice=_PERIOD
+            )
+        self._report = ReportWriter("training monitor", writer)
         self._observer: Any = None
         self._subscription: Any = None
+        self._meter: Any = None
 
     def set_model(self, model):
-        """Takes the model, and away from it what a `fit` that raised may have left."""
+        """Attaches to the model and removes the observer left by a `fit` that raised."""
         super().set_model(model)
         TrainStepObserver.remove_from(model)
 
     def on_train_begin(self, logs=None):
-        """Opens the event file and starts to observe."""
-        self._finish()  # a fit that raised
-        self._writer = self._given_writer or EventFileWriter(self.log_dir)
-        self._warned = False
-        self._tags = {}
+        """Brings to an end what a `fit` that raised has left."""
+        self._finish()
+        self._report.close()
+
+    def on_epoch_begin(self, epoch, logs=None):
+        """Starts to observe, and starts the clock anew: what lies between epochs is no step."""
+        if self._subscription is None:
+            self._begin()
+        self._observer.restart_clock()
+
+    def _begin(self):
+        # Not before the first epoch begins: by then `BackupAndRestore`, wherever it stands in the
+        # list of callbacks, has restored the optimizer and with it the number of the step.
+        self._tags: dict = {}
         self._last_delivery = time.monotonic()
         self._observer = TrainStepObserver.on(self.model, idle=self._observer)
-        self._meter = CostMeter(self._observer, self._writer)
         self._subscription = Subscription(
             self._write, self.every, self.histograms_every, self.layers, self._close
         )
         try:
             self._observer.subscribe(self._subscription)
+            self._report.open(self, self.log_dir)
         except BaseException:
-            self._close()
+            self._observer.unsubscribe(self._subscription)
+            self._subscription = None
             raise
+        self._meter = CostMeter(self._observer, self._report)
         atexit.register(self._finish)
-        self._writer.add_custom_scalars(_CHARTS)
+        self._report.add_custom_scalars(_CHARTS)
 
     def on_train_batch_begin(self, batch, logs=None):
         """Lets the next step be observed, and now and then fetches what was recorded."""
@@ -151,33 +170,24 @@ class TrainingMonitor(keras.callbacks.Callback):
                 self._deliver()
             self._observer.arm()
 
-    def on_epoch_begin(self, epoch, logs=None):
-        """Starts the meter anew, since what lies between epochs is not a step."""
-        self._observer.restart_clock()
-
     def on_epoch_end(self, epoch, logs=None):
         """Writes the epoch's metrics."""
         with self._meter.host_work():
             self._deliver()
             step = self._observer.next_step - 1
-            # A metric that is not one number (an F1 score a class) has no place in a chart.
-            numbers = {
-                f"metrics/epoch_{name}": np.asarray(value).item()
-                for name, value in (logs or {}).items()
-                if value is not None and np.size(value) == 1
-            }
+            numbers = {f"metrics/epoch_{name}": n for name, n in log_numbers(logs).items()}
             if self.model.optimizer is not None:
                 rate = keras.ops.convert_to_numpy(self.model.optimizer.learning_rate)
                 numbers["metrics/learning_rate"] = float(rate)
         numbers |= self._meter.scalars()
-        self._writer.add_scalars(step, tuple(numbers), list(numbers.values()))
+        self._report.add_scalars(step, tuple(numbers), list(numbers.values()))
 
     def on_train_end(self, logs=None):
         """Writes what is left and puts everything back."""
         self._finish()
 
     def _finish(self):
-        if self._writer is not None:
+        if self._subscription is not None:
             self._deliver()
             self._observer.unsubscribe(self._subscription)
             self._close()
@@ -185,25 +195,12 @@ class TrainingMonitor(keras.callbacks.Callback):
     def _deliver(self):
         self._observer.deliver()
         self._last_delivery = time.monotonic()
-        self._warn_of_failure()
-
-    def _warn_of_failure(self):
-        if self._writer.failure is not None and not self._warned:
-            self._warned = True
-            warnings.warn(
-                f"The training monitor stopped writing to {str(self.log_dir)!r}: "
-                f"{self._writer.failure}. Training goes on without it.",
-                stacklevel=2,
-            )
+        self._report.warn_of_failure()
 
     def _write(self, record):
         tags, kept, layers = self._layout(record.columns)
-        if layers and hasattr(self._writer, "add_layers"):
-            self._writer.add_layers(
-                record.step,
-                [(tag, rows, record.values[places]) for tag, rows, places in layers],
-                record.wall_time,
-            )
+        parts = [(tag, rows, record.values[places]) for tag, rows, places in layers]
+        self._report.add_layers(record.step, parts, record.wall_time)
         numbers = record.values[kept]
         known = ~np.isnan(numbers)
         if not known.all():
@@ -211,16 +208,16 @@ class TrainingMonitor(keras.callbacks.Callback):
             known |= [not tag.startswith("updates/") for tag in tags]
             tags = tuple(tag for tag, keep in zip(tags, known, strict=True) if keep)
             numbers = numbers[known]
-        self._writer.add_scalars(record.step, tags, numbers.tolist(), record.wall_time)
+        self._report.add_scalars(record.step, tags, numbers.tolist(), record.wall_time)
         if record.logs:
             names = tuple(f"metrics/batch_{name}" for name in record.logs)
-            self._writer.add_scalars(
+            self._report.add_scalars(
                 record.step, names, list(record.logs.values()), record.wall_time
             )
         if self._subscription.histograms_due(record.step):
             for column, (low, high, counts) in record.histograms().items():
                 if self._subscription.wants(column) and np.isfinite([low, high]).all():
-                    self._writer.add_histogram(
+                    self._report.add_histogram(
                         record.step, column.tag, low, high, counts, record.wall_time
                     )
 
@@ -240,12 +237,8 @@ class TrainingMonitor(keras.callbacks.Callback):
 
     def _close(self):
         atexit.unregister(self._finish)
-        if self._given_writer is None:
-            self._writer.close()
-        else:
-            self._writer.flush()  # whoever opened it closes it
-        self._warn_of_failure()
-        self._writer = None
+        self._subscription = None
+        self._report.close()
 
 
 def _layer_parts(chosen):
@@ -256,11 +249,3 @@ def _layer_parts(chosen):
         rows.append(column.origin.row | {"tag": column.name})
         places.append(place)
     return [(tag, rows, np.array(places)) for tag, (rows, places) in parts.items()]
-
-
-def _check_period(name, value):
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise ValueError(
-            f"`{name}` must be a whole number of steps, 1 or more. Received: {name}={value!r}. "
-            "Pass 1 to record every step, 10 to record every tenth."
-        )

@@ -1,39 +1,67 @@
 """What is wrong with a run: evidence in plain numbers, rules over it, findings in words."""
 
-from keras_dlnotes.diagnosis.assemble import evidence_of, flat_inputs, judge_predictions
+from keras_dlnotes.diagnosis.assemble import (
+    described,
+    evidence_of,
+    flat_inputs,
+    with_predictions,
+)
+from keras_dlnotes.diagnosis.compiled_facts import loss_gets_targets
+from keras_dlnotes.diagnosis.data_sample import sample_of
 from keras_dlnotes.diagnosis.evidence import Evidence
 from keras_dlnotes.diagnosis.facts import LabelFacts, LayerFacts, ModelFacts, UnitFacts
-from keras_dlnotes.diagnosis.finding import Finding
+from keras_dlnotes.diagnosis.finding import Finding, counted
 from keras_dlnotes.diagnosis.judge import findings_of
 from keras_dlnotes.diagnosis.label_facts import label_facts
+from keras_dlnotes.diagnosis.model_copy import (
+    CannotCopyError,
+    compile_like,
+    copy_of,
+    metrics_kept,
+    optimizer_like,
+)
 from keras_dlnotes.diagnosis.model_facts import (
     learning_rate_of,
     model_facts,
     symmetric_layers,
     with_output_layer,
 )
-from keras_dlnotes.diagnosis.probe import probe
-from keras_dlnotes.diagnosis.report import DiagnosisError, report
+from keras_dlnotes.diagnosis.non_finite_trace import Origin
+from keras_dlnotes.diagnosis.probe import as_taken, probe
+from keras_dlnotes.diagnosis.report import DiagnosisError, Findings, looked_at, report
 from keras_dlnotes.diagnosis.run_record import RunRecord
 
 __all__ = [
+    "CannotCopyError",
     "DiagnosisError",
     "Evidence",
     "Finding",
+    "Findings",
     "LabelFacts",
     "LayerFacts",
     "ModelFacts",
+    "Origin",
     "RunRecord",
     "UnitFacts",
+    "as_taken",
+    "compile_like",
+    "copy_of",
+    "counted",
+    "described",
     "evidence_of",
     "findings_of",
     "flat_inputs",
-    "judge_predictions",
     "label_facts",
+    "looked_at",
     "learning_rate_of",
+    "loss_gets_targets",
+    "metrics_kept",
     "model_facts",
+    "optimizer_like",
     "probe",
     "report",
+    "sample_of",
     "symmetric_layers",
     "with_output_layer",
+    "with_predictions",
 ]

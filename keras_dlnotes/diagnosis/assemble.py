@@ -1,5 +1,6 @@
 """Turns what was recorded of a run into the evidence that the rules judge."""
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -17,9 +18,11 @@ _MOST_TO_REMEMBER = 16
 _MOST_COLUMNS = 64
 _MOST_FEATURES = 4096
 _HASHED_WORDS = 1024
+_MOST_TEXT = 1000
+_COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 
 
-def evidence_of(model, facts, record, probed, epochs, finished=True, output=0):
+def evidence_of(model, facts, record, probed, epochs, finished=True, output=0, error=None):
     """Builds `Evidence` of one output.
 
     Args:
@@ -30,54 +33,76 @@ def evidence_of(model, facts, record, probed, epochs, finished=True, output=0):
         epochs: epochs that were asked for.
         finished: whether the run is over.
         output: number of the output.
+        error: what a train step raised, or None; also what ended it, such as a `KeyboardInterrupt`.
     """
     logs = record.epoch_logs
     evidence = Evidence(
         model=facts,
-        loss_steps=record.loss_steps,
-        losses=record.losses,
-        epoch_losses=logs.get("loss", []),
-        validation_losses=logs.get("val_loss", []),
-        epoch_metrics={k: v for k, v in logs.items() if k not in ("loss", "val_loss")},
+        loss_steps=list(record.loss_steps),
+        losses=list(record.losses),
+        epoch_losses=list(logs.get("loss", ())),
+        validation_losses=list(logs.get("val_loss", ())),
+        epoch_metrics={k: list(v) for k, v in logs.items() if k not in ("loss", "val_loss")},
         epochs=epochs,
         steps_per_epoch=record.steps_per_epoch,
         batch_size=record.batch_size,
         steps=record.steps,
-        statistics=record.statistics,
-        statistic_steps=record.statistic_steps,
-        learning_rates=record.learning_rates,
-        trained_symmetric=symmetric_layers(model),
+        statistics={tag: list(values) for tag, values in record.statistics.items()},
+        statistic_steps=list(record.statistic_steps),
+        learning_rates=list(record.learning_rates),
+        # On JAX whatever ends a step takes the weights with it.
+        trained_symmetric=symmetric_layers(model) if error is None else (),
         finished=finished,
         non_finite_inputs=record.non_finite_inputs,
         weighted=record.weighted,
+        origin=record.trace.origin(),
+        non_numeric=record.non_numeric,
+        error=described(error) if isinstance(error, Exception) else None,
+        prediction_shape=facts.output_shape,
     )
-    evidence.prediction_shape = facts.output_shape
     if len(record.outputs) != facts.outputs:
         return evidence  # a class of the user's own, whose targets and outputs nothing pairs
     seen = record.outputs[output]
-    evidence.non_finite_targets = seen.non_finite
+    evidence = replace(evidence, non_finite_targets=seen.non_finite)
     sample = record.sample()
     if sample is None:
         return evidence
     inputs, targets = sample
-    evidence.inputs = flat_inputs(inputs)
     # A rare label may be missing in the sample and yet have been seen.
     labels = label_facts(seen.all_targets(), facts.loss)
-    evidence.labels = replace(labels, low=float(seen.lowest), high=float(seen.highest))
-    evidence.batch_classes = _batch_classes(seen, evidence.labels)
+    labels = replace(labels, low=float(seen.lowest), high=float(seen.highest))
+    evidence = replace(
+        evidence,
+        inputs=flat_inputs(inputs),
+        labels=labels,
+        batch_classes=_batch_classes(seen, labels),
+    )
     if probed is None:
-        if seen.last_batches:
-            evidence.prediction_shape = tuple(seen.last_batches[-1][1].shape[1:])
-        return evidence
+        if not seen.last_batches:
+            return evidence
+        return replace(evidence, prediction_shape=tuple(seen.last_batches[-1][1].shape[1:]))
+    evidence = replace(
+        evidence,
+        units=probed.units,
+        inputs_scaled_to=probed.scaled_to,
+        model=with_output_layer(facts, model, probed.output_layer),
+    )
     predictions = probed.predictions
-    evidence.units, evidence.inputs_scaled_to = probed.units, probed.scaled_to
-    evidence.model = with_output_layer(facts, model, probed.output_layer)
     if len(predictions) == len(targets):
-        judge_predictions(evidence, targets[output], predictions[output])
-        _judge_training_pass(evidence, seen.last_batches)
+        evidence = with_predictions(evidence, targets[output], predictions[output])
+        evidence = _with_training_pass(evidence, seen.last_batches)
     if evidence.epoch_losses and np.isfinite(evidence.epoch_losses[-1]):
-        evidence.penalty = probed.penalty / max(abs(evidence.epoch_losses[-1]), 1e-12)
+        penalty = probed.penalty / max(abs(evidence.epoch_losses[-1]), 1e-12)
+        evidence = replace(evidence, penalty=penalty)
     return evidence
+
+
+def described(error):
+    """Type and text of an error; of a long text, which holds a stack, the two ends."""
+    text = _COLOURS.sub("", str(error)).strip()
+    if len(text) > _MOST_TEXT:
+        text = f"{text[: _MOST_TEXT // 2]} ... {text[-_MOST_TEXT // 2 :]}"
+    return f"{type(error).__name__}: {text}"
 
 
 def flat_inputs(inputs):
@@ -87,33 +112,37 @@ def flat_inputs(inputs):
     return np.concatenate([part.astype("float64") for part in rows], axis=1)
 
 
-def judge_predictions(evidence, targets, predictions):
-    """Fills in what follows from the predictions for the targets."""
+def with_predictions(evidence, targets, predictions):
+    """The evidence with what follows from the predictions for the targets."""
     if evidence.model.loss == "cosine_similarity":
-        return  # it leaves the predictions' size open
-    evidence.prediction_shape = tuple(predictions.shape[1:])
-    evidence.predictions = predictions.reshape(len(targets), -1)
+        return evidence  # it leaves the predictions' size open
+    evidence = replace(
+        evidence,
+        prediction_shape=tuple(predictions.shape[1:]),
+        predictions=predictions.reshape(len(targets), -1),
+    )
     columns = as_columns(evidence, targets, evidence.predictions)
     if columns is None or columns[0].shape[1] > 8 * _MOST_COLUMNS:
-        return
+        return evidence
     true, guessed, classes = columns
     if np.all(true == true[:1]):
-        return  # nothing to tell apart, as with a single example
-    evidence.skill = skill(true, guessed, classes)
+        return evidence  # nothing to tell apart, as with a single example
+    evidence = replace(evidence, skill=skill(true, guessed, classes))
     # Of several outputs, or with weights, the run's losses are other sums than this one.
     if evidence.model.outputs == 1 and not evidence.weighted:
-        evidence.constant_prediction_loss = _constant_loss(evidence.model.loss or "", true)
+        loss = _constant_loss(evidence.model.loss or "", true)
+        evidence = replace(evidence, constant_prediction_loss=loss)
     if evidence.inputs is None or evidence.non_finite_inputs or evidence.non_finite_targets:
-        return
+        return evidence
     if _reconstructs(evidence.inputs, true):
-        evidence.reconstructs = True
-        evidence.reference = Skill(_principal_share(true, evidence.model))
-        return
+        reference = Skill(_principal_share(true, evidence.model))
+        return replace(evidence, reconstructs=True, reference=reference)
     features = _word_counts(evidence.inputs) if evidence.model.takes_tokens else evidence.inputs
-    evidence.reference = reference_skill(features, true, classes)
-    if evidence.reference is not None:
-        linear = leave_one_out_predictions(features, true, gaussian=False)
-        evidence.linear_reference = skill(true, linear, classes)
+    reference = reference_skill(features, true, classes)
+    if reference is None:
+        return evidence
+    linear = leave_one_out_predictions(features, true, gaussian=False)
+    return replace(evidence, reference=reference, linear_reference=skill(true, linear, classes))
 
 
 def _reconstructs(inputs, targets):
@@ -132,7 +161,7 @@ def _principal_share(targets, facts):
     return float(squares[:units].sum() / squares.sum())
 
 
-def _judge_training_pass(evidence, batches):
+def _with_training_pass(evidence, batches):
     """Takes the predictions of the training pass where they are the better ones.
 
     After a short run, batch normalization's moving averages are still those of the start, and a
@@ -140,14 +169,16 @@ def _judge_training_pass(evidence, batches):
     """
     shapes = {(t.shape[1:], p.shape[1:]) for t, p in batches}
     if evidence.skill is None or len(shapes) != 1:
-        return
+        return evidence
     targets = np.concatenate([t for t, _ in batches])
     if len(targets) < _FEWEST_FOR_YARDSTICK:
-        return
+        return evidence
     predictions = np.concatenate([p for _, p in batches]).reshape(len(targets), -1)
     columns = as_columns(evidence, targets, predictions)
-    if columns is not None:
-        evidence.skill = max(evidence.skill, skill(*columns), key=lambda item: item.best)
+    if columns is None:
+        return evidence
+    better = max(evidence.skill, skill(*columns), key=lambda item: item.best)
+    return replace(evidence, skill=better)
 
 
 def _constant_loss(loss, targets):

@@ -1,5 +1,8 @@
 """Reads what `compile` was told of one output."""
 
+import functools
+from typing import Any
+
 import keras
 
 
@@ -27,18 +30,36 @@ def loss_of(model, output):
     loss = _of_output(model, getattr(model, "loss", None), output)
     if loss is None or isinstance(loss, list | tuple | dict):
         return None, False
-    if isinstance(loss, str):
+    if isinstance(loss, str | type):
         try:
             loss = keras.losses.get(loss)
-        except ValueError:
+        except (TypeError, ValueError):
             return None, False
+    arguments = getattr(loss, "_fn_kwargs", {})
+    function: Any = getattr(loss, "fn", loss)
+    if isinstance(function, functools.partial):
+        function, arguments = function.func, arguments | function.keywords
     from_logits = getattr(loss, "from_logits", None)
     if from_logits is None:
-        from_logits = getattr(loss, "_fn_kwargs", {}).get("from_logits", False)
-    function = getattr(loss, "fn", loss)
-    name = getattr(function, "__name__", type(loss).__name__)
-    known = hasattr(keras.losses, name) and "keras" in (getattr(function, "__module__", "") or "")
+        from_logits = arguments.get("from_logits", False)
+    name = getattr(function, "__name__", "")
+    known = getattr(keras.losses, name, None) is function
+    if isinstance(loss, keras.losses.Loss):  # a subclass may compute something else
+        known &= type(loss).call.__module__.startswith("keras.src.")
     return (name if known else None), bool(from_logits)
+
+
+def loss_gets_targets(model):
+    """Whether the loss is surely given the targets, which a step of the user's own may change."""
+    kind = type(model)
+    plain = (keras.Model.train_step, keras.Model.compute_loss)
+    return (kind.train_step, kind.compute_loss) == plain
+
+
+def ignored_label(model, output):
+    """The class number that the loss leaves out, such as that of unlabelled pixels; or None."""
+    loss = _of_output(model, getattr(model, "loss", None), output)
+    return getattr(loss, "ignore_class", None)
 
 
 def takes_exact_shapes(model, output):

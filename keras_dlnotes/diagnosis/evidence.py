@@ -6,6 +6,7 @@ from functools import cached_property
 import numpy as np
 
 from keras_dlnotes.diagnosis.facts import LabelFacts, ModelFacts
+from keras_dlnotes.diagnosis.non_finite_trace import Origin
 from keras_dlnotes.measures import Skill
 
 # A run has learned when its skill reaches this share of the yardstick's, and has failed when it
@@ -23,9 +24,9 @@ LITTLE_MOVED = 0.1
 LEAST_REFERENCE = 0.15
 
 
-@dataclass
+@dataclass(frozen=True)
 class Evidence:
-    """All that is known of a run.
+    """All that is known of a run; what else becomes known of it makes a new one (`replace`).
 
     Args:
         model: `ModelFacts`.
@@ -63,6 +64,9 @@ class Evidence:
         non_finite_targets: likewise among the targets.
         weighted: whether some examples count more than others in the loss.
         missing_classes: classes without an example; known only where all labels were seen.
+        origin: `Origin` of the first number of the run that is not finite; None without.
+        non_numeric: pairs of "inputs" or "targets" and a dtype that is not one of numbers.
+        error: type and text of the error that a train step raised; None if none did.
     """
 
     model: ModelFacts
@@ -97,6 +101,9 @@ class Evidence:
     non_finite_targets: int = 0
     weighted: bool = False
     missing_classes: int = 0
+    origin: Origin | None = None
+    non_numeric: tuple = ()
+    error: str | None = None
 
     @cached_property
     def share(self):

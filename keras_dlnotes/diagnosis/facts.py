@@ -24,6 +24,7 @@ class LayerFacts:
         recurrent: whether it is recurrent.
         penalized: whether it has a weight penalty.
         penalized_outputs: whether it has a penalty on its outputs.
+        initializer: class name of its kernel's initializer.
     """
 
     name: str
@@ -40,6 +41,21 @@ class LayerFacts:
     recurrent: bool = False
     penalized: bool = False
     penalized_outputs: bool = False
+    initializer: str | None = None
+
+    @property
+    def starts_as_he(self):
+        """Whether the kernel started with He's scale (1.41), whoever made it."""
+        return self._starts_as("He", 1.2, 1.7)
+
+    @property
+    def starts_as_xavier(self):
+        """Whether the kernel started with Xavier's scale (1), whoever made it."""
+        return self._starts_as(("Xavier", "Glorot", "Lecun"), 0.8, 1.2)
+
+    def _starts_as(self, names, low, high):
+        named = (self.initializer or "").startswith(names)
+        return named or (self.gain is not None and low <= self.gain <= high)
 
 
 @dataclass(frozen=True)
@@ -57,15 +73,19 @@ class ModelFacts:
         loss: the loss's name as in `keras.losses`, such as "binary_crossentropy"; None if it is
             not Keras's own.
         from_logits: whether the loss expects logits.
+        ignored_label: the class number that the loss leaves out, if there is one.
         exact_shapes: whether the loss is a class of the user's own, to which Keras gives targets
             and predictions as they are; for all others it drops or adds a last axis of size 1.
         metrics: list of the metrics' names.
-        optimizer: class name of the optimizer in lower case.
-        learning_rate: at the start.
+        optimizer: class name in lower case of the optimizer, of a subclass the one of Keras or of
+            this package that it is made from.
+        optimizer_name: how the optimizer's class is called, such as "keras.optimizers.SGD".
+        learning_rate: at the start; None where the optimizer takes none.
         momentum: the optimizer's, 0 where it has none.
         trainable_weights: number of trainable numbers.
         normalizes_inputs: whether a layer before the first kernel scales the inputs.
         takes_tokens: whether the first layer is an embedding.
+        half_precision: whether a layer computes in float16.
         only_layers: whether layers are all there is between inputs and outputs, so that no
             activation hides in a function.
     """
@@ -78,14 +98,17 @@ class ModelFacts:
     output_shape: tuple = ()
     loss: str | None = None
     from_logits: bool = False
+    ignored_label: int | None = None
     exact_shapes: bool = False
     metrics: list = field(default_factory=list)
     optimizer: str = ""
+    optimizer_name: str = ""
     learning_rate: float | None = None
     momentum: float = 0.0
     trainable_weights: int = 1
     normalizes_inputs: bool = False
     takes_tokens: bool = False
+    half_precision: bool = False
     only_layers: bool = True
 
     @property

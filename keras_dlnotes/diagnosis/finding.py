@@ -1,5 +1,7 @@
 """What a diagnosis says."""
 
+import math
+import numbers
 from dataclasses import asdict, dataclass, field
 
 # What follows where activations, gradients or steps are far too large.
@@ -13,6 +15,14 @@ OF_WRONG_SCALE = (
 )
 
 
+def consequences_of_scale(evidence):
+    """`OF_WRONG_SCALE`, without a NaN that an operation's derivative made of ordinary numbers."""
+    origin = evidence.origin
+    if origin is None or not origin.by_operation or origin.kind != "gradient":
+        return OF_WRONG_SCALE
+    return tuple(cause for cause in OF_WRONG_SCALE if cause != "non_finite_loss")
+
+
 @dataclass
 class Finding:
     """One thing that is wrong with a run, why, and what to do.
@@ -23,8 +33,9 @@ class Finding:
         explanation: a sentence that says why it happens.
         remedy: a sentence that says what to do.
         confidence: between 0 and 1.
-        evidence: dict from the name of a figure to its value; names that end in `threshold` are
-            what it was compared with.
+        evidence: dict from the name of a figure to its value, first that which decided. An `upper
+            threshold` is what it exceeds or reaches, a `lower threshold` what it stays below.
+            Figures that are not finite are left out.
         layer: name of the layer it is about, if it is about one.
         step: train step at which it was seen, if it was seen at one.
         part: the part of this package, or of Keras, that applies the remedy.
@@ -34,6 +45,8 @@ class Finding:
             user.
         explains: causes that are mere consequences of this one.
         verified: after `verify`, a dict with the measured gain.
+        not_tried: after `verify`, why the remedy could not be tried on a copy; None if it was, or
+            if there is nothing to try.
     """
 
     cause: str
@@ -48,6 +61,15 @@ class Finding:
     fix: dict = field(default_factory=dict)
     explains: tuple = ()
     verified: dict | None = None
+    not_tried: str | None = None
+
+    def __post_init__(self):
+        # A figure that is infinite or no number says nothing, and JSON has no word for it.
+        self.evidence = {
+            name: value
+            for name, value in self.evidence.items()
+            if not isinstance(value, numbers.Real) or math.isfinite(value)
+        }
 
     def to_dict(self):
         """What can be written as JSON."""
@@ -65,8 +87,16 @@ class Finding:
             lines.insert(1, f"  evidence: {figures}")
         if self.verified:
             lines.append(f"  tried on a copy: {self.verified['sentence']}")
+        if self.not_tried:
+            lines.append(f"  not tried on a copy: {self.not_tried}")
         return "\n".join(lines)
 
 
+def counted(number, noun, plural=None):
+    """A number and its noun: "1 layer", "2 layers"."""
+    return f"{number} {noun if number == 1 else plural or noun + 's'}"
+
+
 def _short(value):
-    return f"{value:.3g}" if isinstance(value, float) else str(value)
+    whole = isinstance(value, numbers.Integral)
+    return f"{value:.3g}" if isinstance(value, numbers.Real) and not whole else str(value)

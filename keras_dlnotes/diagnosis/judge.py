@@ -1,6 +1,6 @@
 """Asks all rules and ranks what they find."""
 
-from keras_dlnotes.diagnosis.rules import RULES
+from keras_dlnotes.diagnosis.rules import BEFORE_TRAINING, RULES
 
 # Rules for a run that is not over: what they report does not depend on how it ends.
 SURE_AT_ONCE = 0.9
@@ -9,7 +9,7 @@ STANDS_ALONE = 0.8
 _EVERYTHING = "*"
 
 
-def findings_of(*outputs):
+def findings_of(*outputs, before_training=False):
     """All findings, root causes before symptoms and the surest first.
 
     A finding that another explains is put behind all that are not explained. Beside one whose
@@ -18,15 +18,16 @@ def findings_of(*outputs):
 
     Args:
         *outputs: the `Evidence` of each output of the model.
+        before_training: whether to ask only the rules that need no train step.
 
     Returns:
         List of `Finding`.
     """
+    asked = BEFORE_TRAINING if before_training else [r for rules in RULES.values() for r in rules]
     found = [
         finding
         for evidence in outputs
-        for rules in RULES.values()
-        for rule in rules
+        for rule in asked
         for finding in rule(evidence)
         if finding.confidence >= (LEAST_CONFIDENCE if evidence.finished else SURE_AT_ONCE)
     ]

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from keras_dlnotes.backend.number_dtypes import widened
 from keras_dlnotes.diagnosis.facts import LabelFacts
 
 _MOST_CLASSES = 100  # more different whole numbers than this are amounts, not classes
@@ -18,7 +19,7 @@ def label_facts(targets, loss=None):
     Returns:
         `LabelFacts`.
     """
-    targets = np.asarray(targets)
+    targets = widened(np.asarray(targets))
     columns_are_classes = not (loss or "").startswith("sparse")
     values = targets.astype("float64")
     finite = values[np.isfinite(values)]

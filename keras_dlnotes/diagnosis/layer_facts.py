@@ -4,13 +4,13 @@ import keras
 import numpy as np
 
 from keras_dlnotes.diagnosis.facts import LayerFacts
+from keras_dlnotes.instrumentation import activation_of
 
-OWN_FUNCTION = "own function"
 _MOST_LOOKED_AT = 4096  # numbers of a kernel that are brought to the host
 
 
-def layer_facts(watched, is_output):
-    """`LayerFacts` of a watched layer."""
+def layer_facts(watched, is_output, names):
+    """`LayerFacts` of a watched layer; `names`: the model's `VariableNames`."""
     layer = watched.layer
     kernel = kernel_of(layer)
     inner = getattr(layer, "layer", layer) if isinstance(layer, keras.layers.Wrapper) else layer
@@ -25,12 +25,17 @@ def layer_facts(watched, is_output):
         rate=as_float(getattr(layer, "rate", 0.0)),
         identical_units=kernel is not None and identical_units(kernel),
         is_output=is_output,
-        weights_path=None if kernel is None else kernel.path,
+        weights_path=None if kernel is None else names(kernel)[1],
         gain=None if values is None else _gain(values, kernel.shape),
         recurrent=hasattr(inner, "cell") or hasattr(inner, "recurrent_activation"),
         penalized=getattr(inner, "kernel_regularizer", None) is not None,
         penalized_outputs=getattr(inner, "activity_regularizer", None) is not None,
+        initializer=_class_name(getattr(inner, "kernel_initializer", None)),
     )
+
+
+def _class_name(item):
+    return None if item is None else type(item).__name__
 
 
 def _gain(values, shape):
@@ -65,18 +70,6 @@ def identical_units(kernel):
     if values.shape[-1] < 2:
         return False
     return bool(np.all(values == values[..., :1]))
-
-
-def activation_of(layer):
-    """Name of the activation that a layer applies; None without one."""
-    kind = type(layer).__name__
-    if kind in ("ReLU", "LeakyReLU", "ELU", "PReLU", "Softmax"):
-        return {"ReLU": "relu", "Softmax": "softmax"}.get(kind, kind.lower())
-    function = getattr(layer, "activation", None)
-    if function is None:
-        return None
-    name = getattr(function, "__name__", type(function).__name__.lower())
-    return name if hasattr(keras.activations, name) else OWN_FUNCTION
 
 
 def as_float(value):

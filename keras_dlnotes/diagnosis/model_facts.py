@@ -6,6 +6,7 @@ import keras
 import numpy as np
 
 from keras_dlnotes.diagnosis.compiled_facts import (
+    ignored_label,
     loss_of,
     metric_names,
     output_count,
@@ -13,14 +14,18 @@ from keras_dlnotes.diagnosis.compiled_facts import (
 )
 from keras_dlnotes.diagnosis.facts import ModelFacts
 from keras_dlnotes.diagnosis.layer_facts import (
-    OWN_FUNCTION,
-    activation_of,
     as_float,
     identical_units,
     kernel_of,
     layer_facts,
 )
-from keras_dlnotes.instrumentation import find_watched_layers, inner_optimizer
+from keras_dlnotes.instrumentation import (
+    OWN_FUNCTION,
+    VariableNames,
+    activation_of,
+    find_watched_layers,
+    inner_optimizer,
+)
 
 _NORMALIZING = (
     "BatchNormalization",
@@ -32,8 +37,17 @@ _NORMALIZING = (
     "UnitNormalization",
 )
 # They change the shape of an output, or drop some of it, but not what kind of number it is.
-_PASSING_ON = ("Reshape", "Flatten", "Dropout", "Permute", "ActivityRegularization", "Squeeze")
+_PASSING_ON = (
+    "ActivityRegularization",
+    "Dropout",
+    "Flatten",
+    "Identity",
+    "Permute",
+    "Reshape",
+    "Squeeze",
+)
 _PROBABILITIES = ("softmax", "sigmoid")
+_UNKNOWN = (None, OWN_FUNCTION)
 
 
 def model_facts(model, output=0):
@@ -51,7 +65,8 @@ def model_facts(model, output=0):
     lasts = [_output_layer(model, place) for place in range(count)]
     last = lasts[output]
     names = {id(w.layer): w.name for w in watched}
-    layers = [layer_facts(w, any(w.layer is item for item in lasts)) for w in watched]
+    names = VariableNames(model)
+    layers = [layer_facts(w, any(w.layer is item for item in lasts), names) for w in watched]
     _mark_output_kernel(layers)
     loss, from_logits = loss_of(model, output)
     optimizer = inner_optimizer(model)
@@ -64,16 +79,44 @@ def model_facts(model, output=0):
         output_shape=_output_shape(model, output),
         loss=loss,
         from_logits=from_logits,
+        ignored_label=ignored_label(model, output),
         exact_shapes=takes_exact_shapes(model, output),
         metrics=metric_names(model, output),
-        optimizer=type(optimizer).__name__.lower(),
-        learning_rate=learning_rate_of(model),
+        optimizer=_known_class(optimizer).__name__.lower(),
+        optimizer_name=_name_of_class(type(optimizer)),
+        learning_rate=learning_rate_of(model) if _takes_learning_rate(optimizer) else None,
         momentum=as_float(getattr(optimizer, "momentum", 0.0)),
         trainable_weights=sum(int(np.prod(w.shape)) for w in model.trainable_weights),
         normalizes_inputs=_normalizes_inputs(watched),
+        half_precision=any(w.layer.compute_dtype == "float16" for w in watched),
         only_layers=_only_layers(model),
         takes_tokens=any(w.layer.__class__.__name__ == "Embedding" for w in watched[:3]),
     )
+
+
+def _known_class(optimizer):
+    """The first class of Keras's or of this package among those an optimizer is made from."""
+    own = type(optimizer)
+    known = (c for c in own.__mro__ if c.__module__.startswith(("keras.src.", "keras_dlnotes.")))
+    return next(known, own)
+
+
+def _name_of_class(cls):
+    for module, prefix in (
+        ("keras.src.", "keras.optimizers."),
+        ("keras_dlnotes.", "kd.optimizers."),
+    ):
+        if cls.__module__.startswith(module):
+            return prefix + cls.__name__
+    return cls.__name__
+
+
+def _takes_learning_rate(optimizer):
+    """Not so a second-order one, which searches for the length of its step."""
+    try:
+        return "learning_rate" in optimizer.get_config()
+    except Exception:  # one of the user's own may have no configuration
+        return True
 
 
 def learning_rate_of(model):
@@ -152,14 +195,11 @@ def _last_activation(operation):
             break
         if activation is not None and (activation != "linear" or kind == "Dense"):
             return activation, operation
-        if kind in ("Sigmoid", "Softmax", "Tanh", "Relu"):
-            return kind.lower(), operation  # an operation of keras.ops
-        if kind == "Activation" or kind in _PASSING_ON:
-            operation = _before(operation)
-            continue
-        if kernel_of(operation) is not None and activation:
-            return "linear", operation
-        break
+        if kernel_of(operation) is not None:
+            return activation, operation
+        if activation is None and kind not in _PASSING_ON:
+            break
+        operation = _before(operation)  # it hands on the numbers that it is given
     return None, None
 
 
@@ -170,11 +210,12 @@ def _output_shape(model, output):
 
 
 def _only_layers(model):
-    if isinstance(model, keras.Sequential):
-        return all(not isinstance(layer, keras.layers.Lambda) for layer in model.layers)
     operations = getattr(model, "operations", None)  # those of a functional model
+    if isinstance(model, keras.Sequential):
+        operations = model.layers
     return operations is not None and all(
-        isinstance(item, keras.Layer) and not isinstance(item, keras.layers.Lambda)
+        isinstance(item, keras.Layer)
+        and not (isinstance(item, keras.layers.Lambda) and activation_of(item) in _UNKNOWN)
         for item in operations
     )
 

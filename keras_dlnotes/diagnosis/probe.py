@@ -6,11 +6,11 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_dlnotes.backend.number_dtypes import widened
 from keras_dlnotes.diagnosis.facts import UnitFacts
 from keras_dlnotes.diagnosis.layer_facts import kernel_of
 from keras_dlnotes.instrumentation import find_watched_layers
 from keras_dlnotes.instrumentation.patch import patched
-from keras_dlnotes.measures import SATURATION
 
 _CHUNK = 128
 _MOST_NUMBERS = 1 << 22  # of one layer's output that are brought to the host
@@ -61,9 +61,9 @@ def probe(model, inputs):
     for start in range(0, len(inputs[0]), _CHUNK):
         chunk = [part[start : start + _CHUNK] for part in inputs]
         with patched([(w.layer, "call", keep(w)) for w in watched] if start == 0 else []):
-            outputs = model(_as_taken(model, chunk), training=False)
+            outputs = model(as_taken(model, chunk), training=False)
         tensors = keras.tree.flatten(outputs)
-        collected.append([ops.convert_to_numpy(t) for t in tensors])
+        collected.append([widened(ops.convert_to_numpy(t)) for t in tensors])
         if start == 0:
             last = _maker_of(outputs, called)
             penalty = sum(float(ops.convert_to_numpy(ops.sum(loss))) for loss in model.losses)
@@ -84,6 +84,8 @@ def _scaled_to(given, inputs):
     if given.shape[1:] != inputs.shape[1:]:
         return None
     before = inputs[: len(given)].astype("float64")
+    if not np.isfinite(given).all() or not np.isfinite(before).all():
+        return None
     a, b = given - given.mean(axis=0), before - before.mean(axis=0)
     sizes = np.sqrt((a**2).sum(axis=0) * (b**2).sum(axis=0))
     moving = sizes > 0.0
@@ -107,8 +109,8 @@ def _maker_of(outputs, called):
     return None
 
 
-def _as_taken(model, chunk):
-    """The inputs in the structure that the model takes."""
+def as_taken(model, chunk):
+    """A list of input arrays in the structure that the model takes."""
     structure = getattr(model, "_inputs_struct", None)
     if structure is not None and keras.tree.is_nested(structure):
         return keras.tree.pack_sequence_as(structure, chunk)
@@ -126,9 +128,8 @@ def _unit_facts(watched, outputs):
     values = values.reshape(-1, values.shape[-1])
     finite = np.isfinite(values).all()
     saturated = None
-    function = getattr(getattr(watched.layer, "activation", None), "__name__", "")
-    if function in SATURATION and watched.saturation is not None:
-        center, radius = SATURATION[function]
+    if watched.saturation is not None:
+        center, radius = watched.saturation
         saturated = float(np.mean(np.abs(values - center) > radius))
     spans = np.ptp(values, axis=0) if finite else np.ones(values.shape[-1])
     return UnitFacts(

@@ -1,12 +1,65 @@
 """Findings as text, and as an exception."""
 
+import math
 
-def report(findings):
+from keras_dlnotes.diagnosis.finding import counted
+
+
+class Findings(list):
+    """List of `Finding`, the most likely cause first, that prints as a report.
+
+    Args:
+        findings: iterable of `Finding`.
+        looked_at: a sentence that says what was looked at; printed where nothing was found.
+    """
+
+    def __init__(self, findings=(), looked_at=""):
+        super().__init__(findings)
+        self.looked_at = looked_at
+
+    def __str__(self):
+        if self:
+            return report(self)
+        return f"Diagnosis: nothing wrong was found. {self.looked_at}".strip()
+
+    __repr__ = __str__
+
+
+def report(findings, heading="Diagnosis, most likely cause first:"):
     """The findings as text, the most likely cause first."""
-    if not findings:
-        return "Diagnosis: nothing found."
     lines = [f"{number}. {finding}" for number, finding in enumerate(findings, start=1)]
-    return "\n".join(["Diagnosis, most likely cause first:", *lines])
+    return "\n".join([heading, *lines])
+
+
+def looked_at(evidences):
+    """A sentence about what the rules have seen of a run.
+
+    Args:
+        evidences: list of `Evidence`, one an output of the model.
+    """
+    if not evidences:
+        return "There was nothing to look at."
+    first = evidences[0]
+    seen = [f"{len(first.statistic_steps)} of {counted(first.steps, 'step')}"]
+    if first.inputs is not None:
+        seen.append(counted(len(first.inputs), "training example"))
+    seen.append("the layers, the initial weights, the outputs and the loss")
+    sentence = f"Looked at: {', '.join(seen)}."
+    if all(evidence.outcome == "unknown" for evidence in evidences):
+        return f"{sentence} What the model has learned could not be measured."
+    skills = [_skills(evidence) for evidence in evidences if evidence.skill is not None]
+    return f"{sentence} On these examples, {'; '.join(skills)}." if skills else sentence
+
+
+def _skills(evidence):
+    text = f"skill {_number(evidence.skill.best)} (0: constant, 1: perfect)"
+    if evidence.reference is not None:
+        text += f", of the yardstick {_number(evidence.reference.best)}"
+    return text
+
+
+def _number(value):
+    return f"{value:.2g}" if math.isfinite(value) else "not known"
 
 
 class DiagnosisError(RuntimeError):

@@ -3,7 +3,10 @@
 import keras
 import numpy as np
 
+from keras_dlnotes.backend.number_dtypes import is_number, widened
+from keras_dlnotes.diagnosis.non_finite_trace import NonFiniteTrace
 from keras_dlnotes.diagnosis.output_record import OutputRecord
+from keras_dlnotes.instrumentation import log_numbers
 
 _MOST_EXAMPLES = 512
 _MOST_BYTES = 64 << 20
@@ -15,11 +18,15 @@ class RunRecord:
     Args:
         steps_per_epoch: number of steps of an epoch, None if it is unknown.
         first_step: number of the first step.
+        every: the series and the sample are made of the steps whose number is divisible by it; any
+            other step is only looked through for numbers that are not finite.
     """
 
-    def __init__(self, steps_per_epoch=None, first_step=0):
+    def __init__(self, steps_per_epoch=None, first_step=0, every=1):
         self.steps_per_epoch = steps_per_epoch
         self.first_step = first_step
+        self.every = every
+        self.trace = NonFiniteTrace()
         self.steps = 0  # that were taken, as the callback counts them
         self.statistics = {}
         self.statistic_steps = []
@@ -34,10 +41,16 @@ class RunRecord:
         self._seen = 0
         self._running = None  # (step within the epoch, running mean of the loss)
         self.non_finite_inputs = 0
+        self.non_numeric: tuple = ()  # of the last batch, see `Evidence`
         self.weighted = False  # whether some examples count more than others
 
     def add(self, record):
         """Takes a `StepRecord`."""
+        self.trace.add(record)
+        if record.step % self.every:
+            if record.examples is not None:
+                self._count_non_finite(record.examples)
+            return
         self.statistic_steps.append(record.step)
         place = len(self.statistic_steps) - 1
         start = 0
@@ -49,13 +62,12 @@ class RunRecord:
             start += column.width
         self._add_loss(record)
         if record.examples is not None:
-            self._add_examples(record.examples)
+            self.add_examples(record.examples)
 
     def add_epoch(self, logs, learning_rate):
         """Takes an epoch's logs."""
-        for name, value in logs.items():
-            if value is not None and np.size(value) == 1:
-                self.epoch_logs.setdefault(name, []).append(float(np.asarray(value).item()))
+        for name, value in log_numbers(logs).items():
+            self.epoch_logs.setdefault(name, []).append(value)
         self.learning_rates.append(learning_rate)
         self._running = None
 
@@ -73,7 +85,20 @@ class RunRecord:
         self.losses.append((mean * count - mean_before * before) / (count - before))
         self._running = (count, mean)
 
-    def _add_examples(self, examples):
+    def _count_non_finite(self, examples):
+        """Counts what is not finite in a step that is not part of the sample."""
+        inputs, targets = (
+            [_to_host(examples[key]) for key in sorted(examples) if key.startswith(name)]
+            for name in ("inputs", "targets")
+        )
+        if not all(is_number(part.dtype) for part in inputs + targets):
+            return
+        self.non_finite_inputs += sum(int(np.sum(~np.isfinite(part))) for part in inputs)
+        for output, part in zip(self.outputs, targets, strict=False):
+            output.non_finite += int(np.sum(~np.isfinite(part)))
+
+    def add_examples(self, examples):
+        """Takes examples of a batch, named as in `StepRecord.examples`."""
         inputs, targets, predictions = (
             [_to_host(examples[key]) for key in sorted(examples) if key.startswith(name)]
             for name in ("inputs", "targets", "predictions")
@@ -82,7 +107,10 @@ class RunRecord:
         self.weighted |= any(np.ptp(part) > 0 for part in weights)
         if targets:
             self.batch_size = max(self.batch_size or 0, len(targets[0]))
-        if not targets or not all(_is_numeric(a) for a in inputs + targets):
+        self.non_numeric = tuple(
+            ("targets", str(a.dtype)) for a in targets if not is_number(a.dtype)
+        )
+        if not targets or not all(is_number(a.dtype) for a in inputs + targets):
             return
         self.non_finite_inputs += sum(int(np.sum(~np.isfinite(a))) for a in inputs)
         if not self.outputs:
@@ -137,8 +165,4 @@ class RunRecord:
 
 
 def _to_host(tensor):
-    return keras.ops.convert_to_numpy(tensor)
-
-
-def _is_numeric(array):
-    return array.dtype.kind in "fiub"
+    return widened(keras.ops.convert_to_numpy(tensor))

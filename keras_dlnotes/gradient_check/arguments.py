@@ -5,6 +5,9 @@ import contextlib
 import keras
 import numpy as np
 
+from keras_dlnotes.gradient_check.subject import has_own, has_own_step
+from keras_dlnotes.numerics.number_arguments import whole_number
+
 
 def checked_subject(subject, batch):
     """The subject, looked up where it is the name of a loss, if it can be checked on the batch.
@@ -34,31 +37,23 @@ def checked_subject(subject, batch):
             "Received: y=None."
         )
     compiled = getattr(subject, "_compile_loss", None) is not None
-    if isinstance(subject, keras.Layer) and y is not None and not compiled:
-        raise ValueError(
-            "Expected a model compiled with a loss, since targets `y` are given. Received: "
-            f"{subject.name!r}, which has none. Call `model.compile(loss=...)`, or leave out `y` "
-            "to check the outputs themselves."
-        )
-    if compiled and y is None:
+    own_loss = has_own(subject, "compute_loss") or has_own_step(subject)
+    if compiled and y is None and not own_loss:
         raise ValueError(
             f"Expected targets `y` for the loss that {subject.name!r} was compiled with. "
             "Received: y=None."
         )
     if compiled:
         _check_examples(batch)
+    _check_not_empty(batch)
     return subject
 
 
 def check_counts(directions, seed):
     """Raises a ValueError where the number of directions or the seed is none."""
-    if directions is not None and not (isinstance(directions, int) and directions >= 1):
-        raise ValueError(
-            "`directions` must be a whole number, 1 or more, or None for as many as are needed. "
-            f"Received: directions={directions!r}."
-        )
-    if not (isinstance(seed, int) and seed >= 0):
-        raise ValueError(f"`seed` must be a whole number, 0 or more. Received: seed={seed!r}.")
+    if directions is not None:
+        whole_number("directions", directions, advice="Pass None for as many as are needed.")
+    whole_number("seed", seed, least=0)
 
 
 @contextlib.contextmanager
@@ -88,6 +83,16 @@ def _check_lists(batch):
                     f"Expected arrays in `{name}`. Received: a list of numbers, which counts as "
                     "many inputs. Use np.array."
                 )
+
+
+def _check_not_empty(batch):
+    """Raises a ValueError where there are no examples, on which nothing can be checked."""
+    leaves = [leaf for leaf in keras.tree.flatten(batch["x"]) if leaf is not None]
+    if leaves and all(np.shape(leaf)[:1] == (0,) for leaf in leaves):
+        raise ValueError(
+            "Expected at least one example to check the gradients on. Received shapes of `x`: "
+            f"{[np.shape(leaf) for leaf in leaves]}."
+        )
 
 
 def _check_examples(batch):

@@ -2,7 +2,6 @@
 
 import contextlib
 import dataclasses
-import random
 import time
 
 import keras
@@ -13,6 +12,7 @@ from keras_dlnotes.backend.always_recording import always_recording
 from keras_dlnotes.gradient_check.arguments import check_counts, checked_subject, text_explained
 from keras_dlnotes.gradient_check.error_line import one_line
 from keras_dlnotes.gradient_check.objective import Objective
+from keras_dlnotes.gradient_check.own_random_numbers import OwnRandomNumbers
 from keras_dlnotes.gradient_check.part_check import PartCheck
 from keras_dlnotes.gradient_check.progress import Progress
 from keras_dlnotes.gradient_check.report import GradientReport
@@ -63,13 +63,18 @@ def check_gradients(
     cast to float64. What insists on float32 is judged by the noise that its loss has.
     Nothing of the subject changes: weights, state and seeds are bit for bit what they were.
 
-    For a model compiled with a loss, J is that loss; its penalties are checked apart. For a layer,
-    a model without a loss, or a function, J is a random projection of all outputs.
+    For a model compiled with a loss, J is that loss; its penalties are checked apart. For one with
+    a `compute_loss` or `train_step` of its own, J is what these compute. For any other layer or
+    model, J is the mean squared error of all outputs if there are targets, else, as for a function,
+    a random projection of all outputs.
+
+    Where every derivative by a variable is 0, here and at points nearby, a wrong rule would not
+    show: the variable is inconclusive, and a check in which all are has not passed.
 
     Args:
         subject: a model, a layer, a loss (or its name), or a function of arrays.
         x: the inputs; a tuple for several arguments; for a loss, the predictions.
-        y: the targets, for a model compiled with a loss and for a loss.
+        y: the targets, for a model with a loss, for a loss, and for a layer if you like.
         sample_weight: weights of the examples, as in `fit`.
         training: mode in which layers are called: True, False, or None for their default.
         inputs: whether the gradient by the floating-point inputs is checked too; None for yes,
@@ -87,8 +92,9 @@ def check_gradients(
 
     Raises:
         TypeError: if `subject` is none of these.
-        ValueError: if there is nothing to differentiate, targets are missing or too many, or
-            another argument is not as described.
+        ValueError: if there is nothing to differentiate, targets are missing or of another shape
+            than the outputs, the loss within `train_step` cannot be found, or another argument is
+            not as described.
 
     Example:
     ```python
@@ -113,11 +119,12 @@ def check_gradients(
         "training": training,
         "with_inputs": not is_model if inputs is None else inputs,
         "seed": (_OWN_NUMBERS, seed),
+        "random_numbers": OwnRandomNumbers(),
     }
     settings = (directions, every_coordinate, second_order)
     with text_explained(batch):
         build(subject, batch)  # with weights of its own draw, so not within the next scope
-    with text_explained(batch), _global_random_states_kept():
+    with text_explained(batch), options["random_numbers"].scope():
         try:
             report = _check("float64", options, settings, progress)
         except Exception as error:
@@ -131,7 +138,7 @@ def check_gradients(
 
 
 def assert_gradients(subject, x, y=None, sample_weight=None, **options):
-    """`check_gradients` as a test: raises an AssertionError with the table of a wrong gradient.
+    """`check_gradients` as a test: raises an AssertionError with the table unless it passed.
 
     Use it in the tests of a custom layer or loss, where it is one line.
 
@@ -146,7 +153,7 @@ def assert_gradients(subject, x, y=None, sample_weight=None, **options):
         The `GradientReport`.
 
     Raises:
-        AssertionError: if a gradient is wrong.
+        AssertionError: if a gradient is wrong, or nothing was tested as every derivative is 0.
 
     Example:
     ```python
@@ -185,7 +192,7 @@ def _check(dtype, options, settings, progress):
         parts = dict(objective.parts)
         if second_order:
             parts["second order"] = _slope(objective, tensors, options["seed"])
-        rows, notes, checks = [], [], []
+        rows, notes, checks = [], list(objective.remarks), []
         if objective.narrow_layers:
             notes.append(f"does not compute in {dtype}: {', '.join(objective.narrow_layers)}")
         if objective.half_casts:
@@ -227,14 +234,3 @@ def _slope(objective, tensors, seed):
         for t in objective.targets
     ]
     return active.line_losses.slope_function(objective.parts["loss"], vectors)
-
-
-@contextlib.contextmanager
-def _global_random_states_kept():
-    """NumPy's and Python's, which a layer under test may draw from."""
-    numpy_state, python_state = np.random.get_state(), random.getstate()
-    try:
-        yield
-    finally:
-        np.random.set_state(numpy_state)
-        random.setstate(python_state)

@@ -141,6 +141,11 @@ class LineVerdicts:
             result = verdicts(analytic, *numeric, self.precision, scale)
         return analytic, numeric, result
 
+    def kink_of(self, point, directions, j):
+        """Distance of the two one-sided slopes along target j's direction; 0 where it is smooth."""
+        low, high = self.losses.offsets[j : j + 1], self.losses.offsets[j + 1 : j + 2]
+        return float(self._sweep(point, directions, low, high).kink[0])
+
     def scale_of(self, point, *derivatives):
         """The largest of some derivatives, or a share of the loss below which they are zero."""
         largest = max(np.nanmax(np.abs(d), initial=0.0) for d in derivatives)

@@ -1,7 +1,6 @@
 """The scalar functions whose gradients are checked, made from a model, a layer or a loss."""
 
 import contextlib
-import random
 from collections.abc import Callable
 from typing import Any
 
@@ -10,7 +9,10 @@ import numpy as np
 
 from keras_dlnotes.backend import active
 from keras_dlnotes.backend.float64 import half_casts_widened
+from keras_dlnotes.backend.number_dtypes import is_floating
+from keras_dlnotes.gradient_check.error_line import one_line
 from keras_dlnotes.gradient_check.frozen_scope import FrozenScope
+from keras_dlnotes.gradient_check.subject import has_own, has_own_step
 from keras_dlnotes.gradient_check.target import Target
 from keras_dlnotes.instrumentation.patch import patched
 
@@ -27,11 +29,24 @@ class Objective:
         with_inputs: whether the floating-point inputs are targets too.
         dtype: "float64" or "float32".
         seed: integers, the seed of the random projection.
+        random_numbers: an `OwnRandomNumbers`, whose scope the check runs in.
         compile_loss: for a compiled model, a loss that was not called yet, in place of its own.
     """
 
-    def __init__(self, subject, batch, training, with_inputs, dtype, seed, compile_loss=None):
+    def __init__(
+        self,
+        subject,
+        batch,
+        training,
+        with_inputs,
+        dtype,
+        seed,
+        random_numbers,
+        compile_loss=None,
+    ):
         self._subject = subject
+        self._random_numbers = random_numbers
+        self._own_draws = active.random_numbers.SameRandomNumbers()
         self._training = training
         self.dtype = dtype
         self._compile_loss = compile_loss
@@ -41,8 +56,14 @@ class Objective:
         self._batch = keras.tree.map_structure(self._leaf, batch)
         leaves = keras.tree.flatten(batch)
         self.data_size = sum(int(np.prod(np.shape(leaf))) for leaf in leaves)
+        self._follows_train_step = has_own_step(subject)
         self.narrow_layers: list[str] = []
         self.half_casts: set[str] = set()
+        self.remarks: list[str] = []
+        own = has_own(subject, "compute_loss") or self._follows_train_step
+        given = own or compile_loss is not None or not isinstance(subject, keras.Layer)
+        if batch["y"] is not None and not given:
+            self.remarks.append("no loss is given: checked under the mean squared error")
         self._widens = True
         self.parts: dict[str, Callable] = {}
         self.skipped: dict[str, str] = {}
@@ -60,6 +81,8 @@ class Objective:
             found.update(self._pieces(tensors))
             return found["loss"]
 
+        if self._follows_train_step:
+            self._follow_train_step(note, values)
         try:
             self._trace(note, values)
         except Exception:
@@ -76,6 +99,25 @@ class Objective:
             self.parts[name] = lambda tensors, name=name: self._pieces(tensors)[name]
         if "penalty" in found and self._penalty_of_weights_alone:
             self.parts["penalty"] = self._weight_penalty
+
+    def _follow_train_step(self, note, values):
+        """Sees whether the loss can be had from the model's own `train_step`."""
+        try:
+            self._trace(note, values)
+            self.remarks.append("the loss is what the model's `train_step` differentiates first")
+        except Exception as error:
+            self._follows_train_step = False
+            subject = self._subject
+            if self._compile_loss is None and not has_own(subject, "compute_loss"):
+                raise ValueError(
+                    "Expected a `train_step` whose loss can be found. Received: "
+                    f"{type(subject).__name__}.train_step, where {one_line(error)}. Put the loss "
+                    "into `compute_loss`, or check the function that computes it by itself."
+                ) from error
+            self.remarks.append(
+                f"the loss is that of `compute_loss`: the model's own `train_step` could not be "
+                f"followed ({one_line(error)})"
+            )
 
     def _trace(self, note, values):
         with patched(self._watched_calls()):
@@ -128,7 +170,7 @@ class Objective:
             array = keras.ops.convert_to_numpy(array)
         if array.dtype.kind in "OSU":
             return array
-        if array.dtype.kind == "f" or array.dtype.name == "bfloat16":
+        if is_floating(array.dtype):
             array = array.astype(self.dtype)
         return backend.constant(array)
 
@@ -149,7 +191,10 @@ class Objective:
                 self._frozen.append((variable, backend.constant(value)))
                 if id(variable) in trained_once:
                     self.skipped[variable.path] = "frozen: it is not trained"
-            elif value.size:
+            elif not value.size:
+                self._frozen.append((variable, backend.constant(value)))
+                self.skipped[variable.path] = f"holds no numbers: its shape is {value.shape}"
+            else:
                 self._weights.append(variable)
                 targets.append(Target(variable.path, value, "weight"))
         return targets
@@ -160,6 +205,7 @@ class Objective:
             i
             for i, leaf in enumerate(leaves)
             if leaf is not None and not isinstance(leaf, np.ndarray) and _is_float(leaf)
+            if 0 not in leaf.shape
         ]
         return [
             Target(
@@ -175,18 +221,10 @@ class Objective:
         weights = list(zip(self._weights, tensors[: len(self._weights)], strict=True))
         x = self._inputs(tensors[len(self._weights) :])
         subject, _batch = self._subject, self._batch
-        # Draws from global generators must be the same in each evaluation too.
-        np.random.seed(0)
-        random.seed(0)
+        self._random_numbers.start_anew()
         with self._scope(weights):
             if isinstance(subject, keras.Layer):
-                options = {}
-                if self._training is not None and subject._call_has_training_arg:
-                    options["training"] = self._training
-                # A layer with several arguments is given them as a tuple.
-                arguments = x if isinstance(x, tuple) else (x,)
-                outputs = subject(*arguments, **options)
-                pieces = {"loss": self._loss(x, outputs)}
+                pieces = {"loss": self._layer_loss(x)}
                 penalties = subject.losses
                 if penalties:
                     pieces["penalty"] = sum(keras.ops.sum(p) for p in penalties)
@@ -201,7 +239,7 @@ class Objective:
         half = half_casts_widened(self.dtype, self.half_casts)
         with (
             FrozenScope(self._frozen + weights),
-            backend.same_random_numbers(),
+            self._own_draws.scope(),
             half if self._widens else contextlib.nullcontext(),
         ):
             yield
@@ -227,16 +265,39 @@ class Objective:
             penalties = self._subject._get_regularization_losses()
             return sum(keras.ops.sum(p) for p in penalties)
 
-    def _loss(self, x, outputs):
-        if self._compile_loss is None:
-            return self._projected(outputs)
-        model, batch = self._subject, self._batch
-        y, sample_weight = batch.get("y"), batch.get("sample_weight")
-        if type(model).compute_loss is keras.Model.compute_loss:
+    def _layer_loss(self, x):
+        """What is differentiated in training; of a layer, its outputs' error or projection."""
+        subject, y = self._subject, self._batch["y"]
+        sample_weight = self._batch["sample_weight"]
+        if self._follows_train_step:
+            data = keras.utils.pack_x_y_sample_weight(x, y, sample_weight)
+            return active.train_step_loss.differentiated_loss(subject, data)
+        options = {}
+        if self._training is not None and subject._call_has_training_arg:
+            options["training"] = self._training
+        # A layer with several arguments is given them as a tuple.
+        outputs = subject(*x if isinstance(x, tuple) else (x,), **options)
+        if has_own(subject, "compute_loss"):
+            return subject._compute_loss(
+                x=x, y=y, y_pred=outputs, sample_weight=sample_weight, training=self._training
+            )
+        if self._compile_loss is not None:
             return self._compile_loss(y, outputs, sample_weight)
-        return model._compute_loss(
-            x=x, y=y, y_pred=outputs, sample_weight=sample_weight, training=self._training
-        )
+        return self._projected(outputs) if y is None else self._squared_error(outputs)
+
+    def _squared_error(self, outputs):
+        """The mean squared errors of all outputs, in sum."""
+        outputs, targets = keras.tree.flatten(outputs), keras.tree.flatten(self._batch["y"])
+        shapes = [[tuple(a.shape) for a in arrays] for arrays in (outputs, targets)]
+        if [_without_last_one(s) for s in shapes[0]] != [_without_last_one(s) for s in shapes[1]]:
+            raise ValueError(
+                f"Expected targets `y` in the outputs' shapes {shapes[0]}, since no loss is given "
+                f"and the mean squared error is taken. Received: {shapes[1]}. For another loss, "
+                "call `model.compile(loss=...)`."
+            )
+        error = keras.losses.MeanSquaredError(dtype=self.dtype)
+        weight = self._batch["sample_weight"]
+        return sum(error(t, o, weight) for t, o in zip(targets, outputs, strict=True))
 
     def _inputs(self, tensors):
         x = self._batch["x"]
@@ -273,6 +334,11 @@ def _is_float(tensor):
     return hasattr(tensor, "dtype") and keras.backend.is_float_dtype(
         keras.backend.standardize_dtype(tensor.dtype)
     )
+
+
+def _without_last_one(shape):
+    """Numbers may be given as a column or not."""
+    return shape[:-1] if len(shape) > 1 and shape[-1] == 1 else shape
 
 
 def _kind(output):

@@ -1,5 +1,6 @@
 """The check of one part of the loss: directions first, coordinates where a direction fails."""
 
+import dataclasses
 import functools
 from collections.abc import Callable
 
@@ -19,11 +20,32 @@ from keras_dlnotes.numerics.gradient_verdict import (
     FAILED,
     INCONCLUSIVE,
     PASSED,
+    differs_from_zero,
     relative_error,
     tolerance,
 )
 from keras_dlnotes.numerics.likely_cause import likely_cause
 
+_ALL_ZERO = "not tested: no derivative differs from 0, here or nearby"
+_CANCELS = (
+    "0 but for rounding: what it adds cancels out, as a bias does before a normalization, and so "
+    "would a constant factor of its gradient"
+)
+_SOME_ZERO = (
+    "not tested is what the loss does not depend on here, where a wrong gradient would be 0 too, "
+    "such as a part whose units are inactive: try other examples or weights"
+)
+_ONLY_STEPS = (
+    "the loss changes in steps alone (rounding, a comparison, an index), so there is no gradient "
+    "to check or to train on"
+)
+_FLAT = (
+    "the loss is the same at points nearby, so nothing was tested: outputs are saturated or "
+    "clipped (logits far from 0, a softmax of one unit), units inactive, or numbers rounded. Check "
+    "before training, or on other weights or examples"
+)
+# One-sided slopes that differ by less than this share of the slope nearby differ by rounding.
+_KINK = 1e-3
 # A direction that agrees to this share of the tolerance needs no other to confirm it. A fault x
 # times as large as the tolerance lies across it by chance once in 40 x times; it would hide from
 # two directions that agree only just once in x^2 times.
@@ -105,7 +127,17 @@ class PartCheck:
                 f"{self.name}: computed in float32 somewhere, and judged by its noise, "
                 f"{self.noise:.1e} in a loss of {point.loss:.3g}"
             )
-        return [self._row(j) for j in range(len(self.targets))]
+        rows = [self._row(j) for j in range(len(self.targets))]
+        tested = [row for row in rows if row.tested]
+        flat = not tested and self._neighbourhood.is_flat(point.loss, self.noise)
+        if self.name == "penalty" and (tested or flat):
+            return tested  # most penalties depend on a few of the variables, some on none
+        if not tested:
+            self.notes.append(f"{self.name}: {_FLAT if flat else _ONLY_STEPS}")
+            return [_untested(row) for row in rows]
+        if any(row.verdict == INCONCLUSIVE and not row.tested for row in rows):
+            self.notes.append(_SOME_ZERO)
+        return rows
 
     def _measure_directions(self, sweep=True):
         """Fills `_lines`: for each direction the measures and verdicts of all targets."""
@@ -136,8 +168,30 @@ class PartCheck:
             return self._bad_row(self.targets[j], self._shape_faults[j])
         found = [result[j] for _, _, result in self._lines]
         if all(verdict == PASSED for verdict in found) and not self._every_coordinate:
-            return self._direction_row(j, PASSED, "")
-        return self._drill_down(j, found)
+            row = self._direction_row(j, PASSED, "")
+        else:
+            row = self._drill_down(j, found)
+        zero = not any(
+            differs_from_zero(analytic[j], numeric.value[j], numeric.error[j])
+            for analytic, numeric, _ in self._lines
+        )
+        return self._zero_row(j, row) if zero and row.verdict == PASSED else row
+
+    def _zero_row(self, j, row):
+        """The row of a target whose derivatives are all 0, which tells nothing of its rule."""
+        nearby, measure = self._neighbourhood.verdict(j)
+        if nearby == FAILED:
+            cause = "0 at the point itself, as it should be, and wrong at a point nearby"
+            return self._make_row(j, FAILED, measure, None, cause)
+        if nearby == INCONCLUSIVE or not self._neighbourhood.differs_from_zero(j):
+            gradient = self._point.gradients[j]
+            if gradient is not None and np.any(gradient):
+                return dataclasses.replace(row, cause=_CANCELS, tested=False)
+            return _untested(row)
+        kink = self._verdicts.kink_of(self._point, self.losses.directions(0), j)
+        bent = kink > _KINK * self._neighbourhood.largest(j)
+        where = "all derivatives are 0 here, at a kink" if bent else "all derivatives are 0 here"
+        return dataclasses.replace(row, cause=f"{where}; right at points nearby")
 
     def _direction_row(self, j, verdict, cause, **counts):
         """A row that shows the worst direction."""
@@ -243,3 +297,7 @@ class PartCheck:
         return GradientRow(
             self.name, target.path, target.value.shape, FAILED, nan, None, nan, nan, nan, cause
         )
+
+
+def _untested(row):
+    return dataclasses.replace(row, verdict=INCONCLUSIVE, cause=_ALL_ZERO, tested=False)

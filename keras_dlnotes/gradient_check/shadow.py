@@ -4,7 +4,7 @@ import contextlib
 
 import keras
 
-from keras_dlnotes.backend.float64 import true_float64
+from keras_dlnotes.backend.float64 import floatx_here, true_float64
 
 PRECISIONS = {"float64": 2.0**-52, "float32": 2.0**-23}
 
@@ -26,7 +26,7 @@ def computing_in(dtype, layers, losses=()):
         losses: `keras.losses.Loss` objects.
     """
     with contextlib.ExitStack() as stack:
-        stack.enter_context(true_float64() if dtype == "float64" else _floatx(dtype))
+        stack.enter_context(true_float64() if dtype == "float64" else floatx_here(dtype))
         is_float = keras.backend.is_float_dtype
         policy = keras.dtype_policies.DTypePolicy(dtype)
         for layer in layers:
@@ -46,16 +46,6 @@ def computing_in(dtype, layers, losses=()):
             stack.enter_context(replaced(loss, "_dtype_policy", policy))
             stack.enter_context(replaced(loss, "_dtype", dtype))
         yield
-
-
-@contextlib.contextmanager
-def _floatx(dtype):
-    before = keras.config.floatx()
-    keras.config.set_floatx(dtype)
-    try:
-        yield
-    finally:
-        keras.config.set_floatx(before)
 
 
 @contextlib.contextmanager

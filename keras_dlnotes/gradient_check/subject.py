@@ -3,6 +3,19 @@
 import keras
 
 
+def has_own(subject, method):
+    """Whether the subject is a model whose class overrides one of Keras's methods."""
+    return isinstance(subject, keras.Model) and (
+        getattr(type(subject), method, None) is not getattr(keras.Model, method, None)
+    )
+
+
+def has_own_step(subject):
+    """Whether it is a model that trains by a loss which only its training step knows."""
+    # On JAX Keras's own step calls the latter.
+    return has_own(subject, "train_step") or has_own(subject, "compute_loss_and_updates")
+
+
 def parts_with_policies(subject):
     """All layers and losses whose precision changes, and a compiled model's loss."""
     if isinstance(subject, keras.Loss):
@@ -12,7 +25,9 @@ def parts_with_policies(subject):
     layers = list(subject._flatten_layers())
     compile_loss = getattr(subject, "_compile_loss", None)
     user_losses = keras.tree.flatten(getattr(compile_loss, "_user_loss", None))
-    return layers, [loss for loss in user_losses if isinstance(loss, keras.Loss)], compile_loss
+    held = [value for layer in layers for value in vars(layer).values()]
+    losses = {id(loss): loss for loss in user_losses + held if isinstance(loss, keras.Loss)}
+    return layers, list(losses.values()), compile_loss
 
 
 def build(subject, batch):
@@ -25,4 +40,8 @@ def build(subject, batch):
             x = keras.tree.map_structure(
                 lambda leaf: None if leaf is None else keras.ops.convert_to_tensor(leaf), x
             )
-            subject(*x) if isinstance(x, tuple) else subject(x)
+            try:
+                subject(*x) if isinstance(x, tuple) else subject(x)
+            except NotImplementedError:
+                if not has_own_step(subject):
+                    raise  # a model of several networks may have no `call`

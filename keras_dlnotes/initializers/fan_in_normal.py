@@ -4,7 +4,9 @@ import math
 
 import keras
 
+from keras_dlnotes.initializers.seed_of_draw import seed_of_draw
 from keras_dlnotes.numerics.fan_in import check_layout, inputs_per_unit
+from keras_dlnotes.numerics.number_arguments import as_python_number, is_whole_number
 
 
 class FanInNormal(keras.initializers.VarianceScaling):
@@ -24,12 +26,14 @@ class FanInNormal(keras.initializers.VarianceScaling):
 
     def __init__(self, gain, seed=None, layout="dense", strides=1, input_axes=None):
         # Configurations come back from JSON with lists in place of tuples.
-        if not isinstance(strides, int):
-            strides = tuple(strides)
+        strides = int(strides) if is_whole_number(strides) else tuple(strides)
         if input_axes is not None:
             input_axes = tuple(input_axes)
         check_layout(layout, strides, input_axes)
+        seed = as_python_number(seed)
         super().__init__(scale=gain, mode="fan_in", distribution="untruncated_normal", seed=seed)
+        if seed is None:
+            self.seed = None  # Keras's has drawn one for all calls
         self.layout = layout
         self.strides = strides
         self.input_axes = input_axes
@@ -42,8 +46,9 @@ class FanInNormal(keras.initializers.VarianceScaling):
     def __call__(self, shape, dtype=None):
         """Draws a kernel of the given shape."""
         n_prev = inputs_per_unit(shape, self.layout, self.strides, self.input_axes)
+        deviation = self.standard_deviation(n_prev)
         return keras.random.normal(
-            shape, stddev=self.standard_deviation(n_prev), dtype=dtype, seed=self.seed
+            shape, stddev=deviation, dtype=dtype, seed=seed_of_draw(self.seed)
         )
 
     def get_config(self):

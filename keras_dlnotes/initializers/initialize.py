@@ -5,6 +5,7 @@ import math
 import keras
 
 from keras_dlnotes.initializers.fan_in_normal import FanInNormal
+from keras_dlnotes.initializers.seed_of_draw import seed_of_draw
 from keras_dlnotes.initializers.small_random import SmallRandom
 from keras_dlnotes.numerics.fan_in import inputs_per_unit
 
@@ -31,7 +32,8 @@ def initialize(
     as they are. A recurrent unit is fed by two kernels, and each is scaled by its own inputs.
 
     Each kernel gets its own part of the initializer's random stream: an integer seed makes the
-    whole model reproducible, and two layers of one shape still differ.
+    whole model reproducible, and two layers of one shape still differ. Without a seed every call
+    draws anew.
 
     Args:
         model: A built model or layer.
@@ -42,7 +44,7 @@ def initialize(
 
     Raises:
         TypeError: if the initializer is none of the three.
-        ValueError: if the model is not built, has no kernels, or has quantized ones.
+        ValueError: if the model is not built, has no kernels, is quantized, or has LoRA enabled.
 
     Example:
     ```python
@@ -62,18 +64,35 @@ def initialize(
             f"Expected a built model. Received: {model.name!r}, which has no weights yet. Call it "
             "on a batch, or `model.build(input_shape)`, first."
         )
+    for layer in model._flatten_layers():
+        _check_plain(layer)
     kernels = _kernels_with_inputs(model)
     if not kernels:
         raise ValueError(
             f"Expected a model with at least one kernel. Received: {model.name!r}, whose weights "
             f"are {[weight.path for weight in model.weights]}."
         )
-    seed = initializer.seed
+    seed = seed_of_draw(initializer.seed)
     stream = keras.random.SeedGenerator(seed) if isinstance(seed, int) else seed
     for kernel, n_prev in kernels:
         stddev = initializer.standard_deviation(n_prev)
         kernel.assign(keras.random.normal(kernel.shape, 0.0, stddev, kernel.dtype, seed=stream))
     return {kernel.path: n_prev for kernel, n_prev in kernels}
+
+
+def _check_plain(layer):
+    """Refuses a layer whose kernel is not the one number for each connection that is drawn here."""
+    if getattr(layer, "lora_enabled", False):
+        raise ValueError(
+            "Expected a model without LoRA, whose frozen kernels hold what was learned before. "
+            f"Received: {layer.path!r}, which has LoRA enabled. Initialize the model before "
+            "`enable_lora`."
+        )
+    if mode := getattr(layer, "quantization_mode", None):
+        raise ValueError(
+            f"Expected a model that is not quantized. Received: {layer.path!r}, which is quantized "
+            f"to {mode}. Initialize the model before quantizing it."
+        )
 
 
 def _kernels_with_inputs(model):

@@ -4,8 +4,12 @@ import math
 
 import keras
 
+from keras_dlnotes.backend.registration import registered
+from keras_dlnotes.initializers.seed_of_draw import seed_of_draw
+from keras_dlnotes.numerics.number_arguments import as_python_number, is_real_number
 
-@keras.saving.register_keras_serializable(package="keras_dlnotes")
+
+@registered("SmallRandom")
 class SmallRandom(keras.initializers.RandomNormal):
     """Small random numbers: a normal distribution of one fixed, small standard deviation.
 
@@ -20,8 +24,9 @@ class SmallRandom(keras.initializers.RandomNormal):
     Args:
         scale: The standard deviation, a non-negative number. Defaults to 0.01.
         seed: An integer, a `keras.random.SeedGenerator` or `None`. As with Keras's own
-            initializers, an integer gives the same values at every call, a generator new ones, and
-            `None` a random integer.
+            initializers, an integer gives the same values at every call, a generator new ones.
+            `None` gives new ones too, so that layers which share the object start differently
+            (Keras's own start alike); `keras.utils.set_random_seed` makes them reproducible.
 
     Raises:
         ValueError: if `scale` is not a finite number of at least 0.
@@ -35,11 +40,19 @@ class SmallRandom(keras.initializers.RandomNormal):
     """
 
     def __init__(self, scale=0.01, seed=None):
-        if not isinstance(scale, (int, float)) or not math.isfinite(scale) or scale < 0:
+        if not is_real_number(scale) or not math.isfinite(scale) or scale < 0:
             raise ValueError(
                 f"Expected `scale` to be a finite number of at least 0. Received: scale={scale!r}."
             )
-        super().__init__(mean=0.0, stddev=scale, seed=seed)
+        super().__init__(mean=0.0, stddev=float(scale), seed=as_python_number(seed))
+        if seed is None:
+            self.seed = None  # Keras's has drawn one for all calls
+
+    def __call__(self, shape, dtype=None):
+        """Draws a kernel of the given shape."""
+        return keras.random.normal(
+            shape, stddev=self.stddev, dtype=dtype, seed=seed_of_draw(self.seed)
+        )
 
     def standard_deviation(self, n_prev: float) -> float:
         """The same for every layer, whatever feeds its units."""

@@ -1,11 +1,10 @@
 """Xavier initialization."""
 
-import keras
-
+from keras_dlnotes.backend.registration import registered
 from keras_dlnotes.initializers.fan_in_normal import FanInNormal
 
 
-@keras.saving.register_keras_serializable(package="keras_dlnotes")
+@registered("Xavier")
 class Xavier(FanInNormal):
     """Xavier initialization: units of variance 1 from inputs of variance 1.
 
@@ -27,8 +26,9 @@ class Xavier(FanInNormal):
 
     Args:
         seed: An integer, a `keras.random.SeedGenerator` or `None`. As with Keras's own
-            initializers, an integer gives the same values at every call, a generator new ones, and
-            `None` a random integer.
+            initializers, an integer gives the same values at every call, a generator new ones.
+            `None` gives new ones too, so that layers which share the object start differently
+            (Keras's own start alike); `keras.utils.set_random_seed` makes them reproducible.
         layout: `"dense"` (the default), `"depthwise"` (DepthwiseConv, and SeparableConv's
             `depthwise_initializer`) or `"transpose"` (ConvTranspose).
         strides: With `layout="transpose"`, the layer's strides: a unit is fed by

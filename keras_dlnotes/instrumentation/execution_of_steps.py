@@ -5,7 +5,12 @@ import contextlib
 import keras
 from keras import ops
 
-from keras_dlnotes.instrumentation.observed_step import EXAMPLES, ROW, make_train_function
+from keras_dlnotes.instrumentation.observed_step import (
+    EXAMPLES,
+    ROW,
+    is_recordable,
+    make_train_function,
+)
 from keras_dlnotes.instrumentation.patch import patched
 
 _COUNT = "_count"  # suffix of the name of how many examples there are
@@ -84,6 +89,8 @@ class ExecutionOfSteps:
         return logs
 
     def _record(self, logs):
+        if not is_recordable(logs):
+            return logs
         self._keep_examples(logs.pop(EXAMPLES, {}))
         key = next((name for name in logs if name.startswith(ROW)), None)
         if key is not None:

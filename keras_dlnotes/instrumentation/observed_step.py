@@ -109,30 +109,17 @@ class ObservedStep:
         def compute_metrics(x, y, y_pred, *args, **kwargs):
             if self._tape is not None:
                 weights = args[0] if args else kwargs.get("sample_weight")
-                self._local.batch = self._examples_of(x, y, y_pred, weights)
+                self._local.batch = examples_of(self.model, self.examples, x, y, weights, y_pred)
             return original(x, y, y_pred, *args, **kwargs)
 
         return compute_metrics
 
-    def _examples_of(self, x, y, y_pred, weights=None):
-        parts = {
-            "inputs": x,
-            "targets": in_order_of_outputs(self.model, y),
-            "predictions": in_order_of_outputs(self.model, y_pred),
-            "weights": weights,
-        }
-        # One flat dict: TensorFlow would take a list of tensors for one tensor.
-        return {
-            f"{name}_{number:03d}": tensor
-            for name, part in parts.items()
-            for number, tensor in enumerate(first_examples(part, self.examples))
-        }
-
     def _with_row(self, logs, tape):
-        if not isinstance(logs, dict):
+        if not is_recordable(logs):
             warnings.warn(
                 "The train step is not recorded: expected `train_step` of model "
-                f"{self.model.name!r} to return a dict of logs, received {type(logs).__name__}. "
+                f"{self.model.name!r} to return a dict of logs whose keys are names. Received: "
+                f"{list(logs) if isinstance(logs, dict) else type(logs).__name__}. "
                 "Return `{metric.name: metric.result() for metric in self.metrics}` to have "
                 "its activations and gradients recorded.",
                 stacklevel=2,
@@ -152,6 +139,27 @@ class ObservedStep:
         key = f"{ROW}{'with_histograms' if self.histograms else 'plain'}_{len(self.layouts)}"
         self.layouts[key] = columns
         return key
+
+
+def is_recordable(logs):
+    """Whether a row can leave the step as one more entry of what `train_step` returned."""
+    return isinstance(logs, dict) and all(isinstance(name, str) for name in logs)
+
+
+def examples_of(model, count, x, y, weights=None, y_pred=None):
+    """The first examples of a batch, as in `StepRecord.examples`."""
+    parts = {
+        "inputs": x,
+        "targets": in_order_of_outputs(model, y),
+        "predictions": in_order_of_outputs(model, y_pred),
+        "weights": weights,
+    }
+    # One flat dict: TensorFlow would take a list of tensors for one tensor.
+    return {
+        f"{name}_{number:03d}": tensor
+        for name, part in parts.items()
+        for number, tensor in enumerate(first_examples(part, count))
+    }
 
 
 def first_examples(structure, count):

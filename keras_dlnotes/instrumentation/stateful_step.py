@@ -6,6 +6,7 @@ from keras import ops
 from keras_dlnotes.backend import active
 from keras_dlnotes.instrumentation.observed_step import (
     ObservedStep,
+    examples_of,
     loss_scale,
     optimizers_of,
 )
@@ -43,7 +44,13 @@ class StatefulStep(ObservedStep):
 
         def compute_loss(*args, **kwargs):
             given = dict(zip(("x", "y", "y_pred"), args, strict=False)) | kwargs
-            self.attempt = self._examples_of(given.get("x"), given.get("y"), given.get("y_pred"))
+            self.attempt = examples_of(
+                self.model,
+                self.examples,
+                given.get("x"),
+                given.get("y"),
+                y_pred=given.get("y_pred"),
+            )
             return original(*args, **kwargs)
 
         return compute_loss

@@ -128,13 +128,18 @@ class StepTape:
         """Measures gradients and what the optimizer made of them.
 
         Args:
-            gradients: list of tensors; None where a variable had none.
+            gradients: list of tensors; None where a variable had none. Those of variables without
+                elements are left out.
             variables: the `keras.Variable`s, for their names.
             before: list of the weights before the update.
             after: list of the weights after the update.
             scale: factor by which the loss, and so each gradient, was multiplied.
         """
-        kept = [i for i, gradient in enumerate(gradients) if gradient is not None]
+        kept = [
+            i
+            for i, gradient in enumerate(gradients)
+            if gradient is not None and 0 not in variables[i].shape
+        ]
         if not kept:
             return
         origins, names = zip(*(self._names(variables[i]) for i in kept), strict=True)

@@ -50,12 +50,17 @@ class Subscription:
     Args:
         receive: function of a `StepRecord`, called for each due step, oldest first.
         every: record each step whose number is divisible by it.
+        first: record also this many steps from the step `start` on.
+        start: see `first`.
         histograms_every: likewise with histograms; None for never.
         layers: names of layers, or layers, whose activations are wanted; None for all.
         examples: how many examples of the batch each record holds. There are none where several
             steps make one execution on TensorFlow, nor where a `train_step` of the user's own does
             without `compute_metrics`.
-        interrupted: function without arguments, called when a step raises, after the last record.
+        interrupted: function of the error, called when a step raises, after the last record; of
+            None, where a callback raised it and another `fit` begins.
+        first_batch: function of some examples (see `StepRecord`, without predictions) of the batch
+            on which the next step runs, called once before it, while variables can be read.
     """
 
     receive: object
@@ -63,12 +68,16 @@ class Subscription:
     histograms_every: int | None = None
     layers: object = None
     interrupted: object = None
+    first_batch: object = None
     examples: int = 0
+    first: int = 0
+    start: int = 0
     names: frozenset | None = field(default=None, init=False)
 
     def due(self, step):
         """Whether the step is recorded; `step` is a number or a tensor."""
-        return step % self.every == 0
+        early = (step >= self.start) & (step < self.start + self.first)
+        return (step % self.every == 0) | early
 
     def histograms_due(self, step):
         """Whether the step is recorded with histograms; `step` is a number or a tensor."""

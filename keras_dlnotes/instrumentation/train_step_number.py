@@ -8,4 +8,8 @@ from keras_dlnotes.instrumentation.inner_optimizer import inner_optimizer
 def train_step_number(model):
     """Number of train steps that the optimizer has taken; 0 for a model without one."""
     optimizer = inner_optimizer(model)
-    return 0 if optimizer is None else int(ops.convert_to_numpy(optimizer.iterations))
+    if optimizer is None:
+        return 0
+    # `iterations` leaves out the steps in which gradients are only accumulated.
+    steps = getattr(optimizer, "_iterations", None)
+    return int(ops.convert_to_numpy(optimizer.iterations if steps is None else steps))

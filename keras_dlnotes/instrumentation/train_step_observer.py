@@ -12,7 +12,14 @@ from keras import ops
 
 from keras_dlnotes.backend import active
 from keras_dlnotes.instrumentation.execution_of_steps import ExecutionOfSteps
-from keras_dlnotes.instrumentation.observed_step import EXAMPLES, ROW, ObservedStep
+from keras_dlnotes.instrumentation.log_numbers import log_numbers
+from keras_dlnotes.instrumentation.observed_step import (
+    EXAMPLES,
+    ROW,
+    ObservedStep,
+    examples_of,
+    is_recordable,
+)
 from keras_dlnotes.instrumentation.stateful_step import StatefulStep
 from keras_dlnotes.instrumentation.stateless_step import StatelessStep, single_steps
 from keras_dlnotes.instrumentation.subscription import StepRecord
@@ -126,6 +133,7 @@ class TrainStepObserver:
             self.model.train_function = self._plain
             return self._plain(*arguments)
         self._armed = False
+        arguments = self._show_first_batch(arguments)
         if keras.backend.backend() == "jax" and keras.distribution.distribution() is not None:
             self._warn(
                 "under a keras.distribution, whose shardings the observed step does not know"
@@ -140,11 +148,24 @@ class TrainStepObserver:
             return self._take_execution(*arguments)
         except active.iteration.END_OF_DATA:
             raise  # the end of an epoch
-        except BaseException:
-            self._interrupt()
+        except BaseException as error:
+            self._interrupt(error)
             raise
 
-    def _interrupt(self):
+    def _show_first_batch(self, arguments):
+        """Shows the batch to who asked for it; returns arguments of the step that still hold it."""
+        asking = [s for s in self._subscriptions if s.first_batch is not None]
+        if not asking or not active.fit_batches.can_peek(self.model, arguments):
+            return arguments
+        batch, arguments = active.fit_batches.peek(self.model, arguments)
+        x, y, weights = keras.utils.unpack_x_y_sample_weight(batch)
+        with active.fit_batches.readable_variables(self.model, arguments):
+            for subscription in asking:
+                show, subscription.first_batch = subscription.first_batch, None
+                show(examples_of(self.model, subscription.examples, x, y, weights))
+        return arguments
+
+    def _interrupt(self, error=None):
         """Brings what was recorded before a step raised, and leaves the model as it was."""
         subscriptions = self._subscriptions
         for observed in self._variants.values():
@@ -157,7 +178,7 @@ class TrainStepObserver:
         self.stop()
         for subscription in subscriptions:
             if subscription.interrupted is not None:
-                subscription.interrupted()
+                subscription.interrupted(error)
 
     def restart_clock(self):
         """Says that the time until the next step is not that of a step."""
@@ -168,7 +189,7 @@ class TrainStepObserver:
         pending, self._pending = self._pending, []
         records = [
             StepRecord(
-                step, columns, ops.convert_to_numpy(row), _to_host(logs), wall_time, examples
+                step, columns, ops.convert_to_numpy(row), log_numbers(logs), wall_time, examples
             )
             for step, columns, row, logs, wall_time, examples in pending
         ]
@@ -213,7 +234,7 @@ class TrainStepObserver:
         self._clock = (now, due)
 
     def _keep_row(self, observed, logs, step):
-        key = next((k for k in logs if k.startswith(ROW)), None)
+        key = next((k for k in logs if k.startswith(ROW)), None) if is_recordable(logs) else None
         if key is not None:
             row = logs.pop(key)
             columns = observed.layouts[key]
@@ -239,6 +260,11 @@ class TrainStepObserver:
                 "with several replicas and several steps per execution, where TensorFlow allows no "
                 "choice between two steps; compile with steps_per_execution=1 to record them"
             )
+            result = self._plain(iterator)
+            self.next_step = train_step_number(self.model)
+            return result
+        if not self.model.built:
+            # The first execution makes the model's variables, which must not be made in a branch.
             result = self._plain(iterator)
             self.next_step = train_step_number(self.model)
             return result
@@ -289,11 +315,3 @@ def _any(conditions):
     for condition in conditions:
         result = ops.logical_or(result, condition)
     return result
-
-
-def _to_host(logs):
-    """The metrics that are one number; others (an F1 score a class) have no place in a chart."""
-    values = {
-        name: ops.convert_to_numpy(value) for name, value in logs.items() if value is not None
-    }
-    return {name: value.item() for name, value in values.items() if value.size == 1}

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import keras
 
+from keras_dlnotes.instrumentation.activation_names import activation_of
 from keras_dlnotes.measures import SATURATION
 
 
@@ -86,9 +87,7 @@ def _may_enter(layer):
 
 
 def _saturation(layer):
-    function = getattr(layer, "activation", None)
-    name = getattr(function, "__name__", "")
     # A layer that keeps several activations (an LSTM's gates) outputs something else again.
     if hasattr(layer, "recurrent_activation") or hasattr(layer, "cell"):
         return None
-    return SATURATION.get(name)
+    return SATURATION.get(activation_of(layer))

@@ -5,10 +5,12 @@ from keras import ops
 
 from keras_dlnotes.backend import active
 from keras_dlnotes.backend.arithmetic_dtype import arithmetic_dtype
+from keras_dlnotes.backend.registration import registered
 from keras_dlnotes.numerics import batch_statistics as statistics
+from keras_dlnotes.numerics.number_arguments import is_real_number, is_whole_number, whole_number
 
 
-@keras.saving.register_keras_serializable(package="keras_dlnotes")
+@registered("BatchNormalization")
 class BatchNormalization(keras.layers.Layer):
     r"""Normalizes each channel over the mini-batch, and at inference over all it has seen.
 
@@ -23,7 +25,7 @@ class BatchNormalization(keras.layers.Layer):
     \(Z_{norm}^{(i)} = \gamma \frac{Z^{(i)} - \mu}{\sqrt{\sigma^2 + \epsilon}} + \beta\)
 
     - \(Z\) → the inputs, `[batch, ..., channels]` or with the channels at `axis`.
-    - \(\gamma, \beta\) → the weights `gamma` and `beta`, `[channels]`; 1 and 0 with `affine=False`.
+    - \(\gamma, \beta\) → the weights `gamma` and `beta`, `[channels]`; 1 and 0 where there is none.
     - \(\epsilon\) → `epsilon`.
 
     At inference \(\mu\) and \(\sigma^2\) are `moving_mean` and `moving_variance`: over the batches
@@ -42,6 +44,7 @@ class BatchNormalization(keras.layers.Layer):
             average over all steps since the layer was made.
         epsilon: Added to the variance.
         affine: Whether to scale and shift by γ and β; `False` is the bare normalization.
+        center, scale: Whether there is a β, and a γ, as Keras's; both need `affine=True`.
         unbiased: Average σ² · m / (m - 1) into `moving_variance`, the estimate for the population;
             a batch of one position then counts nothing. Training divides by m in any case.
         ghost_batch_size: Normalize by the statistics of parts of the batch of at most so many
@@ -51,15 +54,20 @@ class BatchNormalization(keras.layers.Layer):
             `tf.distribute` strategy, or of the processes of `torch.distributed`. On JAX they
             always are.
         beta_initializer, gamma_initializer: As Keras's.
+        moving_mean_initializer, moving_variance_initializer: What the layer evaluates with before
+            the first training step, which replaces it. (Keras's layer averages it in.)
         beta_regularizer, gamma_regularizer: As Keras's.
         beta_constraint, gamma_constraint: As Keras's.
+        **kwargs: `name`, `dtype` and `trainable`. Keras's `renorm` may be `False`.
 
     Call arguments:
         inputs: A tensor of two axes or more.
         training: Whether to normalize by the batch and to take it into the running statistics.
-        mask: Booleans for the leading axes of the inputs without the channels', `[batch]`,
-            `[batch, time]` and so on: positions that are `False` count nothing. They are
-            normalized like the others.
+        mask: Booleans for the leading axes of the inputs, `[batch]`, `[batch, time]` and so on,
+            as Keras's layers pass them on: positions that are `False` count nothing. They are
+            normalized like the others. For channels before other axes give it an axis of size 1,
+            `[batch, 1, time]`. Where it reaches the channels' axis, each channel has its own m,
+            and one that has no position left keeps its running statistics.
 
     Raises:
         ValueError: if an argument is not as described, if the inputs have no known number of
@@ -98,19 +106,28 @@ class BatchNormalization(keras.layers.Layer):
         gamma_regularizer=None,
         beta_constraint=None,
         gamma_constraint=None,
+        center=True,
+        scale=True,
+        moving_mean_initializer="zeros",
+        moving_variance_initializer="ones",
         **kwargs,
     ):
+        _refuse_renormalization(kwargs)
         super().__init__(**kwargs)
         _check_arguments(axis, momentum, epsilon, ghost_batch_size, synchronized)
-        self.axis = axis
-        self.momentum = momentum
-        self.epsilon = epsilon
+        self.axis = int(axis)
+        self.momentum = None if momentum is None else float(momentum)
+        self.epsilon = float(epsilon)
         self.affine = affine
+        self.center = center
+        self.scale = scale
         self.unbiased = unbiased
-        self.ghost_batch_size = ghost_batch_size
+        self.ghost_batch_size = None if ghost_batch_size is None else int(ghost_batch_size)
         self.synchronized = synchronized
         self.beta_initializer = keras.initializers.get(beta_initializer)
         self.gamma_initializer = keras.initializers.get(gamma_initializer)
+        self.moving_mean_initializer = keras.initializers.get(moving_mean_initializer)
+        self.moving_variance_initializer = keras.initializers.get(moving_variance_initializer)
         self.beta_regularizer = keras.regularizers.get(beta_regularizer)
         self.gamma_regularizer = keras.regularizers.get(gamma_regularizer)
         self.beta_constraint = keras.constraints.get(beta_constraint)
@@ -131,8 +148,8 @@ class BatchNormalization(keras.layers.Layer):
             )
         self._channel_axis = axis
         shape = (input_shape[axis],)
-        if self.affine:
-            for name in ("gamma", "beta"):
+        for name, wanted in (("gamma", self.scale), ("beta", self.center)):
+            if self.affine and wanted:
                 weight = self.add_weight(
                     name=name,
                     shape=shape,
@@ -155,8 +172,8 @@ class BatchNormalization(keras.layers.Layer):
                 aggregation="mean",
             )
 
-        self.moving_mean = running("moving_mean", shape, "zeros")
-        self.moving_variance = running("moving_variance", shape, "ones")
+        self.moving_mean = running("moving_mean", shape, self.moving_mean_initializer)
+        self.moving_variance = running("moving_variance", shape, self.moving_variance_initializer)
         self.total_weight = running("total_weight", (), "zeros")
         self.input_spec = keras.layers.InputSpec(ndim=rank, axes={axis: shape[0]})
 
@@ -185,7 +202,7 @@ class BatchNormalization(keras.layers.Layer):
     def _batch_statistics(self, inputs, mask):
         axis = self._channel_axis
         if mask is not None:
-            mask = statistics.mask_over_positions(mask, axis, inputs)
+            mask = statistics.mask_over_positions(mask, inputs)
         return statistics.batch_statistics(
             inputs,
             axis,
@@ -220,12 +237,16 @@ class BatchNormalization(keras.layers.Layer):
             for name in ("beta", "gamma")
             for part in ("initializer", "regularizer", "constraint")
         }
+        for name in ("moving_mean_initializer", "moving_variance_initializer"):
+            serialized[name] = keras.initializers.serialize(getattr(self, name))
         return {
             **super().get_config(),
             "axis": self.axis,
             "momentum": self.momentum,
             "epsilon": self.epsilon,
             "affine": self.affine,
+            "center": self.center,
+            "scale": self.scale,
             "unbiased": self.unbiased,
             "ghost_batch_size": self.ghost_batch_size,
             "synchronized": self.synchronized,
@@ -233,29 +254,35 @@ class BatchNormalization(keras.layers.Layer):
         }
 
 
+def _refuse_renormalization(kwargs):
+    """Takes Keras's arguments for batch renormalization out, which say nothing where it is off."""
+    if kwargs.get("renorm"):
+        raise ValueError(
+            "Expected no batch renormalization, which this layer does not have. Received: "
+            f"renorm={kwargs['renorm']!r}. Use keras.layers.BatchNormalization, or "
+            "`ghost_batch_size` and `synchronized` here, which set the number of examples of a "
+            "statistic."
+        )
+    for name in ("renorm", "renorm_clipping", "renorm_momentum"):
+        kwargs.pop(name, None)
+
+
 def _check_arguments(axis, momentum, epsilon, ghost_batch_size, synchronized):
     def refuse(expected, **received):
         shown = ", ".join(f"{name}={value!r}" for name, value in received.items())
         raise ValueError(f"Expected {expected}. Received: {shown}.")
 
-    def is_whole(value):
-        return isinstance(value, int) and not isinstance(value, bool)
-
-    if not is_whole(axis) or axis == 0:
+    if not is_whole_number(axis) or axis == 0:
         refuse("`axis` to be the one axis of the channels, not that of the examples", axis=axis)
-    if momentum is not None and not (isinstance(momentum, (int, float)) and 0 <= momentum < 1):
+    if momentum is not None and not (is_real_number(momentum) and 0 <= momentum < 1):
         refuse(
             "`momentum` to be a number in [0, 1), or None for the plain average", momentum=momentum
         )
-    if not (isinstance(epsilon, (int, float)) and epsilon >= 0):
+    if not (is_real_number(epsilon) and epsilon >= 0):
         refuse("`epsilon` to be a number of at least 0", epsilon=epsilon)
     if ghost_batch_size is None:
         return
-    if not is_whole(ghost_batch_size) or ghost_batch_size < 1:
-        refuse(
-            "`ghost_batch_size` to be a whole number of examples, or None",
-            ghost_batch_size=ghost_batch_size,
-        )
+    whole_number("ghost_batch_size", ghost_batch_size, unit="examples")
     if synchronized:
         refuse(
             "either statistics over parts of a batch or over all replicas",

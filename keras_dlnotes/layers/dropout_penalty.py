@@ -1,10 +1,15 @@
 """Dropout as a regularizer."""
 
+import random
+
 import keras
+import numpy as np
 from keras import ops
 
 from keras_dlnotes.backend import active
+from keras_dlnotes.backend.registration import registered
 from keras_dlnotes.numerics import penalties
+from keras_dlnotes.numerics.number_arguments import as_python_number, is_real_number
 
 _DEPTHWISE = (keras.layers.DepthwiseConv1D, keras.layers.DepthwiseConv2D)
 _SEPARABLE = (keras.layers.SeparableConv1D, keras.layers.SeparableConv2D)
@@ -23,7 +28,10 @@ _CONVOLUTIONS = (
 )
 
 
-@keras.saving.register_keras_serializable(package="keras_dlnotes")
+_SEED_STATE = "seed_state"
+
+
+@registered("DropoutPenalty")
 class DropoutPenalty(keras.layers.Wrapper):
     r"""Drops units of the wrapped layer at random and penalizes the weights into those dropped.
 
@@ -50,6 +58,10 @@ class DropoutPenalty(keras.layers.Wrapper):
     `DropoutPenalty(keras.Sequential([Dense(64), BatchNormalization(), ReLU()]), rate=0.5)`; the
     weights are those of the last dense or convolutional layer inside.
 
+    Files of the model and of its weights hold where the sequence of masks stands, so training that
+    is resumed from the end of an epoch draws the masks that it would have drawn. Keras's own random
+    layers begin their sequence anew then.
+
     Args:
         layer: a Dense or convolutional layer (also depthwise, separable or transposed), or a
             layer or `Sequential` that holds such a one.
@@ -75,16 +87,18 @@ class DropoutPenalty(keras.layers.Wrapper):
 
     def __init__(self, layer, rate=0.5, strength=0.0, seed=None, **kwargs):
         super().__init__(layer, **kwargs)
-        if isinstance(rate, bool) or not isinstance(rate, int | float) or not 0 <= rate <= 1:
+        if not is_real_number(rate) or not 0 <= rate <= 1:
             raise ValueError(
                 "Expected `rate` to be a number between 0 and 1, the share of units to drop. "
                 f"Received: rate={rate!r}."
             )
         self.rate = float(rate)
         self.strength = penalties.check_strength("strength", strength)
-        self.seed = seed
+        self.seed = as_python_number(seed)
         self.supports_masking = True
-        self.seed_generator = keras.random.SeedGenerator(seed)
+        # A number in any case: without one Keras's dropout on torch does not use the generator.
+        drawn = random.randint(1, 10**9) if seed is None else self.seed
+        self.seed_generator = keras.random.SeedGenerator(drawn)
 
     def build(self, input_shape):
         """Builds the wrapped layer and finds the weights into its units."""
@@ -129,6 +143,18 @@ class DropoutPenalty(keras.layers.Wrapper):
     def compute_output_shape(self, input_shape):
         """The wrapped layer's."""
         return self.layer.compute_output_shape(input_shape)
+
+    def save_own_variables(self, store):
+        """Saves where the sequence of masks stands, which Keras leaves out."""
+        super().save_own_variables(store)
+        store[_SEED_STATE] = keras.ops.convert_to_numpy(self.seed_generator.state)
+
+    def load_own_variables(self, store):
+        """Goes on with the sequence of masks; files of older versions do not hold its place."""
+        keys = list(store.keys())  # a store cannot be iterated over
+        super().load_own_variables({key: store[key] for key in keys if key != _SEED_STATE})
+        if _SEED_STATE in keys:
+            self.seed_generator.state.assign(np.asarray(store[_SEED_STATE]))
 
     def get_config(self):
         """The constructor's arguments."""

@@ -96,34 +96,25 @@ def rebuild(model, replacements):
 
 
 def _rebuilt(model, replacements, copies):
-    chains: dict[int, list] = {}
-
-    def replace(layer):
+    def chain_of(layer):
+        """The layers in place of one, as a list: a new layer may die, and its `id` be another's."""
         if not isinstance(layer, keras.Layer):
-            return layer  # an operation of `keras.ops` has no state
+            return [layer]  # an operation of `keras.ops` has no state
         if id(layer) in replacements:
-            chain = replacements[id(layer)]
-            head = chain[0] if chain else keras.layers.Identity()
-            chains[id(head)] = chain
-            return head
+            return replacements[id(layer)]
         if id(layer) not in copies:
             rebuilt = _rebuilt(layer, replacements, copies) if has_graph(layer) else copy_of(layer)
             copies[id(layer)] = (layer, rebuilt)
-        return copies[id(layer)][1]
+        return [copies[id(layer)][1]]
 
-    def call(layer, *arguments, **keywords):
-        if id(layer) not in chains:
-            return layer(*arguments, **keywords)
-        for each in chains[id(layer)]:
+    def call(chain, *arguments, **keywords):
+        for each in chain:
             arguments, keywords = (each(*arguments, **keywords),), {}
         return arguments[0]
 
     if not isinstance(model, keras.Sequential):
-        return keras.models.clone_model(model, clone_function=replace, call_function=call)
-    layers = []
-    for layer in model.layers:
-        head = replace(layer)
-        layers.extend(chains.get(id(head), [head]))
+        return keras.models.clone_model(model, clone_function=chain_of, call_function=call)
+    layers = [new for layer in model.layers for new in chain_of(layer)]
     if model.built:
         given = model.inputs[0]
         layers.insert(0, keras.Input(batch_shape=given.shape, dtype=given.dtype, name=given.name))

@@ -16,8 +16,11 @@ def histogram(tensor):
 
     Returns:
         Vector `[l, h, count_0, ..., count_(b-1)]` of 2 + `BINS` float32 numbers. Elements that are
-        not finite make `l` or `h` not finite, and the counts then mean nothing.
+        not finite make `l` or `h` not finite, and the counts then mean nothing; so does a tensor
+        without elements.
     """
+    if 0 in tuple(tensor.shape):
+        return ops.concatenate([ops.full((2,), float("nan")), ops.zeros((BINS,))])
     flat = ops.cast(ops.reshape(ops.stop_gradient(tensor), (-1,)), "float32")
     low, high = ops.min(flat), ops.max(flat)
     width = ops.where(high > low, high - low, ops.ones_like(high))

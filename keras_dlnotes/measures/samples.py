@@ -3,6 +3,7 @@
 from functools import cached_property
 
 import numpy as np
+from keras import ops
 
 from keras_dlnotes.backend import active
 
@@ -92,7 +93,7 @@ class Samples:
     @cached_property
     def sums_of_squares(self):
         r"""Sum of squared elements: \(n (\sigma^2 + \mu^2)\) where the moments are known."""
-        if "_moments" in self.__dict__:
+        if "_moments" in self.__dict__ and all(m.shape[1] != 0 for m in self.matrices):
             return self.counts * (self.variances + self.means**2)
         return self.reduce(active.reductions.sum_of_squares)
 
@@ -102,7 +103,16 @@ class Samples:
 
     @cached_property
     def _extremes(self):
-        return [active.reductions.extremes(matrix) for matrix in self.matrices]
+        return [
+            active.reductions.extremes(matrix) if matrix.shape[1] != 0 else _no_numbers(matrix)
+            for matrix in self.matrices
+        ]
 
     def _in_order(self, vectors):
         return active.reductions.join(vectors, self._order)
+
+
+def _no_numbers(matrix):
+    """Extremes of rows without elements: NaN, as their mean is."""
+    none = ops.full((matrix.shape[0],), float("nan"), dtype=matrix.dtype)
+    return none, none

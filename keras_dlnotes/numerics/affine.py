@@ -7,6 +7,8 @@ does: old = A · new + b, kept as one matrix [A b; 0 1].
 
 import numpy as np
 
+from keras_dlnotes.backend.number_dtypes import is_floating
+
 FILL_MODES = ("reflect", "constant", "wrap", "nearest")
 INTERPOLATIONS = ("bilinear", "nearest")
 # Pictures resampled together: so many that NumPy's overhead is spread, and they still fit a cache.
@@ -53,6 +55,14 @@ def translation(offsets):
     return maps
 
 
+def scaled(maps, scale):
+    """The maps of pictures shown in `scale` = (height, width) times as many pixels."""
+    between = np.eye(3)
+    between[[0, 1], [0, 1]] = scale
+    between[:2, 2] = (np.asarray(scale) - 1) / 2  # pixels' edges are scaled, not their centres
+    return between @ maps @ np.linalg.inv(between)
+
+
 def resample(images, maps, size, interpolation="bilinear", fill_mode="reflect", fill_value=0.0):
     """Pictures seen through affine maps, one each, in the pictures' own dtype.
 
@@ -80,7 +90,7 @@ def resample(images, maps, size, interpolation="bilinear", fill_mode="reflect", 
     for start in range(0, len(images), step):
         part = slice(start, start + step)
         values = _resampled(images[part], maps[part], size, interpolation, fill_mode, fill_value)
-        if not np.issubdtype(images.dtype, np.floating):
+        if interpolation == "bilinear" and not is_floating(images.dtype):
             values = np.rint(values)
         resampled[part] = values
     return resampled
@@ -88,8 +98,10 @@ def resample(images, maps, size, interpolation="bilinear", fill_mode="reflect", 
 
 def _resampled(images, maps, size, interpolation, fill_mode, fill_value):
     count, height, width, channels = images.shape
-    # Coordinates in float64 where single precision would not tell places of a pixel apart.
-    dtype = np.float32 if images.dtype.itemsize <= 2 or images.dtype == np.float32 else np.float64
+    # Coordinates in float64 where single precision would not tell places of a pixel apart, and for
+    # whole pixels, so that arrays of all dtypes show the same ones.
+    single = images.dtype.itemsize <= 2 or images.dtype == np.float32
+    dtype = np.float32 if single and interpolation == "bilinear" else np.float64
     maps = maps.astype(dtype)
     rows = np.arange(size[0], dtype=dtype)[:, None]
     columns = np.arange(size[1], dtype=dtype)
@@ -158,7 +170,7 @@ def _framed(images, fill_mode, fill_value):
     framed = np.empty((count, height + 2, width + 2, channels), images.dtype)
     framed[:, 1:-1, 1:-1] = images
     if fill_mode == "constant":
-        if not np.issubdtype(images.dtype, np.floating):
+        if not is_floating(images.dtype):
             fill_value = round(fill_value)
         framed[:, [0, -1]] = fill_value
         framed[:, :, [0, -1]] = fill_value

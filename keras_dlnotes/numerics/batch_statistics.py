@@ -2,6 +2,7 @@
 
 from typing import Any, NamedTuple
 
+import numpy as np
 from keras import ops
 
 
@@ -13,7 +14,8 @@ class BatchStatistics(NamedTuple):
         variance: σ² of the example's own ghost batch; broadcasts against the inputs.
         batch_mean: The mean over the whole batch, [C].
         batch_variance: The variance within ghost batches, pooled over the whole batch, [C].
-        weight: How much this batch counts in a running average: the divisor of `batch_variance`.
+        weight: How much this batch counts in a running average: the divisor of `batch_variance`, a
+            scalar; [C] where the mask leaves each channel a number of its own.
     """
 
     centred: Any
@@ -43,7 +45,8 @@ def batch_statistics(
     Args:
         inputs: Z, a floating-point array of at least two axes, the first of them the examples.
         axis: The axis of the channels, counted from 0.
-        mask: None or booleans that broadcast against `inputs`, of size 1 along `axis`.
+        mask: None or booleans that broadcast against `inputs`. Along `axis` of size 1 in most
+            cases; where it is not, each channel has its own m.
         ghost_batch_size: The largest size of a ghost batch; None for one part.
         unbiased: Divide `batch_variance`, and only it, by m - k in place of m.
         sum_over_replicas: Adds up arrays over all replicas; None where each keeps its own sums.
@@ -88,8 +91,9 @@ def batch_statistics(
     centred = inputs - spread(sums / divisors)
     squares = part_sums(masked(centred * centred))
 
-    count = ops.sum(counts)
-    filled = ops.sum(ops.cast(counts > 0, inputs.dtype))
+    by_channel = (-1,) if counts.shape[axis] != 1 else ()
+    count = ops.reshape(ops.sum(counts, axis=0), by_channel)
+    filled = ops.reshape(ops.sum(ops.cast(counts > 0, inputs.dtype), axis=0), by_channel)
     weight = count - filled if unbiased else count
     channels = inputs.shape[axis]
     return BatchStatistics(
@@ -125,28 +129,27 @@ def along_channels(vector, axis, inputs):
     return ops.reshape(ops.cast(vector, inputs.dtype), shape)
 
 
-def mask_over_positions(mask, axis, inputs):
-    """A mask of the inputs' leading axes without the channels', made to broadcast against them.
+def mask_over_positions(mask, inputs):
+    """A mask of the inputs' leading axes made to broadcast against them.
 
     Raises:
         ValueError: if the sizes contradict each other.
     """
     rank = len(inputs.shape)
-    sizes = [size for each, size in enumerate(inputs.shape) if each != axis]
-    fits = 0 < len(mask.shape) < rank and all(
+    fits = 0 < len(mask.shape) <= rank and all(
         None in pair or 1 in pair or pair[0] == pair[1]
-        for pair in zip(mask.shape, sizes, strict=False)
+        for pair in zip(mask.shape, inputs.shape, strict=False)
     )
     if not fits:
         raise ValueError(
-            "Expected a mask for the leading axes of the inputs without the channels' axis "
-            f"{axis}. Received: mask of shape {tuple(mask.shape)} with inputs of shape "
-            f"{tuple(inputs.shape)}."
+            "Expected a mask for the leading axes of the inputs. Received: mask of shape "
+            f"{tuple(mask.shape)} with inputs of shape {tuple(inputs.shape)}. Give the mask an "
+            "axis of size 1 where it is the same all along one of theirs, as in `mask[:, None]`."
         )
     mask = ops.cast(mask, "bool")
-    while len(mask.shape) < rank - 1:
+    while len(mask.shape) < rank:
         mask = ops.expand_dims(mask, -1)
-    return ops.expand_dims(mask, axis)
+    return mask
 
 
 def normalize(centred, variance, epsilon, gamma=None, beta=None):
@@ -165,13 +168,14 @@ def running_average(averages, values, total_weight, weight, momentum):
 
     which for equal weights is the exponential moving average that starts at 0, divided by
     1 - mᵗ as Adam's is. Without momentum (None), m = 1: the plain average over all batches.
-    A batch of weight 0 changes nothing.
+    A batch of weight 0 changes nothing. Where channels have weights of their own, the largest is
+    w_b for all of them, and a channel of weight 0 keeps its average.
 
     Args:
         averages: List of arrays, the averages so far. Before the first batch they count nothing.
         values: List of arrays, this batch's.
         total_weight: The denominator so far, times 1 - m where there is a momentum.
-        weight: w_t, a scalar.
+        weight: w_t, a scalar, or [C].
         momentum: m in [0, 1), or None.
 
     Returns:
@@ -180,10 +184,11 @@ def running_average(averages, values, total_weight, weight, momentum):
     Reference: Kingma and Ba, "Adam", 2015, section 3, for the equal weights.
     """
     keep, add = (1.0, 1.0) if momentum is None else (momentum, 1.0 - momentum)
-    added = add * weight
-    kept = ops.where(weight > 0, keep * total_weight, total_weight)
+    largest = ops.max(weight)
+    added = add * largest
+    kept = ops.where(largest > 0, keep * total_weight, total_weight)
     new_total = kept + added
-    share = added / ops.where(new_total > 0, new_total, 1)
+    share = ops.where(weight > 0, added / ops.where(new_total > 0, new_total, 1), 0)
     pairs = zip(averages, values, strict=True)
     return [(1 - share) * old + share * new for old, new in pairs], new_total
 
@@ -195,6 +200,8 @@ def merged_moments(first, second):
 
         μ = μ₁ + δ n₂/n        σ² = (n₁ σ₁² + n₂ σ₂²)/n + δ² n₁ n₂/n²
 
+    Counts are numbers, or NumPy arrays of a number for each channel.
+
     Returns:
         `(count, mean, variance)` of the union, biased variance.
 
@@ -204,7 +211,7 @@ def merged_moments(first, second):
     first_count, first_mean, first_variance = first
     second_count, second_mean, second_variance = second
     count = first_count + second_count
-    share = second_count / max(count, 1)
+    share = second_count / np.maximum(count, 1)
     difference = second_mean - first_mean
     mean = first_mean + share * difference
     variance = (1 - share) * first_variance + share * second_variance

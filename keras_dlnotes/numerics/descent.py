@@ -23,6 +23,11 @@ RESUME = 5  # at the accepted point because someone put it back (the end of `fit
 CONVERGED = 6
 FAILED = 7
 NOT_DETERMINISTIC = 8
+REPEAT = 9  # at the accepted point: the last evaluation was not finite where it has to be
+TOO_COARSE = 10  # as FAILED, and the loss was the same at points that should have differed
+
+# What `FAILED` is called where there was nothing to start from.
+NOT_FINITE = "not finite"
 
 NAMES = {
     START: "not started",
@@ -34,17 +39,19 @@ NAMES = {
     CONVERGED: "converged",
     FAILED: "line search failed",
     NOT_DETERMINISTIC: "not deterministic",
+    REPEAT: NOT_FINITE,
+    TOO_COARSE: "loss too coarse",
 }
-
-# What `FAILED` is called where there was nothing to start from.
-NOT_FINITE = "not finite"
 
 
 class Control(NamedTuple):
-    """Everything the method remembers that is not a vector; every field a scalar of one dtype."""
+    """Everything the method remembers that is not a vector; every field a scalar of one dtype.
+
+    Losses, gradients and slopes are multiples of `unit`.
+    """
 
     phase: Any
-    suspended: Any  # the phase to go back to from RESUME
+    suspended: Any  # the phase to go back to from RESUME and REPEAT
     loss: Any  # at the accepted point
     gradient_norm: Any  # largest magnitude at the accepted point
     slope: Any  # along the search direction, at the accepted point
@@ -56,14 +63,16 @@ class Control(NamedTuple):
     iterations: Any  # accepted steps
     restarts: Any  # from steepest descent
     bracket: Any
+    unit: Any  # a power of 2 near the loss or the gradient at the start, whichever is larger
+    level: Any  # how many evaluations in this search were `is_level`
 
 
 class Settings(NamedTuple):
-    """The method's constants, Python numbers."""
+    """The method's constants, Python numbers but for the tolerance, which is in `Control.unit`."""
 
     sufficient_decrease: float
     curvature: float
-    gradient_tolerance: float
+    gradient_tolerance: Any
     max_search_evaluations: int
     verify_determinism: bool
     epsilon: float  # the dtype's rounding unit
@@ -106,22 +115,65 @@ WIDTH = len(Control._fields) - 1 + len(Bracket._fields)
 
 def pack(control):
     """One vector of all scalars."""
-    return xp.stack([*control[:-1], *control.bracket])
+    return xp.stack([*control[:-3], *control.bracket, *control[-2:]])
 
 
 def unpack(vector):
     """The scalars of a packed vector."""
-    return _named(xp.unstack(vector, WIDTH))
+    control = _named(xp.unstack(vector, WIDTH))
+    return control._replace(unit=known_unit(control.unit))
 
 
 def read(vector):
-    """The scalars of a packed vector that is on the host, as Python numbers."""
-    return _named([float(number) for number in vector])
+    """The scalars of a packed vector that is on the host, as Python numbers in the loss's unit."""
+    c = _named([float(number) for number in vector])
+    unit = c.unit or 1.0
+    return c._replace(loss=c.loss * unit, gradient_norm=c.gradient_norm * unit)
 
 
 def _named(scalars):
-    count = len(Control._fields) - 1
-    return Control._make([*scalars[:count], Bracket(*scalars[count:])])
+    count = len(Control._fields) - 3
+    return Control._make([*scalars[:count], Bracket(*scalars[count:-2]), *scalars[-2:]])
+
+
+def known_unit(unit):
+    """The unit; 1 before the first start, where it is still 0."""
+    return xp.where(unit > 0.0, unit, unit * 0.0 + 1.0)
+
+
+def is_level(loss, accepted_loss, promised, epsilon):
+    """Whether a loss has not changed at all, where much more than rounding was promised.
+
+    A smooth loss does not do that several times in turn; one that is computed in fewer digits than
+    its dtype has, by quantized weights or a rounded output, is a staircase.
+    """
+    rounding = 10.0 * epsilon * xp.absolute(accepted_loss)
+    return (xp.absolute(loss - accepted_loss) <= rounding) & (promised > 100.0 * rounding)
+
+
+# So many such evaluations in turn are enough.
+MOST_LEVEL = 3
+
+
+def change_unit(unit, begins, loss, gradient_norm):
+    """The unit for what begins with this loss and gradient, and the old unit as a multiple of it.
+
+    In a unit of their own no loss is so small or large that its square leaves the dtype's range,
+    and no constant of a method depends on what the loss is measured in. Nothing else changes: a
+    power of 2 is divided by without rounding.
+    """
+
+    def fresh():
+        size = xp.maximum(xp.absolute(loss), gradient_norm)
+        power = size * 0.0 + 1.0
+        for exponent in (64, 32, 16, 8, 4, 2, 1):
+            factor = 2.0**exponent
+            power = xp.where(power * factor <= size, power * factor, power)
+            power = xp.where((power > factor * size) & (size > 0.0), power / factor, power)
+        return unit * power
+
+    new = xp.conditional(begins, fresh, lambda: unit)
+    return new, unit / new
 
 
 def is_phase(control, *phases):
@@ -151,17 +203,26 @@ def advance(control, seen, settings):
 
     elsewhere = no(seen.at_trial) & no(seen.at_accepted)
     put_back = no(seen.at_trial) & seen.at_accepted & no(is_phase(c, START, RESUME))
-    resume = put_back | is_phase(c, RESUME)
-    suspended = xp.where(put_back, c.phase, c.suspended)
-    idle = is_phase(c, CONVERGED, FAILED)
+    back = is_phase(c, RESUME, REPEAT)
+    resume = put_back | back
+    purpose = xp.where(back, c.suspended, c.phase)
+
+    def is_for(*phases):
+        return is_phase(c._replace(phase=purpose), *phases)
+
+    idle = is_for(CONVERGED, FAILED, TOO_COARSE)
     # Another objective (new data, a second `fit`), or somebody has moved the weights.
-    start = is_phase(c, START) | elsewhere | ((resume | idle) & no(repeats))
-    start = start | (resume & (suspended == float(NOT_DETERMINISTIC)))
-    going_on = no(start) & no(resume)
-    verify = is_phase(c, VERIFY) & going_on
-    examine = is_phase(c, EXAMINE) & going_on
-    search = is_phase(c, SEARCH) & going_on
-    settle = is_phase(c, SETTLE) & going_on
+    start = is_phase(c, START) | elsewhere | ((resume | idle) & finite & no(repeats))
+    start = start | (resume & is_for(NOT_DETERMINISTIC) & finite)
+    # Where the loss has been finite before, one that is not says nothing: it is evaluated again.
+    again = resume | idle | is_for(VERIFY, EXAMINE) | is_phase(c, SETTLE)
+    again = again & no(start) & no(finite)
+    going_on = no(start) & no(again)
+    # At the accepted point a first evaluation of a second `fit` is as good as any other.
+    verify = is_for(VERIFY) & going_on
+    examine = is_for(EXAMINE) & going_on
+    search = is_phase(c, SEARCH) & going_on & no(resume)
+    settle = is_phase(c, SETTLE) & going_on & no(resume)
 
     count = xp.where(search, c.search_evaluations + 1.0, c.search_evaluations)
     exhausted = count >= float(settings.max_search_evaluations)
@@ -175,9 +236,16 @@ def advance(control, seen, settings):
         lower_here = xp.absolute(seen.slope) <= xp.absolute(c.slope)
         lower_best = verdict.bracket.best_step > 0.0
         lower_limited = c.bracket.best_step > 0.0
+    level = c.level
+    if seen.loss_known:
+        # The gradient still claims there what it claimed at the accepted point.
+        steep = seen.slope <= 0.5 * c.slope
+        flat = is_level(seen.loss, c.loss, -c.step * c.slope, settings.epsilon) & steep
+        level = xp.where(search & finite & flat, level + 1.0, level)
     good = finite & (verdict.accepted | (verdict.stuck & lower_here))
     accept = (search & good) | (settle & finite & lower_here)
-    stuck = finite & verdict.stuck & no(lower_here)
+    coarse = level >= float(MOST_LEVEL)
+    stuck = finite & (verdict.stuck | coarse) & no(lower_here)
     open_search = search & no(accept) & no(stuck)
     best_is_lower = xp.where(finite, lower_best, lower_limited)
     to_settle = open_search & exhausted & best_is_lower
@@ -200,12 +268,14 @@ def advance(control, seen, settings):
 
     phase = c.phase
     for condition, value in (
-        (resume & no(start), suspended),
+        (resume & no(start), purpose),
+        (again, REPEAT),
         (to_verify, VERIFY),
         (begin, SEARCH),
         (to_settle, SETTLE),
         (failed, EXAMINE),
         (give_up, FAILED),
+        (give_up & coarse & finite, TOO_COARSE),
         (noisy, NOT_DETERMINISTIC),
         (converged, CONVERGED),
     ):
@@ -213,7 +283,7 @@ def advance(control, seen, settings):
     best_step = xp.where(finite, verdict.bracket.best_step, c.bracket.best_step)
     next_step = xp.where(finite, verdict.step, retreated)
     step = xp.where(to_settle, best_step, xp.where(proceed, next_step, c.step))
-    stays = (resume & no(start)) | proceed | to_settle | begin
+    stays = (resume & no(start)) | again | proceed | to_settle | begin
     forget = start | restart
     bracket = more_thuente.choose(
         proceed | to_settle,
@@ -222,7 +292,7 @@ def advance(control, seen, settings):
     )
     return Control(
         phase=phase,
-        suspended=suspended,
+        suspended=xp.where(again, purpose, c.suspended),
         loss=xp.where(take | hopeless, seen.loss, c.loss),
         gradient_norm=xp.where(take | hopeless, seen.gradient_norm, c.gradient_norm),
         slope=c.slope,
@@ -234,6 +304,8 @@ def advance(control, seen, settings):
         iterations=xp.where(accept, c.iterations + 1.0, c.iterations),
         restarts=xp.where(restart | ((c.evaluations > 0.0) & start), c.restarts + 1.0, c.restarts),
         bracket=bracket,
+        unit=c.unit,
+        level=level,
     ), Decision(accept=accept, take=take, hopeless=hopeless, begin=begin, forget=forget)
 
 
@@ -245,6 +317,7 @@ def begin(control, begins, slope, step, settings):
         step=xp.where(begins, step, control.step),
         search_evaluations=xp.where(begins, step * 0.0, control.search_evaluations),
         bracket=more_thuente.choose(begins, fresh, control.bracket),
+        level=xp.where(begins, step * 0.0, control.level),
     )
 
 

@@ -3,6 +3,8 @@
 import math
 from collections.abc import Sequence
 
+from keras_dlnotes.numerics.number_arguments import is_whole_number
+
 LAYOUTS = ("dense", "depthwise", "transpose")
 
 
@@ -61,12 +63,12 @@ def inputs_per_unit(
     kernel_size = shape[:-2]
     if layout == "depthwise":
         return float(math.prod(kernel_size))
-    if not isinstance(strides, int) and len(strides) != len(kernel_size):
+    if isinstance(strides, Sequence) and len(strides) != len(kernel_size):
         raise ValueError(
             f"Expected one stride for each of the {len(kernel_size)} spatial axes of the kernel "
             f"shape {shape}, or one number for all. Received: strides={strides}."
         )
-    strides = (strides,) * len(kernel_size) if isinstance(strides, int) else tuple(strides)
+    strides = tuple(strides) if isinstance(strides, Sequence) else (strides,) * len(kernel_size)
     return math.prod(kernel_size) * shape[-1] / math.prod(strides)
 
 
@@ -76,8 +78,8 @@ def check_layout(
     """Raises ValueError unless layout, strides and input axes can describe one kernel."""
     if layout not in LAYOUTS:
         raise ValueError(f"Expected `layout` to be one of {LAYOUTS}. Received: layout={layout!r}.")
-    sizes = (strides,) if isinstance(strides, int) else tuple(strides)
-    if not sizes or any(not isinstance(size, int) or size < 1 for size in sizes):
+    sizes = tuple(strides) if isinstance(strides, Sequence) else (strides,)
+    if not sizes or any(not is_whole_number(size) or size < 1 for size in sizes):
         raise ValueError(
             "Expected `strides` to be a positive integer or a sequence of them. "
             f"Received: strides={strides!r}."

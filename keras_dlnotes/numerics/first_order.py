@@ -5,12 +5,13 @@ rate α and its hyperparameters, and returns the change Δw, to be added to w, a
 tuple. They compute in the arrays' own dtype and belong to no backend.
 
 The root that divides a step is √(G + ε) with `epsilon_mode="inside"`, as the notes write it, and
-√G + ε with `"outside"`.
+√G + ε with `"outside"`. Adam also has `"outside_uncorrected"`.
 """
 
 from keras import ops
 
 EPSILON_MODES = ("inside", "outside")
+ADAM_EPSILON_MODES = (*EPSILON_MODES, "outside_uncorrected")
 
 
 def gradient_descent(gradient, learning_rate):
@@ -61,13 +62,20 @@ def adam(
     m → `mean`, v → `mean_square`. With `step` (t, counted from 1, a scalar array) both are first
     divided by what they lack from starting at zero, m̂ = m / (1 - β₁ᵗ) and v̂ = v / (1 - β₂ᵗ): with
     `epsilon_mode="outside"` this is Kingma and Ba's Algorithm 1.
+
+    `"outside_uncorrected"` is their faster form at the end of section 2, and Keras's: ε is added to
+    the root before the correction, Δw = -α √(1 - β₂ᵗ) / (1 - β₁ᵗ) · m / (√v + ε), which is as if
+    it were ε / √(1 - β₂ᵗ) in Algorithm 1.
     """
     mean = beta_1 * mean + (1 - beta_1) * gradient
     mean_square = beta_2 * mean_square + (1 - beta_2) * (gradient * gradient)
     corrected, corrected_square, rate = mean, mean_square, learning_rate
     if step is not None:
         rate = learning_rate / (1 - beta_1**step)
-        corrected_square = mean_square / (1 - beta_2**step)
+        if epsilon_mode == "outside_uncorrected":
+            rate = rate * (1 - beta_2**step) ** 0.5
+        else:
+            corrected_square = mean_square / (1 - beta_2**step)
     root = _root(corrected_square, epsilon, epsilon_mode)
     return -rate * corrected / root, (mean, mean_square)
 

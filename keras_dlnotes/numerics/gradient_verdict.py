@@ -59,6 +59,14 @@ def verdicts(analytic, numeric, error, kink, precision, scale):
     return np.where(passed, PASSED, np.where(failed, FAILED, INCONCLUSIVE))
 
 
+def differs_from_zero(analytic, numeric, error):
+    """Whether a derivative is more than the numeric one's error; [lines].
+
+    A gradient that is 0 because nothing depends on the variable passes whatever its rule says.
+    """
+    return np.maximum(np.abs(analytic), np.abs(numeric)) > _ERROR_FACTOR * error
+
+
 def relative_error(analytic, numeric):
     """|a - n| / max(|a|, |n|), and 0 where both are 0."""
     size = np.maximum(np.abs(analytic), np.abs(numeric))

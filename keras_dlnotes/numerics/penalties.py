@@ -1,9 +1,10 @@
 """The notes' regularization terms Ω(w), as functions of arrays."""
 
 import math
-import numbers
 
 from keras import ops
+
+from keras_dlnotes.numerics.number_arguments import is_real_number
 
 # How a layer's kernel is laid out: which of its axes, or pairs of axes, number the units.
 KERNEL_LAYOUTS = ("dense", "depthwise", "transpose")
@@ -15,8 +16,12 @@ def half_sum_of_squares(weights):
 
 
 def sum_of_magnitudes(weights):
-    """L1: Ω(w) = Σ |wᵢ|; w → `weights`, any shape. A scalar of its dtype."""
-    return ops.sum(ops.absolute(weights))
+    """L1: Ω(w) = Σ |wᵢ|; w → `weights`, any shape. A scalar of its dtype.
+
+    Its derivative is sign(w), and 0 at w = 0 on every backend: JAX's derivative of `abs` there is 1
+    and would move weights that were set to 0.
+    """
+    return ops.sum(weights * ops.stop_gradient(ops.sign(weights)))
 
 
 def scaled(strength, term, weights):
@@ -63,8 +68,7 @@ def check_strength(name, value):
     Raises:
         ValueError: if it is not a finite number of at least 0.
     """
-    number = isinstance(value, numbers.Real) and not isinstance(value, bool)
-    if not number or not 0 <= value < math.inf:
+    if not is_real_number(value) or not 0 <= value < math.inf:
         raise ValueError(
             f"Expected `{name}` to be a finite number of at least 0. Received: {name}={value!r}. "
             "Pass 0 for no penalty; 1e-4 to 1e-2 is usual."

@@ -24,6 +24,25 @@ class Step(NamedTuple):
     reduction: Any  # m(0) - m(p)
 
 
+def decompose(hessian, epsilon):
+    """Eigenvalues lambda [n], ascending, and M = D^-1 Q [n, n], of a Hessian with equal rows.
+
+    D^-1 H D^-1 = Q diag(lambda) Q^T, where the diagonal D makes the sum of the magnitudes of every
+    row about 1 (D. Ruiz, RAL-TR-2001-034, with the 1-norm). So weights may be of any size: how many
+    digits of the eigenvalues are known, and how far a step of length Delta in D's norm |D p| goes,
+    do not depend on it.
+    """
+    symmetric = 0.5 * hessian + 0.5 * xp.transpose(hessian)
+    ones = symmetric[0] * 0.0 + 1.0
+    d = ones
+    for _ in range(6):
+        sums = xp.matrix_vector(xp.absolute(symmetric), 1.0 / d) / d
+        d = d * xp.square_root(xp.where(sums > 0.0, sums, ones))
+        d = xp.maximum(d, epsilon**0.5 * xp.largest_magnitude(d))
+    eigenvalues, eigenvectors = xp.eigh(symmetric * xp.outer(1.0 / d, 1.0 / d))
+    return eigenvalues, eigenvectors * xp.outer(1.0 / d, ones)
+
+
 def solve(eigenvalues, projected_gradient, radius, epsilon):
     """The minimiser of the model in the ball.
 

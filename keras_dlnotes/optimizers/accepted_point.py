@@ -40,6 +40,18 @@ class AcceptedPoint:
         """Whether an evaluation is spread over batches and not complete yet."""
         return False
 
+    def load_own_variables(self, store):
+        """Set the optimizer's state; files of earlier versions hold fewer of the control's numbers.
+
+        The newest are its last, and 0 before they are known.
+        """
+        values = {key: np.asarray(store[key]) for key in list(store.keys())}
+        for index, variable in enumerate(self.variables):  # type: ignore[attr-defined]
+            if self.built and variable is self._control and str(index) in values:
+                known = values[str(index)]
+                values[str(index)] = np.pad(known, (0, max(0, variable.shape[0] - len(known))))
+        super().load_own_variables(values)  # type: ignore[misc]
+
     def scale_loss(self, loss):
         """Take note of the loss; `apply` needs it beside the gradient of what is returned."""
         self._carried.loss = xp.detached(loss)
@@ -51,19 +63,36 @@ class AcceptedPoint:
             return None
         return xp.reshape(xp.cast(loss, self._dtype), ())
 
+    @property
+    def _weights(self):
+        return flat_weights.weights(self._trainable_variables)
+
+    def _flat_gradient(self, gradients, variables):
+        index = self._get_variable_index  # type: ignore[attr-defined]
+        known = dict(zip(map(index, variables), gradients, strict=True))
+        every = [(known.get(index(v)), v) for v in self._weights]
+        # The loss does not depend on a variable without a gradient.
+        return flat_weights.join(
+            [keras.ops.zeros(v.shape, v.dtype) if g is None else g for g, v in every], self._dtype
+        )
+
     def _write(self, flat):
-        return flat_weights.write(flat, self._trainable_variables, self._dtype)
+        return flat_weights.write(flat, self._weights, self._dtype)
 
     def finalize_variable_values(self, var_list):
-        """Put the accepted point into the weights: what `fit` leaves is never a trial point."""
+        """Put the accepted point into the weights: what `fit` leaves is never a trial point.
+
+        The next `fit` evaluates it first. Where that was not due anyway, it is the one evaluation
+        that two calls of `fit` take more than one; it tells whether weights and loss are the same.
+        """
         # JAX's trainer takes the values out of the variables while it runs, and calls this even if
         # a step has raised before they are back: nothing to do then, and an error not to hide.
         if not self.built or getattr(self._control, "_value", 0) is None:
             return
         phase = int(keras.ops.convert_to_numpy(self._control)[0])
-        if phase == descent.NOT_DETERMINISTIC:
-            warnings.warn(deterministic_objective.NOISE, RuntimeWarning, stacklevel=2)
-        if phase in (descent.START, descent.RESUME):
+        if phase in deterministic_objective.WARNINGS:
+            warnings.warn(deterministic_objective.WARNINGS[phase], RuntimeWarning, stacklevel=2)
+        if phase in (descent.START, descent.RESUME, descent.REPEAT):
             return
         self._write(self._accepted_point.value)
         control = xp.unstack(self._control.value, self._control.shape[0])
@@ -99,7 +128,15 @@ class AcceptedPoint:
 
     @property
     def status(self):
-        """Not started, searching, converged, not deterministic, not finite, or what has failed."""
+        """What the optimizer is at, in one of these words.
+
+        "not started", "searching", "converged" (the gradient is within the tolerance, or for
+        `Newton` and `NewtonCG` no step promises more than the rounding of the loss), "line search
+        failed" or "trust region failed" (no lower loss was found), "loss too coarse" (it is the
+        same at points where it should differ), "not deterministic" (it is not the same at the same
+        weights) or "not finite" (at weights where it has to be finite; it is evaluated there again,
+        and the search goes on once it is).
+        """
         if not self.built:
             return descent.NAMES[descent.START]
         control = self._read_control(keras.ops.convert_to_numpy(self._control))

@@ -2,12 +2,17 @@
 
 import keras
 
+from keras_dlnotes.backend.registration import registered
 from keras_dlnotes.numerics import first_order
-from keras_dlnotes.optimizers.argument_checks import check_epsilon, check_epsilon_mode
+from keras_dlnotes.optimizers.argument_checks import (
+    check_epsilon,
+    check_epsilon_mode,
+    check_initial_value,
+)
 from keras_dlnotes.optimizers.first_order_optimizer import FirstOrderOptimizer
 
 
-@keras.saving.register_keras_serializable(package="keras_dlnotes")
+@registered("AdaGrad")
 class AdaGrad(FirstOrderOptimizer):
     """AdaGrad: a step size for every weight, divided by the size of all its past gradients.
 
@@ -17,8 +22,8 @@ class AdaGrad(FirstOrderOptimizer):
     Formula: `G = G + (∂L/∂w)²`, then `w = w - α / √(G + ε) · ∂L/∂w`
 
     - w → a trainable variable, any shape; ∂L/∂w → its gradient, the same shape.
-    - G → the variable's `accumulator` slot, the same shape, zero at the start
-      (`keras.optimizers.Adagrad` starts at 0.1).
+    - G → the variable's `accumulator` slot, the same shape, `initial_accumulator_value` at the
+      start.
     - α → `learning_rate`, ε → `epsilon`, scalars.
 
     Args:
@@ -28,13 +33,15 @@ class AdaGrad(FirstOrderOptimizer):
         epsilon_mode: `"inside"` divides by √(G + ε), as the notes do, `"outside"` by √G + ε.
             Inside, the root is never below √ε, about 3e-4 at the default: gradients smaller than
             that take smaller steps. Defaults to `"inside"`.
+        initial_accumulator_value: What G starts from, a number of at least 0. Defaults to 0, as in
+            the notes; with 0.1, its own default, `keras.optimizers.Adagrad` is the same rule.
         **kwargs: `weight_decay`, `clipnorm`, `clipvalue`, `global_clipnorm`, `use_ema`,
             `ema_momentum`, `ema_overwrite_frequency`, `loss_scale_factor`,
             `gradient_accumulation_steps` and `name`, as in `keras.optimizers.Optimizer`.
 
     Raises:
-        ValueError: if `epsilon` is not above 0, `epsilon_mode` unknown, or `learning_rate`
-            negative or not finite.
+        ValueError: if `epsilon` is not above 0, `epsilon_mode` unknown, or
+            `initial_accumulator_value` or `learning_rate` negative or not finite.
 
     Example:
     ```python
@@ -47,10 +54,20 @@ class AdaGrad(FirstOrderOptimizer):
 
     slot_names = ("accumulator",)
 
-    def __init__(self, learning_rate=0.001, epsilon=1e-7, epsilon_mode="inside", **kwargs):
+    def __init__(
+        self,
+        learning_rate=0.001,
+        epsilon=1e-7,
+        epsilon_mode="inside",
+        initial_accumulator_value=0.0,
+        **kwargs,
+    ):
         super().__init__(learning_rate, **kwargs)
         self.epsilon = check_epsilon(epsilon)
         self.epsilon_mode = check_epsilon_mode(epsilon_mode)
+        name = "initial_accumulator_value"
+        self.initial_accumulator_value = check_initial_value(name, initial_accumulator_value)
+        self.slot_initializer = keras.initializers.Constant(self.initial_accumulator_value)
 
     def rule(self, gradient, slots, learning_rate, step):
         """See `numerics.first_order.adagrad`."""
@@ -61,5 +78,9 @@ class AdaGrad(FirstOrderOptimizer):
 
     def get_config(self):
         """Returns the constructor's arguments."""
-        own = {"epsilon": self.epsilon, "epsilon_mode": self.epsilon_mode}
-        return {**super().get_config(), **own}
+        return {
+            **super().get_config(),
+            "epsilon": self.epsilon,
+            "epsilon_mode": self.epsilon_mode,
+            "initial_accumulator_value": self.initial_accumulator_value,
+        }

@@ -1,13 +1,14 @@
 """Adam."""
 
-import keras
+from typing import ClassVar
 
+from keras_dlnotes.backend.registration import registered
 from keras_dlnotes.numerics import first_order
 from keras_dlnotes.optimizers.argument_checks import check_decay, check_epsilon, check_epsilon_mode
 from keras_dlnotes.optimizers.first_order_optimizer import FirstOrderOptimizer
 
 
-@keras.saving.register_keras_serializable(package="keras_dlnotes")
+@registered("Adam")
 class Adam(FirstOrderOptimizer):
     """Adam: momentum's average of the gradient over RMSProp's average of its square.
 
@@ -25,6 +26,9 @@ class Adam(FirstOrderOptimizer):
 
     `bias_correction=True, epsilon_mode="outside"` is Kingma and Ba's Algorithm 1:
     `w = w - α m̂ / (√v̂ + ε)` with `m̂ = m / (1 - β₁ᵗ)`, `v̂ = v / (1 - β₂ᵗ)` in the t-th update.
+    `bias_correction=True, epsilon_mode="outside_uncorrected"` is what `keras.optimizers.Adam`
+    computes, `w = w - α √(1 - β₂ᵗ) / (1 - β₁ᵗ) · m / (√v + ε)`, with another weight of ε in the
+    first steps.
 
     Args:
         learning_rate: α, a number, a `keras.optimizers.schedules.LearningRateSchedule` or a
@@ -35,8 +39,9 @@ class Adam(FirstOrderOptimizer):
         bias_correction: Whether to divide the averages by what they lack from starting at zero.
             Defaults to `False`.
         epsilon_mode: `"inside"` divides by √(v + ε), as the notes do, `"outside"` by √v + ε.
-            Inside, the root is never below √ε, about 3e-4 at the default: gradients smaller than
-            that take smaller steps. Defaults to `"inside"`.
+            `"outside_uncorrected"` adds ε to √v before the correction, and is the same as
+            `"outside"` without it. Inside, the root is never below √ε, about 3e-4 at the default:
+            gradients smaller than that take smaller steps. Defaults to `"inside"`.
         **kwargs: `weight_decay`, `clipnorm`, `clipvalue`, `global_clipnorm`, `use_ema`,
             `ema_momentum`, `ema_overwrite_frequency`, `loss_scale_factor`,
             `gradient_accumulation_steps` and `name`, as in `keras.optimizers.Optimizer`.
@@ -49,6 +54,9 @@ class Adam(FirstOrderOptimizer):
     ```python
     model.compile(optimizer=kd.optimizers.Adam(learning_rate=1e-3), loss="mse")
     kingma_and_ba = kd.optimizers.Adam(1e-3, bias_correction=True, epsilon_mode="outside")
+    as_keras = kd.optimizers.Adam(
+        1e-3, bias_correction=True, epsilon_mode="outside_uncorrected"
+    )
     ```
 
     Reference: deep-learning notes, "Adam Update"; Kingma and Ba, "Adam: A Method for Stochastic
@@ -56,6 +64,7 @@ class Adam(FirstOrderOptimizer):
     """
 
     slot_names = ("momentum", "velocity")
+    keras_arguments: ClassVar[dict[str, tuple]] = {"amsgrad": (False, "keras.optimizers.Adam")}
 
     def __init__(
         self,
@@ -72,7 +81,7 @@ class Adam(FirstOrderOptimizer):
         self.beta_2 = check_decay("beta_2", beta_2)
         self.epsilon = check_epsilon(epsilon)
         self.bias_correction = bool(bias_correction)
-        self.epsilon_mode = check_epsilon_mode(epsilon_mode)
+        self.epsilon_mode = check_epsilon_mode(epsilon_mode, first_order.ADAM_EPSILON_MODES)
 
     def rule(self, gradient, slots, learning_rate, step):
         """See `numerics.first_order.adam`."""

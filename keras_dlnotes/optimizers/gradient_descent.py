@@ -1,12 +1,13 @@
 """Gradient descent."""
 
-import keras
+from typing import ClassVar
 
+from keras_dlnotes.backend.registration import registered
 from keras_dlnotes.numerics import first_order
 from keras_dlnotes.optimizers.first_order_optimizer import FirstOrderOptimizer
 
 
-@keras.saving.register_keras_serializable(package="keras_dlnotes")
+@registered("GradientDescent")
 class GradientDescent(FirstOrderOptimizer):
     """Gradient descent: a step down the slope, proportional to its steepness.
 
@@ -35,6 +36,11 @@ class GradientDescent(FirstOrderOptimizer):
 
     Reference: deep-learning notes, "Gradient Descent Update".
     """
+
+    keras_arguments: ClassVar[dict[str, tuple]] = {
+        "nesterov": (False, "kd.optimizers.NesterovMomentum"),
+        "momentum": (0.0, "kd.optimizers.Momentum, or kd.optimizers.NesterovMomentum"),
+    }
 
     def __init__(self, learning_rate=0.01, **kwargs):
         super().__init__(learning_rate, **kwargs)

@@ -1,15 +1,15 @@
 """L-BFGS: quasi-Newton steps from the last few gradients, memory linear in the weights."""
 
-import keras
-
 from keras_dlnotes.backend import active
+from keras_dlnotes.backend.registration import registered
 from keras_dlnotes.numerics import limited_memory
+from keras_dlnotes.numerics.number_arguments import whole_number
 from keras_dlnotes.optimizers.quasi_newton import QuasiNewton
 
 xp = active.arrays
 
 
-@keras.saving.register_keras_serializable(package="keras_dlnotes")
+@registered("LBFGS")
 class LBFGS(QuasiNewton):
     """Limited-memory BFGS with a line search: fast, precise training on the full batch.
 
@@ -37,9 +37,20 @@ class LBFGS(QuasiNewton):
     after it, and `finalize_variable_values(variables)` at the end. Where `scale_loss` is not
     called, a search on gradients alone (approximate Wolfe conditions) takes over.
 
+    A second `fit` goes on where the first ended, in the middle of a search as well, with the same
+    steps; its first evaluation is at the accepted point once more, to tell whether weights and
+    data are the same. So `fit(5)` twice takes the steps of `fit(9)`, and a `fit` of one epoch takes
+    none. A checkpoint taken during `fit` (`BackupAndRestore`) resumes without that evaluation.
+
+    The search does not depend on what the loss is measured in. `gradient_tolerance` does: for a
+    loss around 1e-12 the default is met at the start, and it has to be scaled along. A model
+    quantized to float8 changes its scales at every evaluation: `status` tells when that, or a loss
+    of too few digits, is all that is left to see.
+
     Args:
         memory_size: How many pairs (s, y) to remember; 2 * memory_size * n numbers.
-        gradient_tolerance: Converged when no component of the gradient is larger than this.
+        gradient_tolerance: Converged when no component of the gradient is larger than this, in the
+            unit of the loss.
         sufficient_decrease: c1 of the Wolfe conditions.
         curvature: c2 of the Wolfe conditions.
         max_search_evaluations: Evaluations in one line search before its best point is taken.
@@ -83,12 +94,7 @@ class LBFGS(QuasiNewton):
             name,
             **kwargs,
         )
-        if not (isinstance(memory_size, int) and memory_size >= 1):
-            raise ValueError(
-                f"Expected memory_size to be a positive integer. Received: {memory_size!r}. "
-                "3 to 20 is usual."
-            )
-        self.memory_size = memory_size
+        self.memory_size = whole_number("memory_size", memory_size, advice="3 to 20 is usual.")
 
     def build_curvature(self, size, dtype):
         """The ring of the last `memory_size` pairs and the inner products among them."""

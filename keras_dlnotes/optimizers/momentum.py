@@ -1,13 +1,14 @@
 """Momentum."""
 
-import keras
+from typing import ClassVar
 
+from keras_dlnotes.backend.registration import registered
 from keras_dlnotes.numerics import first_order
 from keras_dlnotes.optimizers.argument_checks import check_momentum
 from keras_dlnotes.optimizers.first_order_optimizer import FirstOrderOptimizer
 
 
-@keras.saving.register_keras_serializable(package="keras_dlnotes")
+@registered("Momentum")
 class Momentum(FirstOrderOptimizer):
     """Momentum: a ball rolling down the hill, faster where the slope keeps its direction.
 
@@ -40,6 +41,9 @@ class Momentum(FirstOrderOptimizer):
     """
 
     slot_names = ("momentum",)
+    keras_arguments: ClassVar[dict[str, tuple]] = {
+        "nesterov": (False, "kd.optimizers.NesterovMomentum")
+    }
 
     def __init__(self, learning_rate=0.01, momentum=0.9, **kwargs):
         super().__init__(learning_rate, **kwargs)

@@ -1,13 +1,14 @@
 """Nesterov momentum."""
 
-import keras
+from typing import ClassVar
 
+from keras_dlnotes.backend.registration import registered
 from keras_dlnotes.numerics import first_order
 from keras_dlnotes.optimizers.argument_checks import check_momentum
 from keras_dlnotes.optimizers.first_order_optimizer import FirstOrderOptimizer
 
 
-@keras.saving.register_keras_serializable(package="keras_dlnotes")
+@registered("NesterovMomentum")
 class NesterovMomentum(FirstOrderOptimizer):
     """Nesterov momentum: momentum that looks ahead along its velocity before it corrects itself.
 
@@ -41,6 +42,7 @@ class NesterovMomentum(FirstOrderOptimizer):
     """
 
     slot_names = ("momentum",)
+    keras_arguments: ClassVar[dict[str, tuple]] = {"nesterov": (True, "kd.optimizers.Momentum")}
 
     def __init__(self, learning_rate=0.01, momentum=0.9, **kwargs):
         super().__init__(learning_rate, **kwargs)

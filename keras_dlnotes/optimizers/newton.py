@@ -1,15 +1,15 @@
 """Newton's method: the exact Hessian, in a trust region."""
 
-import keras
-
 from keras_dlnotes.backend import active
+from keras_dlnotes.backend.registration import registered
 from keras_dlnotes.numerics import descent, trust_region
+from keras_dlnotes.numerics.number_arguments import whole_number
 from keras_dlnotes.optimizers.trust_region import TrustRegion
 
 xp = active.arrays
 
 
-@keras.saving.register_keras_serializable(package="keras_dlnotes")
+@registered("Newton")
 class Newton(TrustRegion):
     """Newton's method with the exact Hessian, safe far from the minimum and at saddles.
 
@@ -18,13 +18,18 @@ class Newton(TrustRegion):
 
     Formula, w and g of shape [n], H = d^2 L / dw^2 of shape [n, n]:
 
-        w = w - (H + mu I)^-1 g
+        w = w - (H + mu D^2)^-1 g
 
     with mu = 0 where H is positive definite and the model of the loss can be trusted that far
     (then it is the notes' w = w - H^-1 g, and a quadratic is solved in one step), and else the
-    smallest mu that makes H + mu I positive definite and the step no longer than the radius of the
-    trust region. The radius follows from how well the model foretold the last loss. Along negative
-    curvature the step goes to the region's edge, which leaves saddles behind.
+    smallest mu that makes H + mu D^2 positive definite and the step no longer than the radius of
+    the trust region |D p| <= radius, where the diagonal D gives the rows of D^-1 H D^-1 one size,
+    so that weights and inputs may be of any. The radius follows from how well the model foretold
+    the last loss. Along negative curvature the step goes to the region's edge, which leaves saddles
+    behind.
+
+    Converged it also is where no step promises more than the rounding of the loss and the gradient
+    does not get smaller: at a minimum that the dtype does not tell better.
 
     Each training step is one evaluation of loss, gradient and Hessian, at the accepted point or at
     a trial point; see `LBFGS` for what `fit` and validation see, and `StopWhenConverged`. On
@@ -64,7 +69,7 @@ class Newton(TrustRegion):
         **kwargs,
     ):
         super().__init__(gradient_tolerance, verify_determinism, name, **kwargs)
-        self.max_weights = max_weights
+        self.max_weights = whole_number("max_weights", max_weights, unit="weights")
 
     def build_curvature(self, size, dtype):
         """The Hessian's eigenvalues and eigenvectors at the accepted point."""
@@ -80,25 +85,16 @@ class Newton(TrustRegion):
 
     def second_derivative(self, loss):
         """The Hessian [n, n]."""
-        return active.derivatives.hessian(loss, self._trainable_variables)
+        return active.derivatives.hessian(loss, self._weights)
 
-    def advance(self, control, weights, loss, gradient, second):
+    def advance(self, control, verdict, second):
         """See `TrustRegion.advance`."""
-        one, no = control.loss * 0.0 + 1.0, xp.logical_not
-        examining = control.phase == float(descent.VERIFY)
-        idle = (control.phase >= float(descent.CONVERGED)) & (control.phase < 8.5)
-        verdict = self.judge(control, weights, loss, gradient, examining)
-        c = self.count(control, verdict, weights, loss, gradient)
-        hessian = xp.cast(second, self._dtype)
-
-        def decompose():
-            symmetric = 0.5 * (hessian + xp.transpose(hessian))
-            # Decomposing what is not finite would fail; a point like that is never accepted.
-            clean = xp.where(xp.is_finite(symmetric), symmetric, symmetric * 0.0)
-            return xp.eigh(xp.where(xp.is_finite(clean), clean, xp.outer(gradient, gradient) * 0.0))
+        c, one = control, control.radius * 0.0 + 1.0
 
         eigenvalues, eigenvectors = xp.conditional(
-            verdict.take, decompose, lambda: (self._eigenvalues.value, self._eigenvectors.value)
+            verdict.take,
+            lambda: trust_region.decompose(second, self._epsilon),
+            lambda: (self._eigenvalues.value, self._eigenvectors.value),
         )
         self._eigenvalues.assign(eigenvalues)
         self._eigenvectors.assign(eigenvectors)
@@ -112,32 +108,33 @@ class Newton(TrustRegion):
         radius = xp.where(verdict.start, first, c.radius)
         step = trust_region.solve(eigenvalues, projected, radius, self._epsilon)
 
-        flat = (c.gradient_norm <= self.gradient_tolerance) & (
+        flat = (c.gradient_norm * c.unit <= self.gradient_tolerance) & (
             eigenvalues[0] >= -(self._epsilon**0.5) * largest
         )
-        size = xp.largest_magnitude(self._accepted_point.value)
-        lost = verdict.rejected & (radius <= self._epsilon * (size + self._epsilon))
+        point = self._accepted_point.value
+        change = xp.matrix_vector(eigenvectors, step.coordinates)
+        size = xp.largest_magnitude(point) + self._epsilon
+        lost = verdict.rejected & (xp.largest_magnitude(change) <= self._epsilon * size)
         phase = xp.where(verdict.start & verdict.take, one * descent.VERIFY, c.phase)
         if not self.verify_determinism:
             phase = xp.where(verdict.start & verdict.take, one * descent.SEARCH, phase)
-        phase = xp.where(verdict.again & no(idle), one * descent.SEARCH, phase)
-        phase = xp.where(verdict.take & flat, one * descent.CONVERGED, phase)
-        resumed = (control.phase == float(descent.RESUME)) & verdict.again
-        was_idle = resumed & (control.suspended >= float(descent.CONVERGED))
-        phase = xp.where(was_idle, control.suspended, phase)
+        goes_on = verdict.again & (verdict.purpose < float(descent.CONVERGED))
+        phase = xp.where(verdict.again, verdict.purpose, phase)
+        phase = xp.where(goes_on, one * descent.SEARCH, phase)
         phase = xp.where(lost | verdict.hopeless, one * descent.FAILED, phase)
+        phase = xp.where(verdict.coarse, one * descent.TOO_COARSE, phase)
+        converged = (verdict.take & flat) | verdict.exhausted
+        phase = xp.where(converged, one * descent.CONVERGED, phase)
         phase = xp.where(verdict.noisy, one * descent.NOT_DETERMINISTIC, phase)
+        phase = xp.where(verdict.unknown, one * descent.REPEAT, phase)
         moving = phase == float(descent.SEARCH)
-        point = self._accepted_point.value
-        trial = point + xp.matrix_vector(eigenvectors, step.coordinates)
         c = c._replace(
             phase=phase,
-            suspended=xp.where(control.phase == float(descent.RESUME), c.phase * 0.0, c.suspended),
             radius=radius,
             promise=step.reduction,
             step_length=step.length,
         )
-        return c, xp.where(moving, trial, point)
+        return c, xp.where(moving, point + change, point)
 
     def get_config(self):
         """The arguments that make this optimizer again."""

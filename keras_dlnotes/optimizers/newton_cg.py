@@ -1,9 +1,9 @@
 """Newton's method without the Hessian: conjugate gradients, one product a training step."""
 
-import keras
-
 from keras_dlnotes.backend import active
+from keras_dlnotes.backend.registration import registered
 from keras_dlnotes.numerics import descent, steihaug
+from keras_dlnotes.numerics.number_arguments import whole_number
 from keras_dlnotes.optimizers import flat_weights
 from keras_dlnotes.optimizers.trust_region import TrustRegion
 
@@ -11,7 +11,7 @@ xp = active.arrays
 CURVATURES = ("hessian", "gauss_newton")
 
 
-@keras.saving.register_keras_serializable(package="keras_dlnotes")
+@registered("NewtonCG")
 class NewtonCG(TrustRegion):
     """Hessian-free Newton: second-order steps with memory linear in the weights.
 
@@ -26,8 +26,9 @@ class NewtonCG(TrustRegion):
 
     by Steihaug's truncated conjugate gradients, which need H only in products with vectors
     (`hessian_vector_product`, two more passes through the network, never a matrix), and stop when
-    the residual is below min(1/2, sqrt(|g|)) |g|, at the edge of the region, or at negative
-    curvature.
+    the residual is below min(1/2, sqrt(|g| / u)) |g|, at the edge of the region, or at negative
+    curvature. u is the loss or the largest component of the gradient at the start, whichever is
+    larger (a power of 2 next to it), so that nothing depends on what the loss is measured in.
 
     With o(w) the model's outputs, J = do/dw, `curvature="gauss_newton"` puts
 
@@ -37,7 +38,8 @@ class NewtonCG(TrustRegion):
     the loss by `keras_dlnotes.callbacks.SecondDerivatives()`, which it needs on every backend.
 
     Each training step is one evaluation of loss and gradient with one product: `products` of them
-    at the accepted point make a trial step, and one at the trial point judges it. On JAX, add
+    at the accepted point make a trial step, and one at the trial point judges it. It ends as
+    `Newton` does at a minimum that the dtype does not tell better. On JAX, add
     `keras_dlnotes.callbacks.SecondDerivatives()` to the callbacks of `fit`.
 
     Args:
@@ -76,10 +78,8 @@ class NewtonCG(TrustRegion):
             raise ValueError(
                 f"Expected curvature to be one of {CURVATURES}. Received: {curvature!r}."
             )
-        if max_products < 1:
-            raise ValueError(f"Expected max_products >= 1. Received: {max_products}.")
         self.curvature = curvature
-        self.max_products = max_products
+        self.max_products = whole_number("max_products", max_products)
 
     @property
     def needs_outputs(self):
@@ -95,19 +95,16 @@ class NewtonCG(TrustRegion):
 
     def second_derivative(self, loss):
         """The product H d or G d with the inner iteration's direction, [n]."""
-        variables = self._trainable_variables
+        variables = self._weights
         vectors = flat_weights.split(self._inner[2].value, variables)
         return flat_weights.join(
             active.derivatives.hessian_vector_product(self.curved_loss(loss), variables, vectors),
             self._dtype,
         )
 
-    def advance(self, control, weights, loss, gradient, second):
+    def advance(self, control, verdict, second):
         """See `TrustRegion.advance`."""
-        one, no = control.loss * 0.0 + 1.0, xp.logical_not
-        inner = control.phase == float(descent.VERIFY)
-        verdict = self.judge(control, weights, loss, gradient, inner)
-        c = self.count(control, verdict, weights, loss, gradient)
+        c, one, no = control, control.radius * 0.0 + 1.0, xp.logical_not
         point, at_point = self._accepted_point.value, self._accepted_gradient.value
         size = xp.square_root(xp.dot(point, point))
         radius = xp.where(verdict.start, xp.maximum(one, size), c.radius)
@@ -116,14 +113,12 @@ class NewtonCG(TrustRegion):
         norm = xp.square_root(xp.dot(at_point, at_point))
         tolerance = norm * xp.minimum(0.5 * one, xp.square_root(norm))
         further, final = steihaug.advance(state, second, radius, tolerance)
-        going_on = inner & verdict.again
-        products = xp.where(going_on, c.products + 1.0, c.products * 0.0)
+        going_on = verdict.again & (verdict.purpose == float(descent.VERIFY))
+        # A new accepted point, or a smaller ball: the inner iteration starts over.
+        anew = verdict.take | verdict.rejected
+        products = xp.where(going_on, c.products + 1.0, c.products)
+        products = xp.where(anew, products * 0.0, products)
         final = going_on & (final | (products >= float(self.max_products)))
-        resumed = verdict.again & no(inner)
-        was_idle = resumed & (control.suspended >= float(descent.CONVERGED))
-        idle = (control.phase >= float(descent.CONVERGED)) | was_idle
-        # A new accepted point, a smaller ball, or a second `fit`: the inner iteration starts over.
-        anew = verdict.take | verdict.rejected | (resumed & no(idle))
         fresh = steihaug.start(at_point)
         state = steihaug.State(
             *[
@@ -138,13 +133,16 @@ class NewtonCG(TrustRegion):
         lost = (verdict.rejected & (radius <= self._epsilon * (size + self._epsilon))) | (
             final & no(promise > 0.0)
         )
-        phase = xp.where(anew, one * descent.VERIFY, c.phase)
+        phase = xp.where(verdict.again, verdict.purpose, c.phase)
+        phase = xp.where(anew, one * descent.VERIFY, phase)
         phase = xp.where(final, one * descent.SEARCH, phase)
-        phase = xp.where(was_idle, control.suspended, phase)
-        flat = c.gradient_norm <= self.gradient_tolerance
-        phase = xp.where(verdict.take & flat, one * descent.CONVERGED, phase)
+        flat = c.gradient_norm * c.unit <= self.gradient_tolerance
         phase = xp.where(lost | verdict.hopeless, one * descent.FAILED, phase)
+        phase = xp.where(verdict.coarse, one * descent.TOO_COARSE, phase)
+        converged = (verdict.take & flat) | verdict.exhausted
+        phase = xp.where(converged, one * descent.CONVERGED, phase)
         phase = xp.where(verdict.noisy, one * descent.NOT_DETERMINISTIC, phase)
+        phase = xp.where(verdict.unknown, one * descent.REPEAT, phase)
         moving = phase == float(descent.SEARCH)
         length = xp.square_root(xp.dot(state.iterate, state.iterate))
         c = c._replace(

@@ -8,6 +8,7 @@ import numpy as np
 
 from keras_dlnotes.backend import active
 from keras_dlnotes.numerics import descent
+from keras_dlnotes.numerics.number_arguments import whole_number
 from keras_dlnotes.optimizers import deterministic_objective, flat_weights
 from keras_dlnotes.optimizers.accepted_point import AcceptedPoint
 
@@ -41,19 +42,20 @@ class QuasiNewton(AcceptedPoint, keras.optimizers.Optimizer, abc.ABC):
                 f"Received: sufficient_decrease={sufficient_decrease}, curvature={curvature}. "
                 "The defaults suit quasi-Newton methods."
             )
-        if gradient_tolerance < 0.0 or max_search_evaluations < 2:
-            raise ValueError(
-                "Expected gradient_tolerance >= 0 and max_search_evaluations >= 2. Received: "
-                f"gradient_tolerance={gradient_tolerance}, "
-                f"max_search_evaluations={max_search_evaluations}."
-            )
+        if gradient_tolerance < 0.0:
+            raise ValueError(f"Expected gradient_tolerance >= 0. Received: {gradient_tolerance}.")
         self.gradient_tolerance = gradient_tolerance
         self.sufficient_decrease = sufficient_decrease
         self.curvature = curvature
-        self.max_search_evaluations = max_search_evaluations
+        self.max_search_evaluations = whole_number(
+            "max_search_evaluations", max_search_evaluations, least=2
+        )
         self.verify_determinism = verify_determinism
         # Numbers on their way from one call to the next inside a single training step.
         self._carried = types.SimpleNamespace(loss=None, weight=None)
+        self._sums_with_loss = (
+            False  # whether the batches' losses are known, and not only gradients
+        )
 
     @abc.abstractmethod
     def build_curvature(self, size, dtype):
@@ -83,8 +85,8 @@ class QuasiNewton(AcceptedPoint, keras.optimizers.Optimizer, abc.ABC):
         variables = list(variables)
         super().build(variables)
         deterministic_objective.check_variables(type(self).__name__, variables)
-        self._size = flat_weights.size(variables)
-        self._dtype = deterministic_objective.working_dtype(variables)
+        self._size = flat_weights.size(self._weights)
+        self._dtype = deterministic_objective.working_dtype(self._weights)
 
         def vector(name, initializer="zeros"):
             return self.add_variable((self._size,), initializer, self._dtype, name=name)
@@ -101,8 +103,7 @@ class QuasiNewton(AcceptedPoint, keras.optimizers.Optimizer, abc.ABC):
 
     def _backend_apply_gradients(self, grads, trainable_variables):
         loss = self._carried_loss()
-        indices = [self._get_variable_index(v) for v in trainable_variables]
-        gradient = flat_weights.gradient(grads, indices, self._trainable_variables, self._dtype)
+        gradient = self._flat_gradient(grads, trainable_variables)
         weight, self._carried.weight = self._carried.weight, None
         if weight is not None:
             self._accumulate(loss, gradient, xp.tensor(weight, self._dtype))
@@ -117,6 +118,7 @@ class QuasiNewton(AcceptedPoint, keras.optimizers.Optimizer, abc.ABC):
         self._carried.weight = weight
 
     def _accumulate(self, loss, gradient, weight):
+        self._sums_with_loss = loss is not None
         loss = xp.tensor(float("nan"), self._dtype) if loss is None else loss
         self._gradient_sum.assign(self._gradient_sum.value + weight * gradient)
         self._sums.assign(self._sums.value + xp.stack([weight * loss, weight]))
@@ -127,9 +129,8 @@ class QuasiNewton(AcceptedPoint, keras.optimizers.Optimizer, abc.ABC):
         loss_sum, weight_sum = xp.unstack(self._sums.value, 2)
         loss = loss_sum / weight_sum
         gradient = self._gradient_sum.value / weight_sum
-        loss_known = bool(np.isfinite(keras.ops.convert_to_numpy(loss_sum)))
         self.discard_evaluation()
-        self._advance(loss if loss_known else None, gradient)
+        self._advance(loss if self._sums_with_loss else None, gradient)
 
     def discard_evaluation(self):
         """Empty the sums over batches."""
@@ -145,27 +146,28 @@ class QuasiNewton(AcceptedPoint, keras.optimizers.Optimizer, abc.ABC):
     def _read_control(self, vector):
         return descent.read(vector)
 
-    def _settings(self):
+    def _settings(self, unit):
         return descent.Settings(
             sufficient_decrease=self.sufficient_decrease,
             curvature=self.curvature,
-            gradient_tolerance=self.gradient_tolerance,
+            gradient_tolerance=self.gradient_tolerance / unit,
             max_search_evaluations=self.max_search_evaluations,
             verify_determinism=self.verify_determinism,
             epsilon=float(np.finfo(self._dtype).eps),
         )
 
     def _advance(self, loss, gradient):
-        settings = self._settings()
         control = descent.unpack(self._control.value)
-        weights = flat_weights.read(self._trainable_variables, self._dtype)
+        settings = self._settings(control.unit)
+        gradient = gradient / control.unit
+        weights = flat_weights.read(self._weights, self._dtype)
         accepted_point = self._accepted_point.value
         accepted_gradient = self._accepted_gradient.value
         step_change = weights - accepted_point
         gradient_change = gradient - accepted_gradient
         known = loss is not None
         seen = descent.Observation(
-            loss=loss if known else control.loss * 0.0,
+            loss=loss / control.unit if known else control.loss * 0.0,
             loss_known=known,
             slope=xp.dot(gradient, self._search_direction.value),
             gradient_norm=xp.largest_magnitude(gradient),
@@ -176,6 +178,16 @@ class QuasiNewton(AcceptedPoint, keras.optimizers.Optimizer, abc.ABC):
         )
         loss_before = control.loss
         control, decision = descent.advance(control, seen, settings)
+        unit, factor = descent.change_unit(
+            control.unit,
+            decision.take & xp.logical_not(decision.accept),
+            control.loss,
+            control.gradient_norm,
+        )
+        control = control._replace(
+            loss=control.loss * factor, gradient_norm=control.gradient_norm * factor, unit=unit
+        )
+        gradient = gradient * factor
         # The relative curvature test s^T y > epsilon |s| |y|: a pair without it would make H
         # indefinite or no better than rounding. The strong Wolfe conditions imply s^T y > 0.
         bend = xp.dot(step_change, gradient_change)
@@ -200,7 +212,7 @@ class QuasiNewton(AcceptedPoint, keras.optimizers.Optimizer, abc.ABC):
         control = descent.begin(
             control._replace(stored=stored), decision.begin, slope, first, settings
         )
-        moving = control.step != 0.0
+        moving = (control.step != 0.0) & xp.logical_not(descent.is_phase(control, descent.REPEAT))
         trial_point = xp.where(moving, accepted_point + control.step * direction, accepted_point)
         self._control.assign(descent.pack(control))
         self._accepted_point.assign(accepted_point)

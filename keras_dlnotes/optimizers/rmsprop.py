@@ -1,13 +1,14 @@
 """RMSProp."""
 
-import keras
+from typing import ClassVar
 
+from keras_dlnotes.backend.registration import registered
 from keras_dlnotes.numerics import first_order
 from keras_dlnotes.optimizers.argument_checks import check_decay, check_epsilon, check_epsilon_mode
 from keras_dlnotes.optimizers.first_order_optimizer import FirstOrderOptimizer
 
 
-@keras.saving.register_keras_serializable(package="keras_dlnotes")
+@registered("RMSProp")
 class RMSProp(FirstOrderOptimizer):
     """RMSProp: AdaGrad with a moving average in place of the sum, so that it can speed up again.
 
@@ -46,6 +47,10 @@ class RMSProp(FirstOrderOptimizer):
     """
 
     slot_names = ("velocity",)
+    keras_arguments: ClassVar[dict[str, tuple]] = {
+        "momentum": (0.0, "kd.optimizers.Adam, which has both, or keras.optimizers.RMSprop"),
+        "centered": (False, "keras.optimizers.RMSprop"),
+    }
 
     def __init__(self, learning_rate=0.001, rho=0.9, epsilon=1e-7, epsilon_mode="inside", **kwargs):
         super().__init__(learning_rate, **kwargs)

@@ -20,7 +20,10 @@ UNSCALED = (
 
 
 class Control(NamedTuple):
-    """Everything a trust-region method remembers that is not a vector; scalars of one dtype."""
+    """Everything a trust-region method remembers that is not a vector; scalars of one dtype.
+
+    Losses, gradients and second derivatives are multiples of `unit`.
+    """
 
     phase: Any
     suspended: Any
@@ -34,17 +37,24 @@ class Control(NamedTuple):
     promise: Any  # the model's reduction for the trial step
     step_length: Any  # of the trial step
     products: Any  # Hessian-vector products for this step
+    unit: Any  # see `descent.Control`
+    level: Any  # how many evaluations in turn were `descent.is_level`
 
 
 class Verdict(NamedTuple):
-    """What an evaluation means; boolean scalars, but for `radius`."""
+    """What an evaluation means; booleans but for `purpose`, `level` and `radius`."""
 
+    purpose: Any  # the phase that the evaluation belongs to, whatever has come between
     start: Any
     take: Any  # the weights seen become the accepted point
     again: Any  # at the accepted point, and the loss repeats itself
     rejected: Any
     noisy: Any
-    hopeless: Any  # loss or gradient at the starting weights is not finite
+    hopeless: Any  # loss or derivatives at the starting weights are not finite
+    unknown: Any  # they are not, where they have been finite before
+    exhausted: Any  # the model's minimum was tried, and is no better than the loss's rounding
+    coarse: Any  # the loss did not change where it should have
+    level: Any
     radius: Any
 
 
@@ -73,16 +83,22 @@ class TrustRegion(AcceptedPoint, keras.optimizers.Optimizer, abc.ABC):
         """What the method needs of the loss's (or, on JAX, the loss function's) curvature."""
 
     @abc.abstractmethod
-    def advance(self, control, weights, loss, gradient, second):
-        """One evaluation: the new control, and the trial point for the next."""
+    def advance(self, control, verdict, second):
+        """What follows from a judged evaluation: the new control, and the next trial point.
+
+        Args:
+            control: A `Control` with the evaluation counted, its phase still the old one.
+            verdict: The evaluation's `Verdict`.
+            second: What `second_derivative` returned.
+        """
 
     def build(self, variables):
         """Create the optimizer's variables for these weights."""
         variables = list(variables)
         super().build(variables)
         deterministic_objective.check_variables(type(self).__name__, variables)
-        self._size = flat_weights.size(variables)
-        self._dtype = deterministic_objective.working_dtype(variables)
+        self._size = flat_weights.size(self._weights)
+        self._dtype = deterministic_objective.working_dtype(self._weights)
         self._epsilon = float(np.finfo(self._dtype).eps)
 
         def vector(name):
@@ -137,7 +153,7 @@ class TrustRegion(AcceptedPoint, keras.optimizers.Optimizer, abc.ABC):
                 "before optimizer.scale_loss, or on JAX optimizer.differentiate(loss_function, "
                 "outputs_function) before optimizer.apply. Received neither."
             )
-        return active.derivatives.gauss_newton_loss(loss, outputs, self._trainable_variables)
+        return active.derivatives.gauss_newton_loss(loss, outputs, self._weights)
 
     def scale_loss(self, loss):
         """Take note of the loss and, where its graph is at hand, of its second derivatives."""
@@ -146,7 +162,7 @@ class TrustRegion(AcceptedPoint, keras.optimizers.Optimizer, abc.ABC):
         scaled = super().scale_loss(loss)
         if active.derivatives.SOURCE == "graph":
             self._carried.graph_loss = loss
-        elif active.derivatives.SOURCE == "tape" and self.built and self._trainable_variables:
+        elif active.derivatives.SOURCE == "tape" and self.built and self._weights:
             # (A model whose layers are all frozen has nothing to differentiate by.)
             self._carried.second = self.second_derivative(loss)
         return scaled
@@ -167,12 +183,13 @@ class TrustRegion(AcceptedPoint, keras.optimizers.Optimizer, abc.ABC):
         return self.second_derivative(self._muted(function))
 
     def _muted(self, function):
-        """A function that may call scale_loss again, whose note would be of another evaluation."""
+        """A function of the weights moved, which may call scale_loss without leaving a note."""
 
-        def quiet(*arguments):
+        def quiet(moved, *arguments):
+            every = flat_weights.complete(moved, self._trainable_variables)
             self._carried.muted = True
             try:
-                return function(*arguments)
+                return function(every, *arguments)
             finally:
                 self._carried.muted = False
 
@@ -199,59 +216,86 @@ class TrustRegion(AcceptedPoint, keras.optimizers.Optimizer, abc.ABC):
                     "has to be built. Call optimizer.build(model.trainable_variables) before the "
                     "first step."
                 )
-        indices = [self._get_variable_index(v) for v in trainable_variables]
-        gradient = flat_weights.gradient(grads, indices, self._trainable_variables, self._dtype)
-        weights = flat_weights.read(self._trainable_variables, self._dtype)
+        gradient = self._flat_gradient(grads, trainable_variables)
+        weights = flat_weights.read(self._weights, self._dtype)
         control = Control(*xp.unstack(self._control.value, len(Control._fields)))
-        control, trial_point = self.advance(control, weights, loss, gradient, second)
+        unit = descent.known_unit(control.unit)
+        second = xp.cast(second, self._dtype) / unit
+        control, trial_point = self._judged(
+            control._replace(unit=unit), weights, loss / unit, gradient / unit, second
+        )
         self._control.assign(xp.stack(control))
         self._trial_point.assign(self._write(trial_point))
 
-    def judge(self, control, weights, loss, gradient, examining):
-        """What an evaluation means; `examining`: it was meant to be at the accepted point."""
+    def _judged(self, control, weights, loss, gradient, second):
+        verdict = self._judge(control, weights, loss, gradient, second)
+        begins = verdict.start & verdict.take
+        unit, factor = descent.change_unit(
+            control.unit, begins, loss, xp.largest_magnitude(gradient)
+        )
+        control = control._replace(unit=unit)
+        control = self._count(control, verdict, weights, loss * factor, gradient * factor)
+        return self.advance(control, verdict, second * factor)
+
+    def _judge(self, control, weights, loss, gradient, second):
         c, no = control, xp.logical_not
         gradient_norm = xp.largest_magnitude(gradient)
         finite = xp.is_finite(loss) & xp.is_finite(gradient_norm)
+        finite = finite & xp.is_finite(xp.largest_magnitude(second))
         noise = xp.absolute(c.loss)
         repeats = xp.absolute(loss - c.loss) <= max(self._epsilon**0.5, 1e-6) * noise
         at_trial = xp.all_equal(weights, self._trial_point.value)
         at_accepted = xp.all_equal(weights, self._accepted_point.value)
 
-        def phase(number):
-            return c.phase == float(number)
+        # See `descent.advance`, which says the same of a line search.
+        put_back = no(at_trial) & at_accepted & no(descent.is_phase(c, descent.START))
+        back = descent.is_phase(c, descent.RESUME, descent.REPEAT)
+        resume = put_back | back
+        purpose = xp.where(back, c.suspended, c.phase)
 
-        put_back = no(at_trial) & at_accepted & no(phase(descent.START))
-        resume = put_back | phase(descent.RESUME)
-        idle = phase(descent.CONVERGED) | phase(descent.FAILED)
+        def is_for(*phases):
+            return descent.is_phase(c._replace(phase=purpose), *phases)
+
+        idle = is_for(descent.CONVERGED, descent.FAILED, descent.TOO_COARSE)
         start = (
-            phase(descent.START)
+            is_for(descent.START)
             | (no(at_trial) & no(at_accepted))
-            | ((resume | idle) & no(repeats))
-            | (phase(descent.RESUME) & (c.suspended == float(descent.NOT_DETERMINISTIC)))
+            | ((resume | idle) & finite & no(repeats))
+            | (resume & is_for(descent.NOT_DETERMINISTIC) & finite)
         )
-        again = no(start) & (examining | resume)
-        search = phase(descent.SEARCH) & no(start) & no(resume)
+        at_known = (resume | idle | is_for(descent.VERIFY)) & no(start)
+        again = at_known & finite & no(is_for(descent.NOT_DETERMINISTIC))
+        search = is_for(descent.SEARCH) & no(start) & no(resume)
         ratio = (c.loss - loss) / c.promise
-        # Where the promise itself is rounding, a loss that does not visibly rise is a good step.
+        # Where the promise itself is rounding, a good step is one with a smaller gradient. Without
+        # one, the minimum is reached as far as the loss can tell, if it lies in the region.
         rounding = 10.0 * self._epsilon * noise
-        tiny = (c.promise <= rounding) & (loss <= c.loss + rounding)
-        ratio = xp.where(tiny, ratio * 0.0 + 1.0, ratio)
+        unseen = c.promise <= rounding
+        smaller = (loss <= c.loss + rounding) & (gradient_norm <= 0.9 * c.gradient_norm)
+        ratio = xp.where(unseen, xp.cast(smaller, self._dtype), ratio)
         accept = search & finite & (ratio > 1e-4)
+        exhausted = search & finite & unseen & no(accept) & (c.step_length < 0.999 * c.radius)
+        flat = descent.is_level(loss, c.loss, c.promise, self._epsilon)
+        level = xp.where(search & finite, xp.where(flat, c.level + 1.0, c.level * 0.0), c.level)
         radius = trust_region.next_radius(c.radius, c.step_length, ratio)
         radius = xp.where(finite, radius, 0.1 * c.step_length)
         return Verdict(
+            purpose=purpose,
             start=start,
             take=(start & finite) | accept,
             again=again & repeats,
             rejected=search & no(accept),
             noisy=again & no(repeats),
             hopeless=start & no(finite),
+            unknown=at_known & no(finite),
+            exhausted=exhausted,
+            coarse=search & (level >= float(descent.MOST_LEVEL)),
+            level=xp.where(start, level * 0.0, level),
             radius=xp.where(search, radius, c.radius),
         )
 
-    def count(self, control, verdict, weights, loss, gradient):
-        """The control with this evaluation counted and an accepted point's numbers in it."""
-        c, one = control, control.loss * 0.0 + 1.0
+    def _count(self, control, verdict, weights, loss, gradient):
+        c, one = control, control.radius * 0.0 + 1.0
         accept = verdict.take & xp.logical_not(verdict.start)
         take = verdict.take
         # Where there is nothing finite to start from, the weights stay, and the loss is to be told.
@@ -265,11 +309,15 @@ class TrustRegion(AcceptedPoint, keras.optimizers.Optimizer, abc.ABC):
             evaluations=c.evaluations + one,
             iterations=xp.where(accept, c.iterations + one, c.iterations),
             restarts=xp.where(verdict.start & (c.evaluations > 0.0), c.restarts + one, c.restarts),
+            suspended=xp.where(verdict.unknown, verdict.purpose, c.suspended),
             radius=verdict.radius,
+            level=verdict.level,
         )
 
     def _read_control(self, vector):
-        return Control(*[float(number) for number in vector])
+        c = Control(*[float(number) for number in vector])
+        unit = c.unit or 1.0
+        return c._replace(loss=c.loss * unit, gradient_norm=c.gradient_norm * unit)
 
     def get_config(self):
         """The arguments that make this optimizer again."""

@@ -1,13 +1,12 @@
 """L1 regularization."""
 
-import keras
-
+from keras_dlnotes.backend.registration import registered
 from keras_dlnotes.numerics import penalties
 from keras_dlnotes.regularizers.training_penalty import TrainingPenalty
 
 
-@keras.saving.register_keras_serializable(package="keras_dlnotes")
-class L1(TrainingPenalty):
+@registered("L1")
+class TrainingL1(TrainingPenalty):
     r"""L1 regularization: drives weights that matter little to zero, in training only.
 
     Use it where few of the inputs matter and you want to see which. With `keras.regularizers.L1`
@@ -47,3 +46,7 @@ class L1(TrainingPenalty):
     def get_config(self):
         """The constructor's arguments."""
         return {"strength": self.strength}
+
+
+# Keras looks a regularizer up by the bare name of its class, and has an L1 of its own.
+L1 = TrainingL1

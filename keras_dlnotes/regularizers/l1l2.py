@@ -1,13 +1,12 @@
 """L1 and L2 regularization together."""
 
-import keras
-
+from keras_dlnotes.backend.registration import registered
 from keras_dlnotes.numerics import penalties
 from keras_dlnotes.regularizers.training_penalty import TrainingPenalty
 
 
-@keras.saving.register_keras_serializable(package="keras_dlnotes")
-class L1L2(TrainingPenalty):
+@registered("L1L2")
+class TrainingL1L2(TrainingPenalty):
     r"""L1 and L2 regularization together (the elastic net), in training only.
 
     Use it for L1's sparsity where inputs are correlated: L1 alone picks one of them at random.
@@ -49,3 +48,7 @@ class L1L2(TrainingPenalty):
     def get_config(self):
         """The constructor's arguments."""
         return {"l1": self.l1, "l2": self.l2}
+
+
+# Keras looks a regularizer up by the bare name of its class, and has an L1L2 of its own.
+L1L2 = TrainingL1L2

@@ -1,13 +1,12 @@
 """L2 regularization."""
 
-import keras
-
+from keras_dlnotes.backend.registration import registered
 from keras_dlnotes.numerics import penalties
 from keras_dlnotes.regularizers.training_penalty import TrainingPenalty
 
 
-@keras.saving.register_keras_serializable(package="keras_dlnotes")
-class L2(TrainingPenalty):
+@registered("L2")
+class TrainingL2(TrainingPenalty):
     r"""L2 regularization: keeps weights small, in training only.
 
     Use it against overfitting, where every input may matter a little. With
@@ -46,3 +45,7 @@ class L2(TrainingPenalty):
     def get_config(self):
         """The constructor's arguments."""
         return {"strength": self.strength}
+
+
+# Keras looks a regularizer up by the bare name of its class, and has an L2 of its own.
+L2 = TrainingL2

@@ -1,11 +1,10 @@
 """Several criteria, of which all must be met."""
 
-import keras
-
+from keras_dlnotes.backend.registration import registered
 from keras_dlnotes.stopping.combination import Combination
 
 
-@keras.saving.register_keras_serializable(package="keras_dlnotes")
+@registered("AllOf")
 class AllOf(Combination):
     """Stops when all of them do, at the same check; `a & b` makes it.
 

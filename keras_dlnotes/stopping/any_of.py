@@ -1,11 +1,10 @@
 """Several criteria, of which one must be met."""
 
-import keras
-
+from keras_dlnotes.backend.registration import registered
 from keras_dlnotes.stopping.combination import Combination
 
 
-@keras.saving.register_keras_serializable(package="keras_dlnotes")
+@registered("AnyOf")
 class AnyOf(Combination):
     """Stops when one of them does; `a | b` makes it.
 

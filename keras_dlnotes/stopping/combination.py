@@ -4,7 +4,7 @@ import abc
 
 import keras
 
-from keras_dlnotes.stopping.criterion import Criterion
+from keras_dlnotes.stopping.criterion import Criterion, check_criterion
 
 
 class Combination(Criterion, abc.ABC):
@@ -18,12 +18,13 @@ class Combination(Criterion, abc.ABC):
     """
 
     def __init__(self, criteria):
-        self.criteria = list(criteria)
-        if not self.criteria or not all(isinstance(c, Criterion) for c in self.criteria):
+        if not isinstance(criteria, list | tuple) or not criteria:
             raise ValueError(
-                "Expected `criteria` to be a list of at least one criterion of kd.stopping. "
+                "Expected `criteria` to be a list of at least one criterion of kd.stopping, such "
+                "as [kd.stopping.Patience(3), kd.stopping.TimeBudget(600)]. "
                 f"Received: criteria={criteria!r}."
             )
+        self.criteria = [check_criterion("criteria", criterion) for criterion in criteria]
 
     def update(self, state, check):
         """The states of all criteria after one more check."""

@@ -1,6 +1,7 @@
 """What every stopping criterion is."""
 
 import abc
+import types
 
 
 class Criterion(abc.ABC):
@@ -54,9 +55,47 @@ class Criterion(abc.ABC):
     def __or__(self, other):
         from keras_dlnotes.stopping.any_of import AnyOf  # which is a criterion itself
 
-        return AnyOf([self, other]) if isinstance(other, Criterion) else NotImplemented
+        return AnyOf([self, _operand(other)])
 
     def __and__(self, other):
         from keras_dlnotes.stopping.all_of import AllOf
 
-        return AllOf([self, other]) if isinstance(other, Criterion) else NotImplemented
+        return AllOf([self, _operand(other)])
+
+    def __ror__(self, other):
+        return _operand(other) | self
+
+    def __rand__(self, other):
+        return _operand(other) & self
+
+
+def check_criterion(name, value):
+    """Returns a criterion; an error that says how to make one if it is something else.
+
+    Args:
+        name: the argument's name.
+        value: what was passed.
+
+    Raises:
+        ValueError: if it is no criterion.
+    """
+    if isinstance(value, Criterion):
+        return value
+    advice = ""
+    if isinstance(value, type | types.UnionType):
+        advice = " That is a class: call it, with its arguments in parentheses."
+    elif isinstance(value, list | tuple):
+        advice = " Join its criteria."
+    raise ValueError(
+        f"Expected `{name}` to be a criterion of kd.stopping, such as kd.stopping.Patience(3), or "
+        "several joined by `|` (one has to be met) or `&` (all have to), such as "
+        "kd.stopping.Patience(3) | kd.stopping.TimeBudget(600). "
+        f"Received: {name}={value!r}.{advice}"
+    )
+
+
+def _operand(value):
+    try:
+        return check_criterion("operand", value)
+    except ValueError as error:  # what Python raises for an operator is a TypeError
+        raise TypeError(*error.args) from None

@@ -1,12 +1,11 @@
 """Training that has run away."""
 
-import keras
-
+from keras_dlnotes.backend.registration import registered
 from keras_dlnotes.stopping.monitored import Monitored
 from keras_dlnotes.stopping.threshold import check_above_zero
 
 
-@keras.saving.register_keras_serializable(package="keras_dlnotes")
+@registered("Diverged")
 class Diverged(Monitored):
     """Stops when the monitored value is infinite or not a number, or has run out of bounds.
 

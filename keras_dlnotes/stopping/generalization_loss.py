@@ -1,13 +1,12 @@
 """Prechelt's first class of criteria."""
 
-import keras
-
+from keras_dlnotes.backend.registration import registered
 from keras_dlnotes.numerics import early_stopping
 from keras_dlnotes.stopping.monitored import Monitored
 from keras_dlnotes.stopping.threshold import check_above_zero
 
 
-@keras.saving.register_keras_serializable(package="keras_dlnotes")
+@registered("GeneralizationLoss")
 class GeneralizationLoss(Monitored):
     r"""Stops when the validation error has risen too far above its lowest: Prechelt's GL.
 

@@ -1,13 +1,13 @@
 """Keras's criterion."""
 
-import keras
-
+from keras_dlnotes.backend.registration import registered
 from keras_dlnotes.numerics import early_stopping
+from keras_dlnotes.numerics.number_arguments import as_python_number, is_real_number
 from keras_dlnotes.stopping.monitored import Monitored
 from keras_dlnotes.stopping.threshold import check_finite
 
 
-@keras.saving.register_keras_serializable(package="keras_dlnotes")
+@registered("Patience")
 class Patience(Monitored):
     """Stops after so many checks in a row without an improvement: what Keras's `patience` does.
 
@@ -34,12 +34,12 @@ class Patience(Monitored):
 
     def __init__(self, patience=0, min_delta=0, baseline=None, monitor=None, mode="auto"):
         super().__init__(monitor, mode)
-        if isinstance(patience, bool) or not isinstance(patience, int | float) or not patience >= 0:
+        if not is_real_number(patience) or not patience >= 0:
             raise ValueError(
                 "Expected `patience` to be a number of checks, at least 0. "
                 f"Received: patience={patience!r}."
             )
-        self.patience = patience
+        self.patience = as_python_number(patience)
         self.min_delta = abs(check_finite("min_delta", min_delta))
         self.baseline = None if baseline is None else check_finite("baseline", baseline)
 

@@ -1,13 +1,13 @@
 """Prechelt's second class of criteria."""
 
-import keras
-
+from keras_dlnotes.backend.registration import registered
 from keras_dlnotes.numerics import early_stopping
+from keras_dlnotes.numerics.number_arguments import whole_number
 from keras_dlnotes.stopping.monitored import Monitored
-from keras_dlnotes.stopping.threshold import check_above_zero, check_count
+from keras_dlnotes.stopping.threshold import check_above_zero
 
 
-@keras.saving.register_keras_serializable(package="keras_dlnotes")
+@registered("ProgressQuotient")
 class ProgressQuotient(Monitored):
     r"""Stops when generalization is lost faster than training progresses: Prechelt's PQ.
 
@@ -44,7 +44,7 @@ class ProgressQuotient(Monitored):
     def __init__(self, alpha=0.5, strip=5, training_monitor="loss", monitor=None, mode="auto"):
         super().__init__(monitor, mode)
         self.alpha = check_above_zero("alpha", alpha)
-        self.strip = check_count("strip", strip)
+        self.strip = whole_number("strip", strip, unit="checks")
         if not isinstance(training_monitor, str):
             raise ValueError(
                 "Expected `training_monitor` to be the name of the training error in the logs of "

@@ -1,13 +1,12 @@
 """Good enough."""
 
-import keras
-
+from keras_dlnotes.backend.registration import registered
 from keras_dlnotes.numerics import early_stopping
 from keras_dlnotes.stopping.monitored import Monitored
 from keras_dlnotes.stopping.threshold import check_finite
 
 
-@keras.saving.register_keras_serializable(package="keras_dlnotes")
+@registered("Target")
 class Target(Monitored):
     """Stops when the monitored value is as good as wanted.
 

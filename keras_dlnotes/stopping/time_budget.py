@@ -1,12 +1,11 @@
 """A limit on training time."""
 
-import keras
-
+from keras_dlnotes.backend.registration import registered
 from keras_dlnotes.stopping.criterion import Criterion
 from keras_dlnotes.stopping.threshold import check_above_zero
 
 
-@keras.saving.register_keras_serializable(package="keras_dlnotes")
+@registered("TimeBudget")
 class TimeBudget(Criterion):
     """Stops at the first check after so many seconds of training.
 

@@ -1,13 +1,12 @@
 """Prechelt's third class of criteria."""
 
-import keras
-
+from keras_dlnotes.backend.registration import registered
 from keras_dlnotes.numerics import early_stopping
+from keras_dlnotes.numerics.number_arguments import whole_number
 from keras_dlnotes.stopping.monitored import Monitored
-from keras_dlnotes.stopping.threshold import check_count
 
 
-@keras.saving.register_keras_serializable(package="keras_dlnotes")
+@registered("UpStrips")
 class UpStrips(Monitored):
     r"""Stops when the validation error has risen over several strips in a row: Prechelt's UP.
 
@@ -39,8 +38,8 @@ class UpStrips(Monitored):
 
     def __init__(self, successive=1, strip=5, monitor=None, mode="auto"):
         super().__init__(monitor, mode)
-        self.successive = check_count("successive", successive)
-        self.strip = check_count("strip", strip)
+        self.successive = whole_number("successive", successive, unit="rises")
+        self.strip = whole_number("strip", strip, unit="checks")
 
     def follow(self, state, error, check):
         """Place in the strip, error at the end of the last one, and rises in a row."""

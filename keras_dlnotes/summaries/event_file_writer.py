@@ -23,6 +23,9 @@ from keras_dlnotes.summaries.event_protos import (
 )
 from keras_dlnotes_layers.format import layer_value
 
+# What the name of each file ends in.
+FILE_SUFFIX = ".keras_dlnotes"
+
 _CLOSE = object()
 
 
@@ -46,8 +49,9 @@ class EventFileWriter:
     """Writes scalars, histograms, texts and chart layouts to one TensorBoard event file.
 
     What is added is encoded and written by a thread; adding costs the caller a few microseconds.
-    A write that fails (a full disk) never reaches the caller: what follows is dropped, and
-    `failure` holds the exception.
+    A write that fails (a full disk, a file that was deleted) never reaches the caller: what
+    follows is dropped, and `failure` holds the exception. A copy, made by `copy.deepcopy` or
+    `pickle`, writes to a file of its own in the same folder.
 
     Args:
         log_dir: folder of the run; made where it is not there.
@@ -63,7 +67,7 @@ class EventFileWriter:
         log_dir = os.fspath(log_dir)
         name = (
             f"events.out.tfevents.{int(time.time()):010d}.{socket.gethostname()}."
-            f"{os.getpid()}.{next(self._file_numbers)}.keras_dlnotes"
+            f"{os.getpid()}.{next(self._file_numbers)}{FILE_SUFFIX}"
         )
         try:
             os.makedirs(log_dir, exist_ok=True)
@@ -79,6 +83,7 @@ class EventFileWriter:
         self._closed = False
         self.seconds = 0.0  # spent encoding and writing, in the thread
         self._flush_seconds = flush_seconds
+        self._file = file
         self._records = _FastRecordWriter(file)
         self._templates = {}
         self._layer_tags = set()  # those whose rows are in the file
@@ -87,6 +92,9 @@ class EventFileWriter:
         self._thread.start()
         atexit.register(self.close)  # what a crash left in the queue is what one wants to see
         self._add(lambda: Event(wall_time=time.time(), file_version="brain.Event:2"))
+
+    def __reduce__(self):
+        return type(self), (os.path.dirname(self.path), self._flush_seconds)
 
     def add_scalars(self, step, tags, numbers, wall_time=None):
         """Adds one number under each tag.
@@ -203,6 +211,9 @@ class EventFileWriter:
                 )
             if flush or item is _CLOSE or isinstance(item, threading.Event):
                 self._records.flush()
+                if self.failure is None and not os.fstat(self._file.fileno()).st_nlink:
+                    # The system goes on writing to a file that nobody can open any more.
+                    raise FileNotFoundError(f"the event file {self.path!r} was deleted")
         except Exception as error:  # a monitor must never end a training run
             if self.failure is None:
                 self.failure = error

@@ -13,6 +13,8 @@ from tensorboard.plugins.hparams import api_pb2, plugin_data_pb2
 from tensorboard.plugins.hparams import metadata as hparams_metadata
 from tensorboard.plugins.text import metadata as text_metadata
 
+from keras_dlnotes.numerics.number_arguments import is_real_number
+
 
 class ScalarsTemplate:
     """One event with many scalars whose tags stay and whose numbers change.
@@ -98,7 +100,7 @@ def hparams_values(hparams, group, succeeded, start, end):
     for name, value in hparams.items():
         if isinstance(value, bool):
             begun.hparams[name].bool_value = value
-        elif isinstance(value, int | float):
+        elif is_real_number(value):
             begun.hparams[name].number_value = value
         else:
             begun.hparams[name].string_value = str(value)

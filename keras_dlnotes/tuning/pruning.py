@@ -1,9 +1,46 @@
 """When a trial is hopeless: Optuna's pruners, asked after each epoch."""
 
+import statistics
+
 from optuna.pruners import BasePruner, MedianPruner, SuccessiveHalvingPruner
+from optuna.study import StudyDirection
+from optuna.trial import TrialState
+
+_STARTUP_TRIALS = 5
+
+
+class _MedianPruner(MedianPruner):
+    """Optuna's, which judges a trial by its best value so far, and ends diverged trials as well.
+
+    Of a finished trial's values, one is the worst and one the best; let W and B be the medians of
+    these over the finished trials. A trial has diverged when its present value is worse than W by
+    more than the range that trainings move in, |W - B|. Overfitting stays within it.
+    """
+
+    def __init__(self):
+        super().__init__(n_startup_trials=_STARTUP_TRIALS)
+
+    def prune(self, study, trial):
+        """Whether to end the trial."""
+        return _has_diverged(study, trial) or super().prune(study, trial)
+
+
+def _has_diverged(study, trial):
+    sign = 1 if study.direction == StudyDirection.MINIMIZE else -1
+    finished = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+    curves = [
+        [sign * value for value in other.intermediate_values.values()]
+        for other in finished
+        if other.intermediate_values
+    ]
+    if len(curves) < _STARTUP_TRIALS or trial.last_step is None:
+        return False
+    worst, best = (statistics.median(map(of, curves)) for of in (max, min))
+    return sign * trial.intermediate_values[trial.last_step] > worst + (worst - best)
+
 
 _PRUNERS: dict[str, type[BasePruner]] = {
-    "median": MedianPruner,
+    "median": _MedianPruner,
     "successive_halving": SuccessiveHalvingPruner,
 }
 

@@ -4,13 +4,13 @@ import abc
 import contextlib
 import gc
 import inspect
-import numbers
 from pathlib import Path
 
 import keras
 import optuna
 from optuna.trial import FixedTrial
 
+from keras_dlnotes.numerics.number_arguments import whole_number
 from keras_dlnotes.tuning.hyperparameters import HyperParameters, as_distribution
 from keras_dlnotes.tuning.objective import Objective
 from keras_dlnotes.tuning.picture import picture_of
@@ -19,6 +19,7 @@ from keras_dlnotes.tuning.pruning import as_pruner
 from keras_dlnotes.tuning.results_table import best_of, table_of
 from keras_dlnotes.tuning.search_worker import SearchWorker
 from keras_dlnotes.tuning.seeded_sampler import SeededSampler, seed_of
+from keras_dlnotes.tuning.study_name import check_name
 from keras_dlnotes.tuning.study_store import StudyStore
 from keras_dlnotes.tuning.trial_run import FIT_ARGUMENTS
 from keras_dlnotes.tuning.weights_folder import has_weights, load_weights
@@ -35,16 +36,19 @@ class Search(abc.ABC):
         max_trials: how many trials to run, failed and pruned ones included; raise it to go on.
         directory: where studies live. `directory/name` gets the journal, the curves and the
             weights of the best trial.
-        name: the study's name.
+        name: the study's name, and that of its folder.
         seed: whole number. The same seed proposes the same trials and trains them from the same
             weights: Python's, NumPy's and the backend's generators are seeded before each build.
         space: dict from name to a list of values or an Optuna distribution, if it is to be stated
             rather than asked for in `build`.
         mode: `"min"`, `"max"`, or `"auto"` to read it off the objective's name.
         executions_per_trial: trainings a trial, from different seeds, for noisy objectives.
-        pruner: None; `"median"`, to end a trial that is worse than the median of the earlier ones
-            at its epoch; `"successive_halving"`, to let the better quarter of trials train four
-            times as long; or a pruner of Optuna's.
+        pruner: None; `"median"`, to end a trial whose best value so far is worse than the median
+            of the finished trials' values at its epoch, or whose present value is far worse than
+            theirs ever were (it has diverged), once five trials have finished;
+            `"successive_halving"`, to let the better quarter of trials train four times as long;
+            or a pruner of Optuna's. With any of them a trial whose `loss` is no longer finite is
+            ended too. A trial whose objective is not finite is ended in any case, and has failed.
         storage: None for a journal in `directory/name`, or the URL of a database.
         verbose: 1 prints a line for each trial, 0 does not.
 
@@ -75,13 +79,14 @@ class Search(abc.ABC):
         storage=None,
         verbose=1,
     ):
-        _check(build, max_trials, executions_per_trial, seed, name)
+        _check(build)
+        check_name(name, directory)
         self.build = build
         self.objective = Objective(objective, mode)
-        self.max_trials = max_trials
+        self.max_trials = None if max_trials is None else whole_number("max_trials", max_trials)
         self.space = {name: as_distribution(name, v) for name, v in (space or {}).items()}
-        self.seed = int(seed)
-        self.executions_per_trial = executions_per_trial
+        self.seed = whole_number("seed", seed, least=0)
+        self.executions_per_trial = whole_number("executions_per_trial", executions_per_trial)
         self.verbose = verbose
         self.pruner = as_pruner(pruner)
         self._store = StudyStore(Path(directory) / name, name, storage)
@@ -116,6 +121,8 @@ class Search(abc.ABC):
         Raises:
             ValueError: If what is asked for cannot work in any trial, or the study was begun with
                 other settings. No trial is spent.
+            OSError: If a trial cannot be stored, because the disk is full for instance. It says
+                what the trial had come to. The same call goes on, and runs that trial again.
         """
         if unknown := set(fit_arguments) - FIT_ARGUMENTS:
             raise TypeError(
@@ -159,7 +166,7 @@ class Search(abc.ABC):
             except KeyboardInterrupt:
                 progress.interrupted()
                 raise
-        return self.results()
+            return table_of(study, self.objective.name)
 
     @property
     def best_hyperparameters(self):
@@ -242,22 +249,11 @@ class Search(abc.ABC):
         return self.directory / f"trial_{number:04d}"
 
 
-def _check(build, max_trials, executions_per_trial, seed, name):
+def _check(build):
     if not callable(build):
         raise TypeError(
             f"Expected build(hp), a function that returns a compiled model. Received {build!r}."
         )
-    for label, number, least in (
-        ("max_trials", 1 if max_trials is None else max_trials, 1),
-        ("executions_per_trial", executions_per_trial, 1),
-        ("seed", seed, 0),
-    ):
-        if not isinstance(number, numbers.Integral) or number < least:
-            raise ValueError(
-                f"Expected a whole number of at least {least} as {label}. Received {number!r}."
-            )
-    if not isinstance(name, str) or not name or Path(name).name != name:
-        raise ValueError(f"Expected the name of a folder as name. Received {name!r}.")
 
 
 @contextlib.contextmanager

@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import shutil
 
+from optuna.exceptions import StorageInternalError
 from optuna.trial import Trial, TrialState
 
 from keras_dlnotes.tuning.hyperparameters import HyperParameters
@@ -41,19 +42,42 @@ class SearchWorker:
         self._fit_arguments = fit_arguments
 
     def run_next(self):
-        """Runs one trial; returns its number, or None if there is none left."""
+        """Runs one trial; returns its number, or None if there is none left.
+
+        Raises:
+            OSError: If it cannot be stored, with what it had come to.
+        """
+        trial, outcome = None, None
         with contextlib.ExitStack() as turn, contextlib.ExitStack() as claim:
-            turn.enter_context(self._claims.turn())
-            trial, release = self._next_trial()
-            if trial is None:
-                return None
-            claim.callback(release)
-            if not self._search.needs_complete_builds:
-                turn.close()
-            run = self._prepare(trial)
-            outcome = run.run(after_build=turn.close)
-            self._finish(trial, run, outcome)
+            try:
+                turn.enter_context(self._claims.turn())
+                trial, release = self._next_trial()
+                if trial is None:
+                    return None
+                claim.callback(release)
+                if not self._search.needs_complete_builds:
+                    turn.close()
+                run = self._prepare(trial)
+                outcome = run.run(after_build=turn.close)
+                self._finish(trial, run, outcome)
+            except (OSError, StorageInternalError) as error:
+                message = self._not_stored(trial, outcome, error)
+                number = getattr(error, "errno", None)
+                raise OSError(*filter(None, (number, message))) from error
             return trial.number
+
+    def _not_stored(self, trial, outcome, error):
+        result = ""
+        if outcome is not None:
+            result = f"Trial {trial.number} {outcome.state} with {trial.params}, "
+            result += outcome.message or f"{self._search.objective.name} {outcome.objective:.6g}"
+            result += ", and was not stored. "
+        return (
+            f"The search stopped, because what it found could not be stored ({error}). {result}"
+            f"The trials that had ended before are in {str(self._search.directory)!r}. When the "
+            "disk has room and the folder can be written to, call run again with the same "
+            "arguments: it goes on, and runs again the trial that was not stored."
+        )
 
     def _next_trial(self):
         """A trial that was interrupted, or else a new one, and what gives up the claim on it."""
@@ -75,6 +99,8 @@ class SearchWorker:
     def _prepare(self, trial):
         search = self._search
         directory = search.trial_directory(trial.number)
+        if directory.is_symlink():
+            directory.unlink()  # what it points to is not ours
         shutil.rmtree(directory, ignore_errors=True)  # half a curve of an interrupted trial
         best = best_of(self._study)
         return TrialRun(

@@ -1,97 +1,19 @@
 """Where a study lives: a journal beside its curves, or a database named by a URL."""
 
 import contextlib
-import json
-import os
 from pathlib import Path
 
 import optuna
-from filelock import FileLock
-from optuna.storages import JournalStorage, RDBStorage
-from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
+from optuna.storages import RDBStorage
 from optuna.trial import TrialState
 
-from keras_dlnotes.tuning.file_claims import POLL_SECONDS, FileClaims
+from keras_dlnotes.tuning.file_claims import FileClaims
+from keras_dlnotes.tuning.journal import open_journal
 from keras_dlnotes.tuning.postgres_claims import PostgresClaims
+from keras_dlnotes.tuning.weights_folder import has_weights
 
 JOURNAL = "journal.log"
 _SETTINGS = "settings"
-
-
-class _JournalLock(JournalFileOpenLock):
-    """A lock that the operating system lets go of when its process is killed.
-
-    Optuna's own is a file that stays: whoever comes next waits 30 s until it counts as stale.
-    """
-
-    def __init__(self, path):
-        super().__init__(str(path))
-        self._lock = FileLock(f"{path}.lock", poll_interval=POLL_SECONDS)
-
-    def acquire(self):
-        self._lock.acquire()
-        return True
-
-    def release(self):
-        self._lock.release()
-
-
-class _JournalFile(JournalFileBackend):
-    """Waits for the disk when a trial has ended, not seven times a trial.
-
-    What was written outlives the process from the moment that it is written. Only a machine that
-    loses its power loses what has not reached the disk, and that is then part of a trial that is
-    run again, with the same values.
-    """
-
-    def __init__(self, path, lock):
-        super().__init__(str(path), lock_obj=lock)
-        self._path = path
-        self._only_writer = lock
-
-    def append_logs(self, logs):
-        lines = "".join(json.dumps(log, separators=(",", ":")) + "\n" for log in logs)
-        self._only_writer.acquire()
-        try:
-            with open(self._path, "ab") as file:
-                file.write(lines.encode())
-                file.flush()
-                if any("state" in log for log in logs):
-                    os.fsync(file.fileno())
-        finally:
-            self._only_writer.release()
-
-
-def open_journal(path):
-    """Optuna's storage over the journal at `path`, repaired if a write was cut off.
-
-    Raises:
-        ValueError: If it is no journal.
-    """
-    lock = _JournalLock(path)
-    lock.acquire()
-    try:
-        _cut_torn_line(path)
-        return JournalStorage(_JournalFile(path, lock))
-    except ValueError as error:
-        raise ValueError(
-            f"Expected the journal of a search in {str(path)!r}, one JSON object a line. Received "
-            f"a line that is none ({error}). Restore the file from a copy, delete the broken line "
-            "at the cost of what it says, or begin again in another directory."
-        ) from error
-    finally:
-        lock.release()
-
-
-def _cut_torn_line(path):
-    # A power failure or a full disk can leave half a line, to which the next would be appended.
-    with contextlib.suppress(FileNotFoundError), open(path, "r+b") as file:
-        size = file.seek(0, os.SEEK_END)
-        start = max(0, size - 2**20)
-        file.seek(start)
-        tail = file.read()
-        if tail and not tail.endswith(b"\n"):
-            file.truncate(start + tail.rfind(b"\n") + 1)
 
 
 class StudyStore:
@@ -144,7 +66,8 @@ class StudyStore:
         """The study, made where it is not there, and the claims on its trials.
 
         Raises:
-            ValueError: If the study was made with other settings.
+            ValueError: If the study was made with other settings, or its trials are gone and
+                their weights are not.
         """
         self.directory.mkdir(parents=True, exist_ok=True)
         claims: PostgresClaims | FileClaims
@@ -162,6 +85,8 @@ class StudyStore:
         with contextlib.closing(claims), contextlib.ExitStack() as stack:
             with claims.opening():
                 storage = stack.enter_context(self._storage())
+                if self._name not in optuna.get_all_study_names(storage):
+                    self._check_nothing_is_lost()
                 study = optuna.create_study(storage=storage, **arguments)
                 found = study.user_attrs.get(_SETTINGS)
                 if found not in (None, settings):
@@ -172,6 +97,16 @@ class StudyStore:
                     study = optuna.create_study(storage=storage, **arguments)
                 study.set_user_attr(_SETTINGS, settings)
             yield study, claims
+
+    def _check_nothing_is_lost(self):
+        """A search that begins anew would remove the weights of an earlier one."""
+        weights = [folder for folder in self.directory.glob("trial_*") if has_weights(folder)]
+        if weights:
+            raise ValueError(
+                f"Expected in {self._url or str(self.directory / JOURNAL)!r} the study "
+                f"{self._name!r}, whose weights are in {str(weights[0])!r}. Found none. Restore it "
+                "from a copy, move the folder away, or begin in another directory."
+            )
 
     @contextlib.contextmanager
     def _storage(self):

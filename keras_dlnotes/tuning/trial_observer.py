@@ -1,9 +1,10 @@
 """Follows one `fit` of a trial: its curve, its best epoch, and whether to go on."""
 
 import math
-import numbers
 
 import keras
+
+from keras_dlnotes.instrumentation import log_numbers
 
 
 class TrialObserver(keras.callbacks.Callback):
@@ -29,6 +30,8 @@ class TrialObserver(keras.callbacks.Callback):
         self._hopeless = hopeless
         self.best = objective.worst
         self.best_weights = None
+        self.best_epoch = 0
+        self.best_logs = {}
         self.seen = False
         self.last_logs = {}
         self.epochs = 0
@@ -37,28 +40,28 @@ class TrialObserver(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         """Record, and decide whether to go on."""
-        numbers_ = {
-            tag: float(value)
-            for tag, value in (logs or {}).items()
-            if isinstance(value, numbers.Real) or getattr(value, "ndim", None) == 0
-        }
+        numbers = log_numbers(logs)
         self.epochs = epoch + 1
-        self.last_logs = numbers_
-        self._writer.add_scalars(epoch, tuple(numbers_), list(numbers_.values()))
-        if self._objective.name not in numbers_:
+        self.last_logs = numbers
+        self._writer.add_scalars(epoch, tuple(numbers), list(numbers.values()))
+        if self._objective.name not in numbers:
             if not self.seen and self.epochs >= self._due:
                 self.model.stop_training = True
             return
         self.seen = True
-        value = numbers_[self._objective.name]
+        value = numbers[self._objective.name]
         if not math.isfinite(value):
             self.failure = f"{self._objective.name} was {value} after epoch {self.epochs}"
             self.model.stop_training = True
             return
         if self._objective.better(value, self.best):
-            self.best = value
+            self.best, self.best_epoch, self.best_logs = value, epoch, numbers
             if self._objective.better(value, self._threshold):
                 self.best_weights = self.model.get_weights()
-        if self._hopeless is not None and self._hopeless(self.epochs, value):
+        if self._hopeless is None:
+            return
+        # An accuracy stays finite when the weights do not.
+        is_dead = not math.isfinite(numbers.get("loss", 0.0))
+        if is_dead or self._hopeless(self.epochs, value):
             self.pruned = True
             self.model.stop_training = True

@@ -2,18 +2,22 @@
 
 import contextlib
 import dataclasses
+import errno
 import inspect
 import statistics
 import time
 import traceback
+import warnings
 
 import keras
 
+from keras_dlnotes.numerics.number_arguments import is_whole_number
 from keras_dlnotes.summaries import EventFileWriter
 from keras_dlnotes.tuning.refused import SearchRefused
 from keras_dlnotes.tuning.seeded_sampler import seed_of
 from keras_dlnotes.tuning.trial_observer import TrialObserver
 
+_BEST = "best_epoch"
 _MESSAGE_LENGTH = 1000
 FIT_ARGUMENTS = frozenset(inspect.signature(keras.Model.fit).parameters) - {"self"}
 
@@ -72,6 +76,8 @@ class TrialRun:
         self._threshold = threshold
         self._hopeless = hopeless
         self.best_model = None
+        self._best_logs = []  # of each execution, at its best epoch
+        self._best_epoch = 0
 
     def run(self, after_build=lambda: None):
         """Trains, and returns the `Outcome`; what raises is a failed trial.
@@ -81,20 +87,26 @@ class TrialRun:
 
         Raises:
             SearchRefused: If what is asked for cannot work in any trial.
+            OSError: If the disk is full.
         """
         outcome = Outcome("finished")
         start = time.time()
-        with contextlib.closing(EventFileWriter(self._directory)) as writer:
+        with self._writing(self._directory) as writer:
             try:
                 self._run_executions(outcome, writer, after_build)
             except SearchRefused:
                 raise
             except Exception as error:
+                if number := _full_disk(error):  # it would fail every trial that is left
+                    raise OSError(number, str(error)) from error
                 outcome.state, outcome.objective = "failed", None
                 outcome.message = f"{type(error).__name__}: {error}"[:_MESSAGE_LENGTH]
                 outcome.traceback = traceback.format_exc()
-            outcome.seconds = time.time() - start
-            self._write_summary(writer, outcome, start)
+            if outcome.message:
+                text = f"    {outcome.message}\n\n```\n{outcome.traceback}\n```"
+                writer.add_text(0, "failure", text)
+        outcome.seconds = time.time() - start
+        self._write_summary(outcome, start)
         return outcome
 
     def _run_executions(self, outcome, writer, after_build):
@@ -103,20 +115,22 @@ class TrialRun:
             model, arguments = self._built(execution)
             if execution == 0:
                 after_build()
-            own = writer if execution == 0 else self._writer_of(execution)
-            observer = TrialObserver(
-                self._objective,
-                own,
-                _epochs_until_validation(arguments),
-                threshold,
-                self._hopeless if execution == 0 else None,
-            )
-            try:
-                model.fit(**{**arguments, "callbacks": [*(arguments["callbacks"] or ()), observer]})
-            finally:
-                outcome.epochs += observer.epochs
-                if own is not writer:
-                    own.close()
+            with contextlib.ExitStack() as stack:
+                if execution > 0:
+                    folder = self._directory / f"execution_{execution}"
+                    writer = stack.enter_context(self._writing(folder))
+                observer = TrialObserver(
+                    self._objective,
+                    writer,
+                    _epochs_until_validation(arguments),
+                    threshold,
+                    self._hopeless if execution == 0 else None,
+                )
+                callbacks = [*(arguments["callbacks"] or ()), observer]
+                try:
+                    model.fit(**{**arguments, "callbacks": callbacks})
+                finally:
+                    outcome.epochs += observer.epochs
             self._check_seen(observer, arguments)
             if observer.failure:
                 outcome.state, outcome.message = "failed", observer.failure
@@ -126,6 +140,8 @@ class TrialRun:
                 model.set_weights(observer.best_weights)
                 self.best_model = model
             outcome.executions.append(observer.best)
+            self._best_logs.append(observer.best_logs)
+            self._best_epoch = observer.best_epoch
             if observer.pruned:
                 outcome.state = "pruned"
                 break
@@ -179,23 +195,54 @@ class TrialRun:
             "as `objective`, or add the metric to compile. No trial was spent."
         )
 
-    def _writer_of(self, execution):
-        return EventFileWriter(self._directory / f"execution_{execution}")
+    @contextlib.contextmanager
+    def _writing(self, folder):
+        """An event file; what cannot be written to it does not end the search."""
+        writer = EventFileWriter(folder)
+        try:
+            yield writer
+        finally:
+            writer.close()
+            if writer.failure is not None:
+                warnings.warn(
+                    f"The curves in {str(folder)!r} are not complete: {writer.failure}. The search "
+                    "goes on without them.",
+                    stacklevel=2,
+                )
 
-    def _write_summary(self, writer, outcome, start):
-        if outcome.objective is not None:
-            writer.add_scalars(0, ("objective",), (outcome.objective,))
-        if outcome.message:
-            writer.add_text(0, "failure", f"    {outcome.message}\n\n```\n{outcome.traceback}\n```")
-        writer.add_hparams(
-            {**self._hyperparameters.values, "outcome": outcome.state},
-            group=f"trial_{self._number:04d}",
-            succeeded=outcome.state != "failed",
-            start=start,
-            end=start + outcome.seconds,
-        )
+    def _write_summary(self, outcome, start):
+        """Writes what the hyperparameters dashboard shows of the trial.
+
+        The dashboard takes the last number of each scalar in a run and in the runs below it. For
+        it to show the numbers of the best epoch they have a run of their own, beside the curves.
+        """
+        with self._writing(self._directory / _BEST) as writer:
+            if outcome.objective is not None:
+                known = [set(logs) for logs in self._best_logs]
+                shown = {
+                    name: statistics.fmean(logs[name] for logs in self._best_logs)
+                    for name in sorted(set.intersection(*known))
+                }
+                shown["objective"] = outcome.objective
+                writer.add_scalars(self._best_epoch, tuple(shown), list(shown.values()))
+            writer.add_hparams(
+                {**self._hyperparameters.values, "outcome": outcome.state},
+                group=f"trial_{self._number:04d}",
+                succeeded=outcome.state != "failed",
+                start=start,
+                end=start + outcome.seconds,
+            )
+
+
+def _full_disk(error):
+    """The number of the error of a full disk that is behind an exception, or None."""
+    while error is not None:
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            return error.errno
+        error = error.__cause__ or error.__context__
+    return None
 
 
 def _epochs_until_validation(arguments):
     frequency = arguments.get("validation_freq", 1)
-    return frequency if isinstance(frequency, int) else max(frequency)
+    return frequency if is_whole_number(frequency) else max(frequency)

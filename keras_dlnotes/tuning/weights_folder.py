@@ -8,9 +8,18 @@ _BUILD = "build.json"
 
 
 def save_weights(model, folder):
-    """Writes a model's weights, and the shapes to build it with: its first batch may do that."""
-    (folder / _BUILD).write_text(json.dumps(model.get_build_config()))
-    model.save_weights(folder / _WEIGHTS)
+    """Writes a model's weights, and the shapes to build it with: its first batch may do that.
+
+    Raises:
+        Exception: whatever Keras and h5py raise where the disk is full; nothing is left then.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / _BUILD).write_text(json.dumps(model.get_build_config()))
+        model.save_weights(folder / _WEIGHTS)
+    except BaseException:
+        remove_weights(folder)
+        raise
 
 
 def has_weights(folder):

@@ -1,4 +1,5 @@
 import contextlib
+import importlib
 import json
 
 import keras
@@ -37,13 +38,17 @@ def fit(model, diagnosis, x=X, y=Y, **options):
     return model.fit(x, y, callbacks=[diagnosis], **options)
 
 
-def test_is_silent_on_a_run_that_learns_and_leaves_it_alone(capsys):
+def test_finds_nothing_in_a_run_that_learns_and_leaves_it_alone(capsys):
     plain, watched = network(), network()
     history = plain.fit(X, Y, batch_size=32, epochs=8, verbose=0, shuffle=False).history
     diagnosis = Diagnosis()
     seen = fit(watched, diagnosis, shuffle=False).history
     assert diagnosis.findings == []
-    assert capsys.readouterr().out == ""
+    printed = capsys.readouterr().out
+    assert printed.count("nothing wrong was found") == 1
+    assert "32 of 32 steps" in printed
+    assert "128 training examples" in printed
+    assert str(diagnosis.findings) in printed
     assert diagnosis.evidence[0].outcome == "learned"
     assert diagnosis.evidence[0].steps == 32
     np.testing.assert_allclose(seen["loss"], history["loss"], rtol=1e-5)
@@ -67,6 +72,42 @@ def test_finds_what_is_wrong_and_says_it_once_and_everywhere(tmp_path, capsys):
     assert "diagnosis/text_summary" in read_back(tmp_path).Tags()["tensors"] or any(
         "diagnosis" in tag for tag in read_back(tmp_path).Tags()["tensors"]
     )
+
+
+def backend_softmax(x):
+    """The softmax of the backend itself, which has a name of its own on TensorFlow."""
+    module = {"tensorflow": "tensorflow.nn", "jax": "jax.nn", "torch": "torch"}[BACKEND]
+    return importlib.import_module(module).softmax(x, -1)
+
+
+SOFTMAXES = {
+    "function": lambda units: [keras.layers.Dense(units, backend_softmax)],
+    "lambda": lambda units: [keras.layers.Dense(units, lambda x: backend_softmax(x))],
+    "activation": lambda units: [
+        keras.layers.Dense(units),
+        keras.layers.Activation(backend_softmax),
+    ],
+    "layer": lambda units: [keras.layers.Dense(units), keras.layers.Softmax()],
+}
+
+
+@pytest.mark.filterwarnings("ignore:.*from_logits=True")  # Keras says so too, on TensorFlow
+@pytest.mark.parametrize("kind", SOFTMAXES)
+def test_a_softmax_is_known_however_it_is_written(kind):
+    targets = np.concatenate([X[:, :1] + 3, X[:, :1] - 3, X[:, 1:2]], axis=1)
+    classes = np.arange(128) % 3
+    logits = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    for units, loss, y, cause in (
+        (1, "binary_crossentropy", Y, "softmax_with_one_unit"),
+        (3, "mse", targets, "output_cannot_reach_targets"),
+        (3, "poisson", np.abs(targets), "output_cannot_reach_targets"),
+        (3, logits, classes, "from_logits_mismatch"),
+    ):
+        model = keras.Sequential([keras.Input((4,)), *SOFTMAXES[kind](units)])
+        model.compile("adam", loss)
+        diagnosis = Diagnosis(verbose=False)
+        fit(model, diagnosis, y=y, epochs=1)
+        assert causes(diagnosis)[0] == cause
 
 
 def test_stop_and_raise_end_a_hopeless_run_early():
@@ -131,8 +172,9 @@ def test_a_model_of_the_users_own_class():
     model, diagnosis = Subclassed(), Diagnosis(verbose=False, verify=True)
     model.compile("adam", "binary_crossentropy", run_eagerly=True)
     fit(model, diagnosis, epochs=1)
-    assert causes(diagnosis)[0] == "missing_output_activation"
-    assert diagnosis.findings[0].verified is None or diagnosis.findings[0].verified["after"] > 0
+    finding = diagnosis.findings[0]
+    assert finding.cause == "missing_output_activation"
+    assert (finding.verified is None) == (finding.not_tried is not None)
 
 
 def test_a_model_that_the_first_step_builds():
@@ -209,12 +251,97 @@ def test_a_bottleneck_is_measured_by_principal_components(rate):
     assert (causes(diagnosis)[:1] == ["learning_rate_too_low"]) == (rate < 0.01)
 
 
-def test_labels_that_the_loss_refuses_are_named():
-    diagnosis = Diagnosis(verbose=False)
+def test_labels_that_the_loss_refuses_are_named_before_the_first_step(capsys):
+    told = []
+
+    class Listens(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            told.append(capsys.readouterr().out)
+
+    diagnosis = Diagnosis()
     with contextlib.suppress(RuntimeError):  # torch's loss raises
-        fit(network(), diagnosis, y=3 * Y, epochs=1)
+        network().fit(X, 3 * Y, verbose=0, callbacks=[diagnosis, Listens()])
     assert causes(diagnosis)[0] == "labels_do_not_fit_loss"
     assert diagnosis.evidence[0].labels.high == 3
+    assert "labels_do_not_fit_loss" in "".join(told[:1] or capsys.readouterr().out)
+
+
+def raising_at(step, error):
+    """A model whose train step raises at its n-th call, run eagerly."""
+
+    class Raising(keras.Sequential):
+        calls = 0
+
+        def train_step(self, *arguments):
+            Raising.calls += 1
+            if Raising.calls == step:
+                raise error
+            return super().train_step(*arguments)
+
+    keras.utils.set_random_seed(3)
+    model = Raising([keras.Input((4,)), keras.layers.Dense(1, "sigmoid")])
+    model.compile("adam", "binary_crossentropy", run_eagerly=True)
+    return model
+
+
+@pytest.mark.parametrize("step", [1, 3])
+def test_an_error_of_a_step_is_a_finding_that_is_printed_before_it_surfaces(step, capsys):
+    diagnosis = Diagnosis()
+    with pytest.raises(ArithmeticError, match="whales"):
+        fit(raising_at(step, ArithmeticError("whales")), diagnosis, epochs=1)
+    assert causes(diagnosis) == ["error_in_training"]
+    assert "whales" in diagnosis.findings[0].symptom
+    assert "ArithmeticError: whales" in capsys.readouterr().out
+    assert diagnosis.evidence[0].labels.kind == "binary"
+    diagnosis = Diagnosis(verbose=False)  # and nothing is left of it
+    fit(network(), diagnosis, epochs=1)
+    assert "error_in_training" not in causes(diagnosis)
+
+
+def test_a_user_who_ends_training_is_no_error():
+    diagnosis = Diagnosis(verbose=False)
+    with pytest.raises(KeyboardInterrupt):
+        fit(raising_at(2, KeyboardInterrupt()), diagnosis, epochs=1)
+    assert diagnosis.findings == []
+
+
+def test_labels_of_a_train_step_of_ones_own_are_not_judged_by_the_compiled_loss():
+    class Own(keras.Sequential):
+        def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+            return super().compute_loss(x, y / 3, y_pred, sample_weight, training)
+
+    keras.utils.set_random_seed(3)
+    model = Own([keras.Input((4,)), keras.layers.Dense(1, "sigmoid")])
+    model.compile("adam", "binary_crossentropy")
+    diagnosis = Diagnosis(verbose=False)
+    seen = []
+
+    class Looks(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            seen.extend(diagnosis.findings)
+
+    model.fit(X, 3.0 * Y[:, None], verbose=0, callbacks=[diagnosis, Looks()])
+    assert seen == []
+
+
+def test_the_first_batch_trains_as_any_other():
+    diagnosis = Diagnosis(verbose=False)
+    for size, steps in ((128, 1), (50, 3)):
+        plain, watched = network(), network()
+        plain.fit(X, Y, batch_size=size, epochs=1, verbose=0, shuffle=False)
+        fit(watched, diagnosis, batch_size=size, epochs=1, shuffle=False)
+        assert int(watched.optimizer.iterations.value) == steps
+        for a, b in zip(plain.get_weights(), watched.get_weights(), strict=True):
+            np.testing.assert_allclose(a, b, atol=1e-6)
+
+
+def test_bfloat16_data():
+    half = pytest.importorskip("ml_dtypes").bfloat16
+    diagnosis = Diagnosis(verbose=False)
+    fit(network(), diagnosis, x=X.astype(half), y=Y.astype(half), epochs=12)
+    assert diagnosis.findings == []
+    assert diagnosis.evidence[0].outcome == "learned"
+    assert diagnosis.evidence[0].labels.kind == "binary"
 
 
 @pytest.mark.skipif(BACKEND == "torch", reason="Keras has none on torch")
@@ -243,6 +370,43 @@ def test_verify_measures_the_gain_on_a_copy():
     for a, b in zip(model.get_weights(), before, strict=True):
         np.testing.assert_array_equal(a, b)
     assert "tried on a copy" in str(finding)
+
+
+def test_verify_with_a_loss_that_keras_does_not_know():
+    def own(y_true, y_pred):
+        return keras.losses.binary_crossentropy(y_true, y_pred)
+
+    model = network()
+    model.compile(keras.optimizers.SGD(1e-6), own, metrics=[lambda t, p: keras.ops.mean(p)])
+    diagnosis = Diagnosis(verbose=False, verify=True)
+    fit(model, diagnosis, epochs=20)
+    finding = diagnosis.findings[0]
+    assert finding.cause == "learning_rate_too_low"
+    assert finding.verified["after"] > finding.verified["before"]
+
+
+def test_verify_says_why_a_remedy_could_not_be_tried():
+    class Late(keras.layers.Layer):
+        def __init__(self, function):
+            super().__init__()
+            self.function = function
+
+        def build(self, shape):
+            self.inner = keras.layers.Dense(1)
+            self.inner.build(shape)
+
+        def call(self, x):
+            return self.inner(x)
+
+    keras.utils.set_random_seed(3)
+    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(8), Late(np.sum)])
+    model.compile(keras.optimizers.SGD(1e-6), "mse")
+    diagnosis = Diagnosis(verbose=False, verify=True)
+    fit(model, diagnosis, y=X[:, :1], epochs=10)
+    tried = [finding for finding in diagnosis.findings if finding.fix]
+    assert tried
+    assert all("cannot be copied" in finding.not_tried for finding in tried)
+    assert "not tried on a copy: " in str(tried[0])
 
 
 def test_diagnose_before_training():

@@ -38,20 +38,20 @@ class Recorded:
         self.epoch = int(weights[0])
 
 
-def play(stopper, values, model=None, name="val_loss"):
+def play(stopper, values, model=None, name="val_loss", initial_epoch=0):
     """Lets a callback see a history; returns the number of epochs trained, and the model."""
     model = model or Recorded()
     model.stop_training = False
     stopper.set_model(model)
     stopper.on_train_begin()
-    for epoch, value in enumerate(values):
+    for epoch, value in enumerate(values, start=initial_epoch):
         stopper.on_epoch_begin(epoch)
         model.epoch = epoch
         stopper.on_epoch_end(epoch, {name: value})
         if model.stop_training:
             break
     stopper.on_train_end()
-    return epoch + 1, model
+    return epoch + 1 - initial_epoch, model
 
 
 # The cases of Keras's own early_stopping_test.
@@ -78,8 +78,15 @@ def test_directions_are_keras_own():
         model.fit(x, y, verbose=0, callbacks=[EarlyStopping("unknown")])
     with pytest.warns(UserWarning, match="`val_loss` which is not available"):
         model.fit(x, y, verbose=0, callbacks=[EarlyStopping()])
-    with pytest.raises(ValueError, match=r"one number. Received: loss of shape \(3,\)"):
-        play(EarlyStopping("loss"), [np.ones(3)], name="loss")
+
+
+@pytest.mark.parametrize("value", [np.ones(3), "low", [1.0, 2.0], object(), {"a": 1.0}])
+def test_a_quantity_that_is_not_one_number_is_told_once_and_ends_nothing(value):
+    stopper = EarlyStopping("loss")
+    with pytest.warns(UserWarning, match="expected `loss` to be one number") as caught:
+        assert play(stopper, [value, value, 3.0, value, 4.0], name="loss")[0] == 5
+    assert len(caught) == 1
+    assert stopper.reason == "loss has not improved on 3 for one check"
 
 
 @pytest.mark.parametrize("patience", [0, 1, 2, 3])
@@ -91,35 +98,103 @@ def test_patience(patience):
     assert stopper.wait == max(patience, 1)
 
 
-def test_reuse_after_a_stop_starts_the_count_anew():
+def test_a_fresh_fit_starts_from_nothing():
     stopper = EarlyStopping(patience=3, restore_best_weights=True)
     epochs, model = play(stopper, [5.0, 1.0, 2.0, 2.0, 2.0, 2.0])
     assert (epochs, model.epoch, stopper.best) == (5, 1, 1.0)
-    # The restored weights go on: they are still the best, and patience is full again.
-    epochs, model = play(stopper, [3.0, 3.0, 3.0, 3.0, 3.0], model)
-    assert (epochs, stopper.best, model.epoch) == (4, 1.0, 1)
+    epochs, model = play(stopper, [9.0, 8.0, 7.0, 8.0], model)
+    assert (epochs, model.epoch, stopper.best, stopper.wait) == (4, 2, 7.0, 1)
 
 
-def test_another_model_starts_from_nothing():
-    stopper = EarlyStopping(patience=3)
-    play(stopper, [0.1, 0.2])
-    play(stopper, [5.0, 4.0])
-    assert (stopper.best, stopper.best_epoch, stopper.wait) == (4.0, 1, 0)
-    # And so does a model without weights, of which nothing can be continued.
-    empty = keras.Sequential()
-    stopper.set_model(empty)
-    stopper.on_train_begin()
-    stopper.best, stopper.wait, stopper.best_weights = 0.1, 3, object()
-    stopper.on_train_begin()
-    assert (stopper.best, stopper.wait, stopper.best_weights) == (None, 0, None)
+def test_a_fit_from_a_later_epoch_goes_on():
+    stopper = EarlyStopping(patience=3, restore_best_weights=True)
+    _, model = play(stopper, [1.0, 2.0, 2.0])
+    assert play(stopper, [2.0, 2.0], model, initial_epoch=3)[0] == 1
+    assert (stopper.best, model.epoch) == (1.0, 0)
+    # This callback ended the run: then the best stays, and patience is full again.
+    assert play(stopper, [3.0, 3.0, 3.0, 3.0, 3.0], model, initial_epoch=4)[0] == 4
+    assert (stopper.best, model.epoch) == (1.0, 0)
+    # Another model has no run that could go on, whatever its first epoch is.
+    play(stopper, [5.0, 4.0], initial_epoch=4)
+    assert (stopper.best, stopper.best_epoch, stopper.wait) == (4.0, 5, 0)
 
 
-def test_weights_set_anew_start_from_nothing():
-    stopper = EarlyStopping(patience=3)
-    _, model = play(stopper, [0.1, 0.2])
-    model.epoch = -1
-    play(stopper, [5.0], model)
+def test_resume_says_otherwise():
+    stopper = EarlyStopping(patience=3, resume=True)
+    _, model = play(stopper, [1.0, 2.0, 2.0])
+    assert play(stopper, [2.0, 2.0], model)[0] == 1
+    play(stopper, [5.0])
     assert stopper.best == 5.0
+    stopper = EarlyStopping(patience=3, resume=False)
+    _, model = play(stopper, [1.0, 2.0, 2.0])
+    play(stopper, [3.0], model, initial_epoch=3)
+    assert stopper.best == 3.0
+
+
+def test_a_fit_without_an_epoch_changes_nothing():
+    x, y = data()
+    model, stopper = small_model(), EarlyStopping("loss", restore_best_weights=True)
+    model.fit(x, y, epochs=2, verbose=0, callbacks=[stopper])
+    best = stopper.best
+    model.set_weights([np.ones_like(weight) for weight in model.get_weights()])
+    model.fit(x, y, epochs=2, initial_epoch=2, verbose=0, callbacks=[stopper])
+    assert stopper.best == best
+    for weight in model.get_weights():
+        assert np.array_equal(weight, np.ones_like(weight))
+
+
+def two_tasks():
+    x = np.random.default_rng(0).normal(size=(64, 3)).astype("float32")
+    return x, x @ np.array([[1.0], [2.0], [3.0]]), x @ np.array([[5.0], [0.0], [-4.0]]) + 2.0
+
+
+@pytest.mark.parametrize("change", ["data", "loss", "interrupted", "weights", "validation"])
+def test_the_next_task_keeps_what_it_learned(change):
+    class Interrupted(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            if epoch == 20 and change == "interrupted":
+                raise KeyboardInterrupt
+
+    x, first, second = two_tasks()
+    model = small_model(optimizer=keras.optimizers.SGD(0.1), jit_compile=JIT)
+    fresh = model.get_weights()
+    stopper = EarlyStopping(patience=2, restore_best_weights=True)
+    fit = {"epochs": 30, "verbose": 0, "callbacks": [stopper, Interrupted()]}
+    try:
+        model.fit(x, first, validation_data=(x, first), **fit)
+    except KeyboardInterrupt:
+        model.set_weights(fresh)
+    if change == "loss":
+        model.compile(keras.optimizers.SGD(0.1), "mae", jit_compile=JIT)
+    if change == "weights":
+        model.set_weights(fresh)
+    fit["callbacks"] = [stopper]
+    target = first if change == "validation" else second
+    checked = (x, second) if change == "validation" else (x, target)
+    history = model.fit(x, target, validation_data=checked, **fit).history
+    losses = history["val_loss"]
+    assert stopper.best == min(losses)
+    assert np.isclose(model.evaluate(*checked, verbose=0), min(losses), rtol=1e-5)
+    if change != "validation":
+        assert len(losses) > 10
+        assert min(losses) < 0.6 * losses[0]
+
+
+def test_a_run_goes_on_under_the_same_compile_only():
+    x, first, _ = two_tasks()
+    model = small_model(optimizer=keras.optimizers.SGD(0.01), jit_compile=JIT)
+    stopper = EarlyStopping(patience=50, restore_best_weights=True)
+    fit = {"validation_data": (x, first), "verbose": 0, "callbacks": [stopper]}
+    model.fit(x, first, epochs=3, **fit)
+    best = stopper.best
+    model.optimizer.learning_rate.assign(0.0)
+    model.fit(
+        x, first + 1.0, epochs=5, initial_epoch=3, **fit | {"validation_data": (x, 9 * first)}
+    )
+    assert (stopper.best, stopper.best_epoch, stopper.wait) == (best, 2, 2)
+    model.compile(keras.optimizers.SGD(0.0), "mae", jit_compile=JIT)
+    model.fit(x, first, epochs=7, initial_epoch=5, **fit)
+    assert stopper.best_epoch == 5
 
 
 def test_baseline():
@@ -156,18 +231,8 @@ def test_not_a_number_is_never_the_best():
     assert "not a finite number" in stopper.reason
 
 
-def test_patience_of_zero_stops_at_the_first_worsening_also_in_a_second_fit():
-    stopper = EarlyStopping(patience=0)
-    epochs, model = play(stopper, [3.0, 2.0])
-    assert epochs == 2
-    assert stopper.reason is None
-    assert play(stopper, [2.5, 1.0], model)[0] == 1  # Keras: never in the first epoch of a fit
-
-
-def test_a_second_fit_goes_on_with_the_count():
-    stopper = EarlyStopping(patience=3)
-    _, model = play(stopper, [1.0, 2.0, 2.0])
-    assert play(stopper, [2.0, 2.0], model)[0] == 1
+def test_patience_of_zero_stops_at_the_first_worsening():
+    assert play(EarlyStopping(patience=0), [3.0, 2.0, 2.5, 1.0])[0] == 3
 
 
 def test_several_quantities():
@@ -175,6 +240,7 @@ def test_several_quantities():
     model = Recorded()
     stopper.set_model(model)
     stopper.on_train_begin()
+    stopper.on_epoch_begin(0)
     history = [(1.0, 0.5), (1.1, 0.6), (1.2, 0.7), (1.3, 0.6), (1.4, 0.6), (1.5, 0.6)]
     for epoch, (loss, accuracy) in enumerate(history):
         stopper.on_epoch_end(epoch, {"val_loss": loss, "val_accuracy": accuracy})
@@ -343,7 +409,9 @@ def test_files_of_weights_fit_with_and_without_the_callback(tmp_path):
     stopper = EarlyStopping("loss", patience=3)
     stopper.set_model(model)
     stopper.on_train_begin()
+    stopper.on_epoch_begin(0)
     stopper.on_epoch_end(0, {"loss": 1.0})
+    stopper._state.listens = True
     model.load_weights(tmp_path / "bare.weights.h5")
     assert stopper.best is None
     # Weights that are loaded while epochs run, by a callback that goes back, change nothing.
@@ -359,13 +427,16 @@ def test_broken_off_it_can_restore_by_hand():
     stopper.set_model(model)
     stopper.on_train_begin()
     for epoch, value in enumerate([1.0, 2.0]):
+        stopper.on_epoch_begin(epoch)
         model.epoch = epoch
         stopper.on_epoch_end(epoch, {"val_loss": value})
     stopper.restore()  # after a KeyboardInterrupt, say
     assert model.epoch == 0
-    # The next fit of the same model goes on: what was best is not forgotten.
-    play(stopper, [3.0], model)
+    # A fit that goes on from there knows what was best; a fresh one does not.
+    play(stopper, [3.0], model, initial_epoch=2)
     assert (stopper.best, stopper.wait) == (1.0, 2)
+    play(stopper, [3.0], model)
+    assert (stopper.best, stopper.wait) == (3.0, 0)
 
 
 @pytest.mark.parametrize(
@@ -384,7 +455,14 @@ def test_broken_off_it_can_restore_by_hand():
         ({"monitor": ["a", "b"], "mode": ["min"]}, "Expected `monitor`"),
         ({"monitor": []}, "Expected `monitor`"),
         ({"criterion": stopping.Patience(2), "patience": 3}, "Expected `criterion`"),
-        ({"criterion": "up"}, "Expected `criterion`"),
+        ({"criterion": "patience"}, r"kd.stopping.Patience\(3\), or several joined by `\|`"),
+        ({"criterion": stopping.Patience}, r"kd.stopping.Patience\(3\).*class: call it"),
+        ({"criterion": stopping.Patience | stopping.TimeBudget}, "class: call it"),
+        ({"criterion": [stopping.Patience(3), stopping.TimeBudget(9)]}, "joined by.*Join"),
+        ({"criterion": lambda logs: True}, r"kd.stopping.Patience\(3\)"),
+        ({"criterion": keras.callbacks.EarlyStopping()}, r"kd.stopping.Patience\(3\)"),
+        ({"patience": stopping.Patience(3)}, "Expected `patience`"),
+        ({"resume": "always"}, "Expected `resume`"),
         ({"smoothing": 1.0}, "Expected `smoothing`"),
         ({"smoothing": None}, "Expected `smoothing`"),
         ({"every": 0, "monitor": "loss"}, "Expected `every`"),

@@ -47,7 +47,7 @@ def monitor(**options):
 
 
 def numbers_of(callback):
-    return callback._given_writer.scalars
+    return callback._report._given.scalars
 
 
 @pytest.mark.parametrize("mode", MODES, ids=str)
@@ -83,14 +83,16 @@ def test_numbers_equal_a_plain_recomputation(mode):
             if step % 6 == 0:
                 recorded = {
                     s: c
-                    for s, _, _, c in watch._given_writer.histograms["activations/hidden/histogram"]
+                    for s, _, _, c in watch._report._given.histograms[
+                        "activations/hidden/histogram"
+                    ]
                 }
                 assert recorded[step].sum() == activations[0].size
         weights = after
     for section, count in [("activations", 6 + 6 + 1), ("gradients", 4 * 5), ("weights", 4)]:
         assert sum(tag.startswith(section + "/") for tag in seen) == count
     assert [step for step, _ in seen["activations/hidden/mean"]] == [0, 3, 6, 9, 12, 15]
-    assert len(watch._given_writer.histograms) == 2 + 4
+    assert len(watch._report._given.histograms) == 2 + 4
 
 
 @pytest.mark.parametrize("mode", MODES, ids=str)
@@ -179,8 +181,8 @@ def test_two_monitors_at_once():
     ]
     assert [s for s, _ in numbers_of(seldom)["activations/output/mean"]] == [0, 5, 10, 15]
     assert "activations/output/mean" not in numbers_of(often)
-    assert not often._given_writer.histograms
-    assert seldom._given_writer.histograms
+    assert not often._report._given.histograms
+    assert seldom._report._given.histograms
 
 
 def test_shared_nested_and_several_outputs():
@@ -423,8 +425,8 @@ def test_full_disk_gives_one_warning_and_training_goes_on(tmp_path):
     class FillDisk(keras.callbacks.Callback):
         def on_epoch_begin(self, epoch, logs=None):
             if epoch == 1:
-                watch._writer.flush()
-                watch._writer._records._writer.close()
+                watch._report._writer.flush()
+                watch._report._writer._records._writer.close()
 
     with pytest.warns(UserWarning, match="stopped writing") as caught:
         history = fit(model, watch, FillDisk(), epochs=5)
@@ -444,7 +446,7 @@ def test_unwritable_folder_is_an_error_before_the_first_step(tmp_path):
 
 @pytest.mark.parametrize("arguments", [{"every": 0}, {"every": 2.5}, {"histograms_every": -1}])
 def test_bad_periods(arguments):
-    with pytest.raises(ValueError, match="must be a whole number of steps"):
+    with pytest.raises(ValueError, match="to be a whole number of steps, 1 or more"):
         TrainingMonitor(**arguments)
 
 

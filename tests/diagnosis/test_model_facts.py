@@ -1,7 +1,10 @@
+import functools
+
 import keras
 import pytest
 
-from keras_dlnotes.diagnosis import model_facts
+import keras_dlnotes as kd
+from keras_dlnotes.diagnosis import conventions, model_facts
 
 layers = keras.layers
 
@@ -17,6 +20,9 @@ OUTPUTS = {
     "softmax": [layers.Dense(2), layers.Activation("softmax")],
     "sigmoid": [layers.Dense(2, "sigmoid"), layers.Reshape((2, 1))],
     "relu": [layers.Dense(2), layers.ReLU()],
+    "leaky_relu": [layers.Dense(2, activation=lambda x: keras.ops.leaky_relu(x, 0.1))],
+    "tanh": [layers.Dense(2), layers.Lambda(lambda x: keras.ops.tanh(x))],
+    "hard_sigmoid": [layers.Dense(2), layers.Activation(lambda x: keras.ops.hard_sigmoid(x))],
     None: [layers.Dense(2, activation=lambda x: 2 * x)],
 }
 
@@ -29,6 +35,8 @@ def test_output_activation(activation):
 
 
 def test_an_output_that_is_squashed_twice():
+    lambdas = [layers.Dense(2, lambda x: keras.ops.softmax(x)), layers.Softmax()]
+    assert facts(*lambdas).squashed_before == "softmax"
     twice = [layers.Dense(2, "softmax"), layers.Dropout(0.1), layers.Activation("softmax")]
     assert facts(*twice).squashed_before == "softmax"
     for stack in ([layers.Dense(2, "relu"), layers.Softmax()], [layers.Dense(2, "softmax")]):
@@ -79,8 +87,64 @@ def test_loss_as_name_function_and_object(loss):
     assert (found.loss, found.from_logits) == (name, logits)
 
 
-def test_a_loss_of_ones_own_is_unknown():
-    assert facts(layers.Dense(2), loss=lambda y, p: keras.ops.mean((y - p) ** 2)).loss is None
+class OwnHuber(keras.losses.Huber):
+    def call(self, y_true, y_pred):
+        return keras.ops.mean(keras.ops.abs(y_true - y_pred))
+
+
+def huber(y_true, y_pred):
+    return keras.ops.mean(y_true - y_pred)
+
+
+def own(y_true, y_pred):
+    return keras.ops.mean((y_true - y_pred) ** 2)
+
+
+@pytest.mark.parametrize("loss", [own, huber, OwnHuber()], ids=["own", "huber", "subclass"])
+def test_a_loss_of_ones_own_is_unknown(loss):
+    assert facts(layers.Dense(2), loss=loss).loss is None
+
+
+def test_arguments_of_a_partial_count():
+    loss = functools.partial(keras.losses.binary_crossentropy, from_logits=True)
+    found = facts(layers.Dense(2), loss=loss)
+    assert (found.loss, found.from_logits) == ("binary_crossentropy", True)
+
+
+ALL_LOSSES = [
+    item
+    for name in sorted(set(dir(keras.losses)) - {"Loss", "get", "serialize", "deserialize"})
+    if callable(item := getattr(keras.losses, name)) and not name.startswith("_")
+]
+
+
+@pytest.mark.parametrize("loss", ALL_LOSSES, ids=lambda loss: loss.__name__)
+def test_every_loss_of_keras_is_of_one_kind(loss):
+    name = facts(layers.Dense(2), loss=loss() if isinstance(loss, type) else loss).loss
+    kinds = [conventions.REGRESSION_LOSSES, conventions.PROBABILITIES, conventions.OTHER_LOSSES]
+    assert sum(name in kind for kind in kinds) == 1
+
+
+class Steps(keras.optimizers.SGD):
+    pass
+
+
+OPTIMIZERS = [
+    (keras.optimizers.Adam(0.1), "adam", "keras.optimizers.Adam", 0.1),
+    (kd.optimizers.GradientDescent(0.1), "gradientdescent", "kd.optimizers.GradientDescent", 0.1),
+    (Steps(0.1), "sgd", "Steps", 0.1),
+    (kd.optimizers.LBFGS(), "lbfgs", "kd.optimizers.LBFGS", None),
+    (kd.optimizers.NewtonCG(), "newtoncg", "kd.optimizers.NewtonCG", None),
+]
+
+
+@pytest.mark.parametrize(("optimizer", "kind", "name", "rate"), OPTIMIZERS)
+def test_optimizer(optimizer, kind, name, rate):
+    model = keras.Sequential([keras.Input((4,)), layers.Dense(1)])
+    model.compile(optimizer, "mse")
+    found = model_facts(model)
+    assert (found.optimizer, found.optimizer_name) == (kind, name)
+    assert found.learning_rate == (None if rate is None else pytest.approx(rate))
 
 
 def test_metrics_initial_weights_and_normalization():

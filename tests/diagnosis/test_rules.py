@@ -1,7 +1,7 @@
 """Each rule on evidence at which it speaks, and on evidence next to it at which it is silent."""
 
 import re
-from dataclasses import replace
+from dataclasses import FrozenInstanceError, replace
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +12,7 @@ from keras_dlnotes.diagnosis import (
     LabelFacts,
     LayerFacts,
     ModelFacts,
+    Origin,
     UnitFacts,
     findings_of,
     label_facts,
@@ -81,10 +82,18 @@ LEARNED = {"skill": Skill(0.8, 0.9)}
 POOR = {"skill": Skill(0.4, 0.5)}
 OWN_LOSS = {"loss": None, "exact_shapes": True}
 MSE = {"loss": "mean_squared_error", "output_activation": "linear"}
+SPARSE = {"loss": "sparse_categorical_crossentropy", "output_activation": "softmax"}
+CATEGORICAL = {"loss": "categorical_crossentropy"}
+THREE = {"prediction_shape": (3,)}
 OVERFITTED = [1.0, 0.8, 0.6, 0.7, 0.8, 0.9, 1.0, 1.1, 1.2, 1.3]
 FALLING = list(np.linspace(0.69, 0.3, 20))
 ROUGH = [0.5 + 0.3 * (-1) ** i for i in range(20)]
 BAD_HALF_NAN = [0.7, 0.9, float("nan")]
+NAN = {"losses": BAD_HALF_NAN, "loss_steps": [0, 1, 2]}
+SQUARE_ROOT = Origin("gradient", 1, variables=("hidden/kernel",), finite_step=1)
+DIVERGED = Origin("loss", 2, finite_step=1, grown=True)
+POISSON = {"loss": "poisson", "output_activation": "linear"}
+COUNTS = LabelFacts("integers", 6, 0.0, 5.0, (1,), 1.0, 1.0, True)
 
 # rule, cause, evidence at which it is named, evidence at which the rule is silent
 CASES = [
@@ -217,6 +226,24 @@ CASES = [
     ("loss_and_output", "from_logits_mismatch", evidence({"from_logits": True}), evidence()),
     (
         "loss_and_output",
+        "from_logits_mismatch",  # whatever the activation
+        evidence({"from_logits": True, "output_activation": "relu"}),
+        evidence({"from_logits": True, "output_activation": "leaky_relu"}),
+    ),
+    (
+        "loss_and_output",
+        "missing_output_activation",  # a logarithm of negative numbers
+        evidence(POISSON, labels=COUNTS),
+        evidence(POISSON | {"output_activation": "softplus"}, labels=COUNTS),
+    ),
+    (
+        "loss_and_output",
+        "loss_does_not_fit_output",
+        evidence(POISSON | {"output_activation": "tanh"}, labels=COUNTS),
+        evidence(POISSON | {"output_activation": "tanh"}, labels=COUNTS, **LEARNED),
+    ),
+    (
+        "loss_and_output",
         "regression_loss_for_classes",
         evidence({"loss": "mean_squared_error"}),
         evidence({"loss": "mean_squared_error"}, **LEARNED),
@@ -226,6 +253,18 @@ CASES = [
         "output_cannot_reach_targets",
         evidence({"loss": "mean_squared_error"}, labels=REAL),
         evidence({"loss": "mean_squared_error"}, labels=replace(REAL, low=0.0, high=1.0)),
+    ),
+    (
+        "output_range",
+        "output_cannot_reach_targets",  # only a sign is out of reach of a direction
+        evidence({"loss": "cosine_similarity"}, labels=replace(REAL, low=-9.0)),
+        evidence({"loss": "cosine_similarity"}, labels=replace(REAL, low=0.0, high=9.0)),
+    ),
+    (
+        "output_range",
+        "output_cannot_reach_targets",
+        evidence({"loss": "poisson"}, labels=COUNTS),
+        evidence({"loss": "poisson", "output_activation": "exponential"}, labels=COUNTS),
     ),
     (
         "label_encoding",
@@ -246,6 +285,44 @@ CASES = [
             labels=label_facts(np.arange(30) % 3),
             prediction_shape=(3,),
         ),
+    ),
+    (
+        "label_encoding",
+        "labels_do_not_fit_loss",  # a column a class, for the loss that takes numbers
+        evidence(SPARSE, labels=label_facts(np.eye(3)[np.arange(30) % 3], SPARSE["loss"]), **THREE),
+        evidence(SPARSE, labels=label_facts(np.arange(30)[:, None] % 3, SPARSE["loss"]), **THREE),
+    ),
+    (
+        "label_encoding",
+        "labels_do_not_fit_loss",  # numbers, for the loss that takes a column a class
+        evidence(SPARSE | CATEGORICAL, labels=label_facts(np.arange(30) % 3), **THREE),
+        evidence(SPARSE | CATEGORICAL, labels=ONE_HOT, **THREE),
+    ),
+    (
+        "label_encoding",
+        "labels_do_not_fit_loss",
+        evidence(SPARSE, labels=label_facts(np.arange(30) % 3 - 1), **THREE),
+        evidence(
+            SPARSE | {"ignored_label": -1}, labels=label_facts(np.arange(30) % 3 - 1), **THREE
+        ),
+    ),
+    (
+        "label_encoding",
+        "labels_do_not_fit_loss",  # amounts
+        evidence(SPARSE, labels=label_facts(np.arange(30) / 15), **THREE),
+        evidence(SPARSE, labels=label_facts(np.arange(30) % 3 * 1.0), **THREE),
+    ),
+    (
+        "non_numeric_data",
+        "non_numeric_data",
+        evidence(non_numeric=(("targets", "<U3"),)),
+        evidence(),
+    ),
+    (
+        "error_in_training",
+        "error_in_training",
+        evidence(error="ValueError: shapes do not match"),
+        evidence(),
     ),
     (
         "target_shape",
@@ -347,8 +424,26 @@ CASES = [
     (
         "non_finite_loss",
         "non_finite_loss",
-        evidence(losses=BAD_HALF_NAN, loss_steps=[0, 1, 2]),
+        evidence(**NAN),
         evidence(),
+    ),
+    (
+        "non_finite_loss",
+        "non_finite_loss",
+        evidence(**NAN, origin=SQUARE_ROOT),
+        evidence(origin=SQUARE_ROOT),  # as loss scaling has them now and then
+    ),
+    (
+        "non_finite_loss",
+        "non_finite_loss",  # the last step was the one
+        evidence(predictions=np.full((9, 1), np.nan), origin=SQUARE_ROOT),
+        evidence(predictions=np.zeros((9, 1))),
+    ),
+    (
+        "learning_rate",
+        "learning_rate_too_high",  # numbers that grew until they overflowed
+        evidence(**NAN, origin=DIVERGED),
+        evidence(**NAN, origin=SQUARE_ROOT),
     ),
     (
         "learning_rate",
@@ -397,6 +492,18 @@ CASES = [
         "too_few_epochs",
         evidence(losses=FALLING),
         evidence(),
+    ),
+    (
+        "training_length",
+        "too_few_epochs",
+        evidence(losses=FALLING, steps=20),
+        evidence(steps=20),  # a short bad run is not for that reason too short
+    ),
+    (
+        "training_length",
+        "too_few_epochs",
+        evidence(losses=FALLING, steps=20),
+        evidence(losses=[*FALLING, float("nan")], steps=20),
     ),
     (
         "training_length",
@@ -495,6 +602,134 @@ def test_rule_is_pure_documented_and_silent_without_evidence(rule):
     assert first == second
 
 
+@pytest.mark.parametrize(
+    ("found", "cause"),
+    [(rule(case[2]), case[1]) for case in CASES for rule in ALL_RULES if rule.__name__ == case[0]],
+    ids=[f"{case[0]}-{case[1]}" for case in CASES],
+)
+def test_evidence_is_finite_and_does_not_contradict_its_finding(found, cause):
+    (finding,) = found
+    figures = list(finding.evidence.values())
+    assert all(np.isfinite(value) for value in figures if not isinstance(value, str))
+    assert not re.search(r"\b(inf|nan)\b|\(s\)|\(es\)", str(finding))
+    if "upper threshold" in finding.evidence:
+        assert figures[0] >= finding.evidence["upper threshold"] or "lowest" in str(finding)
+    if "lower threshold" in finding.evidence:
+        assert figures[0] <= finding.evidence["lower threshold"]
+    assert "threshold" not in finding.evidence
+
+
+def test_a_nan_made_by_an_operation_is_not_blamed_on_anything_else():
+    rates = [1e-3, 0.02, 0.05]
+    for rate in rates:
+        found = findings_of(evidence({"learning_rate": rate}, **NAN, origin=SQUARE_ROOT))
+        assert found[0].cause == "non_finite_loss"
+        assert "learning rate" not in found[0].remedy
+        assert "too_few_epochs" not in [finding.cause for finding in found]
+    large = 100 * np.random.default_rng(1).normal(size=(200, 3))
+    found = findings_of(evidence(**NAN, inputs=large, origin=SQUARE_ROOT))
+    assert found[0].cause == "non_finite_loss"
+    diverged = findings_of(evidence({"learning_rate": 1.0}, **NAN, origin=DIVERGED))
+    assert diverged[0].cause == "learning_rate_too_high"
+    unseen = findings_of(evidence(**NAN, origin=Origin("unseen", 90, finite_step=80)))
+    assert unseen[0].cause == "non_finite_loss"
+    assert "between steps 80 and 90" in unseen[0].symptom
+
+
+PLACES = {
+    "forward": (Origin("forward", 7, layer="hidden"), "output of layer 'hidden'", "log of 0"),
+    "loss": (Origin("loss", 7), "in the loss", "division by 0"),
+    "gradient": (SQUARE_ROOT, "gradient of 'hidden/kernel'", "sqrt at 0"),
+    "update": (Origin("update", 7, finite_step=7), "optimizer's update", "epsilon"),
+    "weights": (Origin("weights", 0), "before training", "initializer"),
+}
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_the_finding_says_where_a_nan_appeared_and_what_can_make_one(place):
+    origin, where, what = PLACES[place]
+    own = layers(kind="Own", activation="own function")
+    found = findings_of(evidence(own, **NAN, origin=origin))
+    assert where in found[0].symptom
+    assert what in str(found[0])
+    assert "float16" not in str(found[0])
+    if place in ("forward", "loss", "gradient"):
+        half = evidence(own | {"half_precision": True}, **NAN, origin=origin)
+        assert "65504 in float16" in str(findings_of(half)[0])
+
+
+def test_a_first_layer_of_keras_makes_no_nan_of_ordinary_inputs():
+    found = findings_of(evidence(**NAN, origin=Origin("forward", 0, layer="hidden")))
+    assert "inputs were not finite" in found[0].explanation
+    assert "numpy.isfinite" in found[0].remedy
+
+
+def call(optimizer, name, rate, **changes):
+    model = {"optimizer": optimizer, "optimizer_name": name, "learning_rate": rate}
+    found = findings_of(evidence(model | changes.pop("model", {}), **changes))
+    return found[0]
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "name", "rate", "expected"),
+    [
+        ("sgd", "keras.optimizers.SGD", 1e-6, "keras.optimizers.SGD(learning_rate=0.05)"),
+        (
+            "gradientdescent",
+            "kd.optimizers.GradientDescent",
+            9.0,
+            "GradientDescent(learning_rate=0.05)",
+        ),
+        ("adam", "MyAdam", 0.5, "MyAdam(learning_rate=0.001)"),
+        ("lion", "keras.optimizers.Lion", 0.1, "keras.optimizers.Lion(learning_rate=0.0001)"),
+    ],
+)
+def test_a_rate_is_proposed_to_the_runs_own_optimizer(optimizer, name, rate, expected):
+    finding = call(optimizer, name, rate)
+    assert finding.cause.startswith("learning_rate")
+    assert finding.part.endswith(expected)
+    assert finding.fix == {"learning_rate": float(expected.split("=")[1][:-1])}
+
+
+def test_momentum_is_kept_in_the_remedy():
+    momentum = {"momentum": 0.9}
+    finding = call("sgd", "keras.optimizers.SGD", 5.0, model=momentum)
+    assert finding.part == "keras.optimizers.SGD(learning_rate=0.01, momentum=0.9)"
+
+
+def test_an_optimizer_without_a_learning_rate_is_not_told_to_lower_it():
+    nameless = {
+        "learning_rate": None,
+        "optimizer": "lbfgs",
+        "optimizer_name": "kd.optimizers.LBFGS",
+    }
+    for run in (evidence(nameless, **NAN), evidence(nameless, **POOR), evidence(nameless)):
+        for finding in findings_of(run):
+            assert "learning rate of" not in finding.remedy
+            assert "learning_rate" not in finding.fix
+
+
+def test_what_the_run_has_already_is_not_proposed():
+    silent = {"units": {"hidden": UnitFacts(1.0, None, 1.0, 0.0)}}
+    assert "He" not in findings_of(evidence(**silent))[0].remedy
+    glorot = layers(initializer="GlorotUniform", gain=1.0)
+    assert "He" in findings_of(evidence(glorot, **silent))[0].remedy
+    named = layers(initializer="HeNormal", gain=None)
+    assert "He" not in findings_of(evidence(named, **silent))[0].remedy
+    poor = [finding for finding in findings_of(evidence(**POOR)) if finding.cause == "underfitting"]
+    assert "Adam" not in poor[0].remedy
+    plain = {"optimizer": "sgd", "optimizer_name": "keras.optimizers.SGD", "learning_rate": 0.05}
+    poor = [f for f in findings_of(evidence(plain, **POOR)) if f.cause == "underfitting"]
+    assert "Adam" in poor[0].remedy
+
+
+def test_numbers_and_nouns_agree():
+    one = findings_of(evidence(layers(activation="sigmoid")))
+    assert any("1 hidden layer with" in finding.symptom for finding in one)
+    assert "1 class without" in findings_of(evidence(missing_classes=1))[0].symptom
+    assert "2 classes without" in findings_of(evidence(missing_classes=2))[0].symptom
+
+
 def test_root_causes_come_before_their_symptoms():
     found = findings_of(
         evidence(
@@ -521,6 +756,25 @@ def test_one_output_of_several_and_a_bottleneck_may_be_poor_but_not_fail(lenient
     assert not evidence(**lenient, **POOR).went_wrong
     assert not evidence(**lenient, **POOR).could_be_better
     assert evidence(**lenient).went_wrong
+
+
+def test_no_verdict_outlives_the_facts_it_was_drawn_from():
+    unknown = evidence(reference=None, skill=Skill(0.1, 0.1))
+    assert unknown.outcome == "unknown"
+    assert unknown.share is None
+    judged = replace(unknown, reference=Skill(1.0, 1.0))
+    assert (judged.outcome, judged.share) == ("failed", 0.1)
+    assert unknown.outcome == "unknown"
+    with pytest.raises(FrozenInstanceError):
+        unknown.reference = Skill(1.0, 1.0)
+
+
+def test_an_error_comes_after_what_explains_it():
+    labels = label_facts(np.arange(30) % 3 + 1)
+    broken = evidence(SPARSE, labels=labels, error="RuntimeError: out of range", **THREE)
+    causes = [finding.cause for finding in findings_of(replace(broken, finished=False))]
+    assert causes == ["labels_do_not_fit_loss", "error_in_training"]
+    assert [f.cause for f in findings_of(broken, before_training=True)] == causes[:1]
 
 
 def test_what_all_outputs_share_is_told_once():

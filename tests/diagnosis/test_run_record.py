@@ -63,6 +63,17 @@ def test_numbers_that_are_not_finite_are_counted():
     assert (run.non_finite_inputs, run.outputs[0].non_finite) == (1, 1)
 
 
+def test_steps_beside_the_series_are_looked_through_for_what_is_not_finite():
+    run = RunRecord(8, every=2)
+    bad = np.array([[np.nan], [1.0]])
+    for step, x in enumerate([np.ones((2, 1)), bad, np.ones((2, 1))]):
+        run.add(record(step, x=x, y=[0.0, 1.0]))
+    assert run.statistic_steps == run.loss_steps == [0, 2]
+    assert (run.non_finite_inputs, run.outputs[0].non_finite) == (1, 0)
+    run.add(record(3, loss=np.nan))
+    assert (run.trace.origin().kind, run.trace.origin().step) == ("loss", 3)
+
+
 @pytest.mark.parametrize(("weights", "weighted"), [([1.0, 15.0], True), ([1.0, 1.0], False)])
 def test_examples_that_count_differently_are_noticed(weights, weighted):
     run = RunRecord(2)

@@ -102,6 +102,43 @@ def test_reproducible_and_different_in_layers_of_one_shape():
     assert not np.array_equal(ops.convert_to_numpy(model.layers[0].kernel), first)
 
 
+@pytest.mark.parametrize("make", [SmallRandom, Xavier, He])
+def test_without_a_seed_every_call_draws_anew(make):
+    unseeded = make()
+    models = [keras.Sequential([keras.Input((6,)), layers.Dense(6)]) for _ in range(2)]
+    drawn = []
+    for model in (*models, models[0]):
+        initialize(model, unseeded)
+        drawn.append(ops.convert_to_numpy(model.layers[0].kernel).tobytes())
+    assert len(set(drawn)) == 3
+
+
+@pytest.mark.filterwarnings("ignore:.*quantiz")
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda model: model.layers[2].enable_lora(2), "`enable_lora`"),
+        (lambda model: model.layers[3].query_dense.enable_lora(2), "`enable_lora`"),
+        (lambda model: model.layers[1].enable_lora(2), "`enable_lora`"),
+        (lambda model: model.quantize("int8"), "int8.*before quantizing"),
+        (lambda model: model.quantize("float8"), "float8.*before quantizing"),
+        (lambda model: model.layers[2].quantize("int4"), "int4.*before quantizing"),
+    ],
+    ids=["lora", "lora in attention", "lora embedding", "int8", "float8", "one layer int4"],
+)
+def test_lora_and_quantized_models_are_refused_untouched(change, message):
+    tokens = keras.Input((4,), dtype="int32")
+    x = layers.Dense(6)(layers.Embedding(5, 6)(tokens))
+    x = layers.MultiHeadAttention(2, 3)(x, x)
+    model = keras.Model(tokens, layers.Dense(2)(x))
+    change(model)
+    before = [ops.convert_to_numpy(weight) for weight in model.weights]
+    with pytest.raises(ValueError, match=message):
+        initialize(model, He())
+    for old, weight in zip(before, model.weights, strict=True):
+        np.testing.assert_array_equal(old, ops.convert_to_numpy(weight))
+
+
 def test_a_layer_used_twice_and_a_frozen_one():
     shared = layers.Dense(3, name="shared")
     frozen = layers.Dense(3, name="frozen", trainable=False)

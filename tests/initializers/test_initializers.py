@@ -1,5 +1,8 @@
 """SmallRandom, Xavier and He: the distribution, the seeds, and unit variance in every layer."""
 
+import copy
+import pickle
+
 import keras
 import numpy as np
 import pytest
@@ -45,6 +48,8 @@ def test_seeds_behave_as_keras_ones(make):
     np.testing.assert_array_equal(draw(fixed), draw(fixed))
     assert not np.array_equal(draw(make(seed=3)), draw(make(seed=4)))
     assert not np.array_equal(draw(make()), draw(make()))
+    unseeded = make()
+    assert not np.array_equal(draw(unseeded), draw(unseeded))
     stream = make(seed=keras.random.SeedGenerator(3))
     assert not np.array_equal(draw(stream), draw(stream))
     again = make.from_config(make(seed=keras.random.SeedGenerator(3)).get_config())
@@ -53,6 +58,67 @@ def test_seeds_behave_as_keras_ones(make):
     assert make().get_config()["seed"] is None
     with pytest.raises(ValueError, match="seed"):
         make(seed="three")
+
+
+def branches(initializer):
+    """Two branches whose layers share one initializer, and a block that is cloned from a layer."""
+    inputs = keras.Input((6,))
+    ends = [layers.Dense(6, kernel_initializer=initializer)(inputs) for _ in range(2)]
+    sequence = layers.Reshape((1, 6))(inputs)
+    ends.append(
+        layers.Flatten()(
+            layers.MultiHeadAttention(2, 3, kernel_initializer=initializer)(sequence, sequence)
+        )
+    )
+    return keras.Model(inputs, layers.Concatenate()(ends))
+
+
+def kernels_of(model):
+    found = [weight for weight in model.weights if weight.path.endswith("kernel")]
+    assert len(found) == 6
+    return [ops.convert_to_numpy(weight).ravel() for weight in found]
+
+
+def all_differ(kernels):
+    return len({values.tobytes() for values in kernels}) == len(kernels)
+
+
+@pytest.mark.parametrize("make", [SmallRandom, Xavier, He])
+def test_an_unseeded_object_shared_by_layers_gives_each_its_own_kernel(make, tmp_path):
+    """Before and after everything that copies it; Keras's own gives all the same."""
+    keras.utils.set_random_seed(5)
+    shared = make()
+    model = branches(shared)
+    assert all_differ(kernels_of(model))
+    model.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    for before, after in zip(kernels_of(model), kernels_of(loaded), strict=True):
+        np.testing.assert_array_equal(before, after)
+    cloned, copied = keras.models.clone_model(model), copy.deepcopy(shared)
+    round_trip = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(shared))
+    dense = next(layer for layer in loaded.layers if isinstance(layer, layers.Dense))
+    of_layer = dense.kernel_initializer
+    drawn = [branches(each) for each in (copied, round_trip, of_layer, pickle_of(shared), shared)]
+    drawn = [kernel for each in (model, cloned, *drawn) for kernel in kernels_of(each)]
+    assert all_differ(drawn)
+    keras.utils.set_random_seed(5)
+    for first, again in zip(kernels_of(model), kernels_of(branches(make())), strict=True):
+        np.testing.assert_array_equal(first, again)
+
+
+def pickle_of(initializer):
+    return pickle.loads(pickle.dumps(initializer))
+
+
+@pytest.mark.parametrize("make", [SmallRandom, Xavier, He])
+def test_a_seeded_object_is_the_same_after_everything_that_copies_it(make):
+    fixed = make(seed=3)
+    expected = kernels_of(branches(fixed))
+    np.testing.assert_array_equal(expected[0], expected[1])
+    clone = keras.models.clone_model(branches(fixed))
+    for found in (kernels_of(clone), kernels_of(branches(copy.deepcopy(fixed)))):
+        for first, again in zip(expected, found, strict=True):
+            np.testing.assert_array_equal(first, again)
 
 
 # Each case: a linear layer without bias, an input shape, and how many positions at the border,

@@ -1,5 +1,6 @@
 """The layer in `fit`, in every layout, policy and mode, beside NumPy's and Keras's."""
 
+import json
 import subprocess
 import sys
 
@@ -68,7 +69,7 @@ def test_axes_masks_and_ghost_batches():
     np.testing.assert_allclose(numpy_of(outputs), expected, atol=1e-4)
     np.testing.assert_allclose(numpy_of(last.moving_mean), mean, rtol=1e-5)
     np.testing.assert_allclose(numpy_of(last.moving_variance), variance, rtol=1e-4)
-    moved = first(inputs.transpose(0, 2, 1), training=True, mask=ops.convert_to_tensor(mask))
+    moved = first(inputs.transpose(0, 2, 1), training=True, mask=mask[:, None])
     np.testing.assert_allclose(numpy_of(moved).transpose(0, 2, 1), expected, atol=1e-4)
     # A mask of the examples alone, as it comes from before a TimeDistributed picture.
     by_example = BatchNormalization()(inputs, training=True, mask=np.arange(7) < 4)
@@ -222,3 +223,65 @@ print("two replicas agree")
 def test_synchronized_with_a_mask_over_two_devices():
     result = subprocess.run([sys.executable, "-c", MIRRORED], capture_output=True, text=True)
     assert "two replicas agree" in result.stdout, result.stderr[-3000:]
+
+
+@pytest.mark.parametrize("features", [5, 2])
+def test_a_time_mask_where_the_steps_are_the_channels(features):
+    """As Keras's: the mask is for batch and time, whether or not there are as many features."""
+    inputs = drawn(6, 5, features)
+    mask = np.arange(5) < np.array([5, 3, 1, 4, 2, 4])[:, None]
+    mask[:, 4] = False  # a step that no example has
+    layer = BatchNormalization(axis=1, momentum=0.5, epsilon=1e-6)
+    outputs = ops.convert_to_numpy(layer(inputs, training=True, mask=ops.convert_to_tensor(mask)))
+    for step in range(4):
+        there = inputs[mask[:, step], step]
+        np.testing.assert_allclose(
+            numpy_of(layer.moving_mean)[step], there.mean(), rtol=1e-4, atol=1e-5
+        )
+        np.testing.assert_allclose(numpy_of(layer.moving_variance)[step], there.var(), rtol=1e-4)
+        expected = (inputs[:, step] - there.mean()) / np.sqrt(there.var() + 1e-6)
+        np.testing.assert_allclose(outputs[:, step], expected, rtol=1e-3, atol=1e-4)
+    # Nothing is known of the last step, whose running statistics are what they were.
+    assert numpy_of(layer.moving_mean)[4] == 0
+    assert numpy_of(layer.moving_variance)[4] == 1
+    twin = layers.BatchNormalization(axis=1, epsilon=1e-6)
+    theirs = ops.convert_to_numpy(twin(inputs, training=True, mask=ops.convert_to_tensor(mask)))
+    np.testing.assert_allclose(outputs[:, :4], theirs[:, :4], rtol=1e-3, atol=1e-3)
+
+
+def test_a_masking_layer_before_channels_that_are_steps():
+    inputs = drawn(6, 5, 5)
+    inputs[:3, 3:] = 0
+    start = keras.Input((5, 5))
+    model = keras.Model(start, BatchNormalization(axis=1)(layers.Masking()(start)))
+    model.compile("sgd", "mse")
+    assert np.isfinite(model.fit(inputs, inputs, verbose=0).history["loss"][0])
+    kept = ops.convert_to_numpy(model.layers[-1].moving_mean)
+    np.testing.assert_allclose(kept[3], inputs[3:, 3].mean(), rtol=1e-4, atol=1e-5)
+
+
+def test_arguments_of_keras_layer():
+    inputs = drawn(8, 3)
+    for arguments in ({"center": False}, {"scale": False}, {"center": False, "scale": False}):
+        mine, theirs = BatchNormalization(**arguments), layers.BatchNormalization(**arguments)
+        expected, outputs = (ops.convert_to_numpy(f(inputs, training=True)) for f in (theirs, mine))
+        np.testing.assert_allclose(outputs, expected, rtol=1e-4, atol=1e-5)
+        assert [w.name for w in mine.trainable_weights] == [
+            w.name for w in theirs.trainable_weights
+        ]
+    layer = BatchNormalization(
+        axis=np.int64(1),
+        momentum=np.float32(0.5),
+        epsilon=np.float32(1e-6),
+        moving_mean_initializer=keras.initializers.Constant(2.0),
+        moving_variance_initializer=keras.initializers.Constant(4.0),
+        renorm=False,
+    )
+    json.dumps(layer.get_config())
+    layer = BatchNormalization.from_config(layer.get_config())
+    outputs = ops.convert_to_numpy(layer(inputs, training=False))
+    np.testing.assert_allclose(outputs, (inputs - 2) / 2, rtol=1e-4, atol=1e-5)
+    layer(inputs, training=True)
+    np.testing.assert_allclose(numpy_of(layer.moving_mean), inputs.mean(0), rtol=1e-4, atol=1e-5)
+    with pytest.raises(ValueError, match=r"renorm=True. Use keras.layers.BatchNormalization"):
+        BatchNormalization(renorm=True)

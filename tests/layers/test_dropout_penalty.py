@@ -132,6 +132,86 @@ def test_term_is_in_the_training_loss_alone(compiled, tmp_path):
     assert np.isclose(loaded.train_on_batch(x, y), expected, rtol=0.1)
 
 
+def with_dropout(seed=None):
+    model = keras.Sequential(
+        [
+            keras.Input((5,)),
+            kd.layers.DropoutPenalty(keras.layers.Dense(8, "relu"), 0.5, 0.01, seed=seed),
+            keras.Sequential([kd.layers.DropoutPenalty(keras.layers.Dense(8), 0.3, seed=seed)]),
+            keras.layers.Dense(1),
+        ]
+    )
+    model.compile(keras.optimizers.Adam(0.01), "mse")
+    model.optimizer.build(model.trainable_variables)
+    return model
+
+
+class StopAfter(keras.callbacks.Callback):
+    def on_epoch_begin(self, epoch, logs=None):
+        if epoch == 2:
+            raise KeyboardInterrupt
+
+
+def test_training_resumed_continues_the_sequence_of_masks(tmp_path):
+    """By `BackupAndRestore` in a new model, bit for bit; without the sequence it would not."""
+    x = np.random.default_rng(0).normal(size=(64, 5)).astype("float32")
+    y = x[:, :1] * 2
+    fit = {"epochs": 4, "batch_size": 16, "verbose": 0, "shuffle": False}
+    keras.utils.set_random_seed(1)
+    start = with_dropout(seed=4)
+    start.save_weights(tmp_path / "start.weights.h5")
+    start.fit(x, y, **fit)
+
+    def backup():
+        return keras.callbacks.BackupAndRestore(tmp_path / "backup")
+
+    stopped = with_dropout(seed=4)
+    stopped.load_weights(tmp_path / "start.weights.h5")
+    with pytest.raises(KeyboardInterrupt):
+        stopped.fit(x, y, callbacks=[backup(), StopAfter()], **fit)
+    keras.utils.set_random_seed(2)
+    resumed = with_dropout()  # another seed: where the sequence stands is in the file
+    resumed.fit(x, y, callbacks=[backup()], **fit)
+    for one, other in zip(start.get_weights(), resumed.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize("form", ["model.keras", "model.weights.h5", "model.weights.json"])
+def test_files_hold_where_the_sequence_stands(form, tmp_path):
+    x = np.ones((6, 5), "float32")
+    model = with_dropout()
+    for _ in range(3):
+        model(x, training=True)
+    sharded = {"max_shard_size": 1} if form.endswith("json") else {}
+    save = model.save if form == "model.keras" else model.save_weights
+    save(tmp_path / form, **sharded)
+    expected = [ops.convert_to_numpy(model(x, training=True)) for _ in range(2)]
+    loaded = [with_dropout() for _ in range(2)]
+    if form == "model.keras":
+        loaded = [keras.models.load_model(tmp_path / form) for _ in range(2)]
+    else:
+        for each in loaded:
+            each.load_weights(tmp_path / form)
+    for each in loaded:
+        for outputs in expected:
+            np.testing.assert_array_equal(ops.convert_to_numpy(each(x, training=True)), outputs)
+
+
+def test_files_without_the_sequence_still_load(tmp_path, monkeypatch):
+    """Those of earlier versions, with the weights alone."""
+    model = with_dropout()
+    with monkeypatch.context() as context:
+        context.delattr(kd.layers.DropoutPenalty, "save_own_variables")
+        model.save(tmp_path / "model.keras")
+        model.save_weights(tmp_path / "model.weights.h5")
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    again = with_dropout()
+    again.load_weights(tmp_path / "model.weights.h5")
+    for each in (loaded, again):
+        for one, other in zip(model.get_weights(), each.get_weights(), strict=True):
+            np.testing.assert_array_equal(one, other)
+
+
 def test_gradient_is_the_terms():
     """A step takes learning rate · 2 λ · share · w away from each weight."""
     rate, strength = 1.0, 0.1  # all units dropped, so that nothing is random

@@ -92,6 +92,59 @@ def test_nested_and_branching_models_with_keras_and_our_layer():
     assert not [layer for layer in folded.layers if isinstance(layer, layers.Identity)]
 
 
+def random_stack(rng, depth):
+    """A few random layers of width 4, and how many of them and of those inside are to be folded."""
+    stack, folded, linear = [], 0, False
+    for _ in range(rng.integers(2, 6)):
+        kind = rng.integers(6 if depth else 5)
+        if kind == 5:
+            inner, inside = random_stack(rng, depth - 1)
+            stack.append(sequential((4,), *inner))
+            folded, linear = folded + inside, False
+        elif kind in (1, 2):
+            stack.append(BatchNormalization() if kind == 1 else norm())
+            folded, linear = folded + linear, False
+        else:
+            stack.append([layers.Dense(4), layers.ReLU(), layers.Dense(4, "tanh")][kind % 3])
+            linear = kind % 3 == 0
+    return stack, folded
+
+
+def inner_layers(model):
+    return [layer for layer in model._flatten_layers() if not hasattr(layer, "layers")]
+
+
+def count_of_layers(model):
+    return sum(not isinstance(layer, layers.InputLayer) for layer in inner_layers(model))
+
+
+@pytest.mark.parametrize("functional", [False, True], ids=["sequential", "functional"])
+def test_random_models_predict_the_same_and_lose_no_layer(functional):
+    inputs = np.random.default_rng(1).uniform(-1, 1, (4, 4)).astype("float32")
+    total = 0
+    for seed in range(30 if functional else 60):
+        stack, folded = random_stack(np.random.default_rng(seed), depth=2)
+        if functional:
+            x = start = keras.Input((4,))
+            for layer in stack:
+                x = layer(x)
+            model = keras.Model(start, layers.Add()([x, start]))
+        else:
+            model = sequential((4,), *stack)
+        rng = np.random.default_rng(seed)
+        for variable in model.weights:
+            variable.assign(rng.uniform(0.1, 0.9, variable.shape))
+        new = fold(model, partial=True)
+        expected, outputs = (ops.convert_to_numpy(m(inputs)) for m in (model, new))
+        np.testing.assert_allclose(
+            outputs, expected, rtol=1e-4, atol=1e-5 * np.abs(expected).max(), err_msg=str(seed)
+        )
+        assert count_of_layers(new) == count_of_layers(model) - folded
+        assert len(normalizations(new)) == len(normalizations(model)) - folded
+        total += folded
+    assert total > 10  # or the models would show nothing
+
+
 def test_what_cannot_be_folded_is_named_with_its_reason():
     inputs = keras.Input((4,))
     both = layers.Dense(4, name="both")(inputs)

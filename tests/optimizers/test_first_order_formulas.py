@@ -55,6 +55,18 @@ CASES = {
         first_order.adam,
         {"alpha": 0.01, "beta_1": 0.8, "beta_2": 0.95, "epsilon": 1e-6, "bias_correction": True},
     ),
+    "adam, as Keras's": (
+        lambda: optimizers.Adam(
+            0.01,
+            beta_1=0.8,
+            beta_2=0.95,
+            epsilon=1e-6,
+            bias_correction=True,
+            epsilon_mode="outside_uncorrected",
+        ),
+        first_order.keras_adam,
+        {"alpha": 0.01, "beta_1": 0.8, "beta_2": 0.95, "epsilon": 1e-6},
+    ),
     "adam, Kingma and Ba": (
         lambda: optimizers.Adam(
             0.01,
@@ -118,3 +130,50 @@ def test_learning_rate_is_a_floatx_variable():
     gradient = ops.convert_to_tensor(np.ones(1), dtype="float64")
     optimizers.GradientDescent(0.1).apply([gradient], [variable])
     np.testing.assert_array_equal(ops.convert_to_numpy(variable), -np.float64(np.float32(0.1)))
+
+
+# Numbers that float32 holds exactly: on TensorFlow Keras's optimizers round theirs to it first.
+DECAYS = {"beta_1": 0.875, "beta_2": 1 - 2**-10, "epsilon": 2**-23}
+# Each case: ours, and Keras's own with the same rule.
+AS_KERAS = {
+    "SGD": lambda: (optimizers.GradientDescent(0.01), keras.optimizers.SGD(0.01)),
+    "momentum": lambda: (optimizers.Momentum(0.01, 0.875), keras.optimizers.SGD(0.01, 0.875)),
+    "Nesterov": lambda: (
+        optimizers.NesterovMomentum(0.01, 0.875),
+        keras.optimizers.SGD(0.01, 0.875, nesterov=True),
+    ),
+    "Adagrad": lambda: (
+        optimizers.AdaGrad(0.01, initial_accumulator_value=0.125),
+        keras.optimizers.Adagrad(0.01, initial_accumulator_value=0.125),
+    ),
+    "Adagrad from 0": lambda: (
+        optimizers.AdaGrad(0.01),
+        keras.optimizers.Adagrad(0.01, initial_accumulator_value=0.0),
+    ),
+    "RMSprop": lambda: (optimizers.RMSProp(0.01), keras.optimizers.RMSprop(0.01)),
+    "Adam": lambda: (
+        optimizers.Adam(0.01, **DECAYS, bias_correction=True, epsilon_mode="outside_uncorrected"),
+        keras.optimizers.Adam(0.01, **DECAYS),
+    ),
+}
+
+
+@pytest.mark.usefixtures("float64")
+@pytest.mark.parametrize("scale", [1.0, 1e-5, 1e-8])
+@pytest.mark.parametrize("case", AS_KERAS)
+def test_equals_keras_own(case, scale):
+    """Also where gradients are so small that it counts where epsilon stands."""
+    rng = np.random.default_rng(3)
+    starts = [rng.normal(size=shape) for shape in SHAPES[:3]]
+    pairs = [
+        (optimizer, [keras.Variable(start, dtype="float64") for start in starts])
+        for optimizer in AS_KERAS[case]()
+    ]
+    for _ in range(200):
+        gradients = [ops.convert_to_tensor(scale * rng.normal(size=s.shape)) for s in starts]
+        for optimizer, variables in pairs:
+            optimizer.apply(list(gradients), variables)
+    for mine, theirs in zip(pairs[0][1], pairs[1][1], strict=True):
+        np.testing.assert_allclose(
+            ops.convert_to_numpy(mine), ops.convert_to_numpy(theirs), rtol=0, atol=1e-12
+        )

@@ -136,3 +136,55 @@ def test_hyperparameters_are_checked(make, name, wrong):
     for value in wrong:
         with pytest.raises(ValueError, match=f"Received: {name}="):
             make(**{name: value})
+
+
+@pytest.mark.parametrize(
+    ("make", "arguments", "instead"),
+    [
+        (optimizers.GradientDescent, {"momentum": 0.9}, "kd.optimizers.Momentum"),
+        (optimizers.GradientDescent, {"nesterov": True}, "kd.optimizers.NesterovMomentum"),
+        (optimizers.Momentum, {"nesterov": True}, "kd.optimizers.NesterovMomentum"),
+        (optimizers.NesterovMomentum, {"nesterov": False}, "kd.optimizers.Momentum"),
+        (optimizers.RMSProp, {"momentum": 0.9}, "kd.optimizers.Adam"),
+        (optimizers.RMSProp, {"centered": True}, "keras.optimizers.RMSprop"),
+        (optimizers.Adam, {"amsgrad": True}, "keras.optimizers.Adam"),
+    ],
+)
+def test_arguments_of_keras_that_a_rule_has_no_place_for(make, arguments, instead):
+    name, value = next(iter(arguments.items()))
+    with pytest.raises(ValueError, match=f"Received: {name}={value}. Use {instead}"):
+        make(**arguments)
+    what_it_does_anyway = {name: (not value) if isinstance(value, bool) else 0.0}
+    config = make(name="same", **what_it_does_anyway).get_config()
+    assert config == make(name="same").get_config()
+
+
+@pytest.mark.parametrize("arguments", [{}, {"clipnorm": 0.1}, {"clipvalue": 0.1}], ids=str)
+@pytest.mark.parametrize("make", ALL)
+def test_numpy_gradients(make, arguments):
+    """They pass, whatever their dtype, as they do with Keras's optimizers."""
+    rng = np.random.default_rng(0)
+    start = [rng.normal(size=shape).astype("float32") for shape in ((3, 2), (70, 70))]
+    gradients = [rng.normal(size=each.shape) for each in start]
+    ends = []
+    for convert in (np.asarray, lambda g: ops.convert_to_tensor(g, "float32")):
+        variables = [keras.Variable(each) for each in start]
+        optimizer = make(0.1, **arguments)
+        for _ in range(2):
+            optimizer.apply([convert(each) for each in gradients], variables)
+        ends.append([ops.convert_to_numpy(variable) for variable in variables])
+    for from_numpy, from_tensors, before in zip(*ends, start, strict=True):
+        np.testing.assert_allclose(from_numpy, from_tensors, rtol=1e-5, atol=1e-6)
+        assert np.any(from_numpy != before)
+
+
+def test_accumulators_start_where_they_are_told_and_are_saved():
+    optimizer = optimizers.AdaGrad(0.1, initial_accumulator_value=0.25)
+    variables = [keras.Variable(np.ones(shape)) for shape in ((2, 3), (3,), (70, 70))]
+    optimizer.build(variables)
+    for slot in optimizer.variables[2:]:
+        np.testing.assert_array_equal(ops.convert_to_numpy(slot), np.full(slot.shape, 0.25))
+    assert optimizers.AdaGrad.from_config(optimizer.get_config()).initial_accumulator_value == 0.25
+    for wrong in (-0.1, float("nan"), "a", None):
+        with pytest.raises(ValueError, match="Received: initial_accumulator_value="):
+            optimizers.AdaGrad(initial_accumulator_value=wrong)

@@ -8,6 +8,7 @@ from sklearn.datasets import load_digits
 
 from keras_dlnotes.callbacks import SecondDerivatives, StopWhenConverged
 from keras_dlnotes.optimizers import Newton, NewtonCG
+from keras_dlnotes.optimizers.trust_region import Control
 
 BACKEND = keras.backend.backend()
 EAGER_OR_GRAPH = {"jit_compile": BACKEND == "jax"}
@@ -136,11 +137,12 @@ def test_the_hessian_is_finite_differences_of_the_gradient():
     optimizer = Newton(gradient_tolerance=1e-4, verify_determinism=False)
     model.compile(optimizer, loss="mse", **EAGER_OR_GRAPH)
     model.fit(x, y, batch_size=60, epochs=3, verbose=0, callbacks=[SecondDerivatives()])
-    # Rebuilt from what the optimizer keeps: Q diag(lambda) Q^T at the accepted point.
-    lam = ops.convert_to_numpy(optimizer._eigenvalues)
-    q = ops.convert_to_numpy(optimizer._eigenvectors)
-    hessian = (q * lam) @ q.T
-    assert np.allclose(q.T @ q, np.eye(len(lam)), atol=1e-10)
+    # Rebuilt from what the optimizer keeps: D Q diag(lambda) Q^T D at the accepted point, where
+    # D^-1 Q is kept, and lambda in the optimizer's unit.
+    unit = ops.convert_to_numpy(optimizer._control)[Control._fields.index("unit")]
+    lam = unit * ops.convert_to_numpy(optimizer._eigenvalues)
+    inverse = np.linalg.inv(ops.convert_to_numpy(optimizer._eigenvectors))
+    hessian = inverse.T @ np.diag(lam) @ inverse
 
     def gradient(flat):
         optimizer._write(ops.convert_to_tensor(flat, dtype="float64"))
@@ -189,7 +191,8 @@ def test_gauss_newton_products_equal_the_numpy_twin():
     model.fit(x, y, batch_size=60, epochs=2, verbose=0, callbacks=[SecondDerivatives()])
     iterate, residual = [ops.convert_to_numpy(v) for v in optimizer._inner[:2]]
     gradient = ops.convert_to_numpy(optimizer._accepted_gradient)
-    product = residual - gradient
+    unit = ops.convert_to_numpy(optimizer._control)[Control._fields.index("unit")]
+    product = unit * (residual - gradient)
     tolerance = {"tensorflow": 1e-10}.get(BACKEND, 1e-5)  # float32 inside Keras's operations there
     assert np.max(np.abs(iterate)) > 1e-3
     assert np.allclose(product, expected @ iterate, rtol=0.0, atol=tolerance)

@@ -60,3 +60,15 @@ def adam(w, gradients, alpha, beta_1, beta_2, epsilon, inside=True, bias_correct
         root = np.sqrt(v_hat + epsilon) if inside else np.sqrt(v_hat) + epsilon
         w = w - alpha / root * m_hat
         yield w
+
+
+def keras_adam(w, gradients, alpha, beta_1, beta_2, epsilon):
+    # Kingma and Ba 2015, the last lines of section 2: epsilon-hat beside the uncorrected root.
+    m = np.zeros_like(w)
+    v = np.zeros_like(w)
+    for t, g in enumerate(gradients, start=1):
+        m = beta_1 * m + (1 - beta_1) * g
+        v = beta_2 * v + (1 - beta_2) * g * g
+        alpha_t = alpha * np.sqrt(1 - beta_2**t) / (1 - beta_1**t)
+        w = w - alpha_t * m / (np.sqrt(v) + epsilon)
+        yield w

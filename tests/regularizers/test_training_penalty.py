@@ -33,11 +33,13 @@ def data(rows=32):
 
 def network(regularizer, optimizer="sgd", **kwargs):
     keras.utils.set_random_seed(1)
+    # Not at 0, where the derivative of Keras's L1 is 1 on JAX and 0 elsewhere.
+    bias = {"bias_regularizer": regularizer, "bias_initializer": keras.initializers.Constant(0.1)}
     model = keras.Sequential(
         [
             keras.Input((5,)),
             keras.layers.Dense(8, "tanh", kernel_regularizer=regularizer),
-            keras.layers.Dense(1, kernel_regularizer=regularizer, bias_regularizer=regularizer),
+            keras.layers.Dense(1, kernel_regularizer=regularizer, **bias),
         ]
     )
     model.compile(optimizer, "mse", **kwargs)
@@ -240,3 +242,34 @@ def test_replicas_count_the_penalty_once():
     assert np.allclose(history["loss"], expected["loss"], rtol=1e-5)
     assert np.allclose(history["val_loss"], expected["val_loss"], rtol=1e-5)
     assert_same_weights(single, model, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "optimizer",
+    [kd.optimizers.GradientDescent, kd.optimizers.Adam, kd.optimizers.LBFGS],
+    ids=lambda f: f.__name__,
+)
+def test_weights_of_zero_stay_zero(optimizer):
+    """The derivative of abs at 0 is 0: what was pruned does not come back by the penalty."""
+    x, y = data()
+    x[:, 3:] = 0.0  # two inputs that have no gradient of their own
+    for regularizer in (kd.regularizers.L1(0.1), kd.regularizers.L1L2(0.1, 0.2)):
+        model = network(regularizer)
+        kernel = model.layers[0].kernel
+        kernel.assign(ops.concatenate([kernel[:3], ops.zeros((2, 8))]))
+        model.compile(optimizer(), "mse")
+        model.fit(x, y, batch_size=32, epochs=3, verbose=0)
+        pruned = ops.convert_to_numpy(kernel)
+        np.testing.assert_array_equal(pruned[3:], 0.0)
+        assert np.abs(pruned[:3]).min() > 0.0
+
+
+@pytest.mark.parametrize("optimizer", [kd.optimizers.LBFGS, kd.optimizers.BFGS])
+def test_at_the_minimum_of_an_l1_problem_nothing_is_left_to_do(optimizer):
+    model = network(kd.regularizers.L1(0.1))
+    model.set_weights([np.zeros_like(w) for w in model.get_weights()])
+    model.compile(optimizer(), "mse")
+    x, _ = data()
+    model.fit(x, np.zeros((32, 1)), batch_size=32, epochs=4, verbose=0)
+    assert model.optimizer.status == "converged"
+    assert all((w == 0.0).all() for w in model.get_weights())

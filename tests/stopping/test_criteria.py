@@ -166,10 +166,18 @@ def test_combinations():
     assert stops_at(patience | loss, values)[0] == 3
     assert stops_at(patience & loss, values)[0] == 5
     assert stops_at(loss & patience | stopping.TimeBudget(4), values)[0] == 4
-    with pytest.raises(TypeError):
-        patience | 3
+    for wrong in (3, "patience", stopping.TimeBudget, [loss]):
+        for join in (lambda a, b: a | b, lambda a, b: a & b):
+            for operands in ((patience, wrong), (wrong, patience)):
+                with pytest.raises(
+                    TypeError, match=r"kd.stopping.Patience\(3\), or several joined"
+                ):
+                    join(*operands)
     with pytest.raises(ValueError, match="criteria"):
         stopping.AnyOf([])
+    for wrong in ([stopping.Patience], ["patience"], "patience", patience):
+        with pytest.raises(ValueError, match="`criteria`"):
+            stopping.AllOf(wrong)
 
 
 def test_combinations_survive_serialization():

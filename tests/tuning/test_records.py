@@ -1,5 +1,6 @@
 """What a search leaves to be looked at: HParams dashboard, curves, table, picture, progress."""
 
+import importlib.util
 import subprocess
 import sys
 
@@ -7,9 +8,19 @@ import keras
 import numpy as np
 import optuna
 import pytest
+from tensorboard.backend.event_processing.data_provider import MultiplexerDataProvider
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-from tensorboard.plugins.hparams import api_pb2, plugin_data_pb2
+from tensorboard.backend.event_processing.plugin_event_multiplexer import EventMultiplexer
+from tensorboard.context import RequestContext
+from tensorboard.plugins.base_plugin import TBContext
+from tensorboard.plugins.hparams import (
+    api_pb2,
+    backend_context,
+    list_session_groups,
+    plugin_data_pb2,
+)
 
+import keras_dlnotes as kd
 from keras_dlnotes.tuning import GridSearch, RandomSearch
 from keras_dlnotes.tuning.__main__ import main
 from tests.landscape_model import LandscapeModel
@@ -41,9 +52,13 @@ def search(tmp_path_factory):
     return made
 
 
+def events_of(folder):
+    (path,) = folder.glob("events*")
+    return EventAccumulator(str(path)).Reload()
+
+
 def session(search, number):
-    (path,) = search.trial_directory(number).glob("events*")
-    events = EventAccumulator(str(path)).Reload()
+    events = events_of(search.trial_directory(number) / "best_epoch")
     content = events.summary_metadata
     start, end = (
         plugin_data_pb2.HParamsPluginData.FromString(content[tag].plugin_data.content)
@@ -56,6 +71,7 @@ def test_every_trial_is_in_the_hparams_dashboard_with_its_curve(search):
     outcomes = set()
     for row in search.results():
         events, start, end = session(search, row["trial"])
+        curves = events_of(search.trial_directory(row["trial"]))
         outcomes.add(row["state"])
         assert start.hparams["outcome"].string_value == row["state"]
         assert start.hparams["number"].number_value == row["hyperparameters"]["number"]
@@ -65,10 +81,10 @@ def test_every_trial_is_in_the_hparams_dashboard_with_its_curve(search):
         failed = row["state"] == "failed"
         assert end.status == (api_pb2.STATUS_FAILURE if failed else api_pb2.STATUS_SUCCESS)
         if failed:
-            (text,) = events.Tensors("failure")
+            (text,) = curves.Tensors("failure")
             assert b"MemoryError: out of memory" in text.tensor_proto.string_val[0]
             continue
-        curve = [event.value for event in events.Scalars("val_loss")]
+        curve = [event.value for event in curves.Scalars("val_loss")]
         number = row["hyperparameters"]["number"]
         np.testing.assert_allclose(curve, number + 1 / np.arange(1, row["epochs"] + 1), rtol=1e-6)
         assert [event.value for event in events.Scalars("objective")] == [row["objective"]]
@@ -127,15 +143,83 @@ def test_progress_says_best_trial_and_time_left(tmp_path, capsys):
     assert capsys.readouterr().out == "Resuming after 2 trials.\n"
 
 
-def test_without_optuna_the_error_names_the_extra():
+def test_the_hparams_dashboard_shows_the_best_epoch_alone(tmp_path):
+    def build(hp):
+        x = hp.Choice("x", [1])
+        return LandscapeModel(
+            lambda epoch: {"loss": [7, 4, 2][epoch], "val_loss": x + [5, 1, 9][epoch]}
+        )
+
+    made = RandomSearch(build, "val_loss", 1, tmp_path, executions_per_trial=2, verbose=0)
+    made.run([1], [1], validation_data=([1], [1]), epochs=3)
+    multiplexer = EventMultiplexer()
+    multiplexer.AddRunsFromDirectory(str(tmp_path))
+    data = MultiplexerDataProvider(multiplexer.Reload(), str(tmp_path))
+    context = backend_context.Context(TBContext(data_provider=data))
+    request = api_pb2.ListSessionGroupsRequest(
+        start_index=0, slice_size=9, allowed_statuses=[api_pb2.STATUS_SUCCESS]
+    )
+    listed = list_session_groups.Handler(RequestContext(), context, "", request).run()
+    (group,) = listed.session_groups
+    shown = [(metric.name.group, metric.name.tag, metric.value) for metric in group.metric_values]
+    assert shown == [("", "loss", 4), ("", "objective", 2), ("", "val_loss", 2)]
+
+
+WITHOUT_OPTUNA = {
+    "not_there": "import sys; sys.modules['optuna'] = None",
+    "too_old": (
+        "import importlib.metadata, optuna\n"
+        "importlib.metadata.version = lambda name: '4.9.0'\n"
+        "optuna.__version__ = '4.9.0'"
+    ),
+}
+
+
+@pytest.mark.parametrize("missing", WITHOUT_OPTUNA)
+def test_without_optuna_all_but_tuning_works_and_the_error_names_the_extra(missing):
+    code = f"""{WITHOUT_OPTUNA[missing]}
+from keras_dlnotes import *
+import keras_dlnotes as kd
+assert "tuning" not in globals() and optimizers is kd.optimizers
+assert not hasattr(kd, "tuning") and "tuning" not in dir(kd) and "optimizers" in dir(kd)
+assert getattr(kd, "tuning", None) is None
+try: kd.tuning
+except AttributeError as error: print(error)
+try: from keras_dlnotes import tuning
+except ImportError as error: print(error)
+try: import keras_dlnotes.tuning
+except ImportError as error: print(error)
+"""
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert run.stdout.count("'keras_dlnotes[tuning]'") == 3, run.stderr
+
+
+@pytest.mark.parametrize("name", ["optuna", "filelock"])
+def test_tuning_is_not_listed_where_a_package_that_it_needs_is_not_found(name, monkeypatch):
+    found = importlib.util.find_spec
+
+    def refuse(asked):
+        if asked == name:
+            raise ImportError(name)
+        return found(asked)
+
+    assert kd._has_optuna()
+    monkeypatch.setattr(importlib.util, "find_spec", refuse)
+    assert not kd._has_optuna()
+    monkeypatch.setattr(importlib.util, "find_spec", lambda asked: asked != name and found(asked))
+    assert not kd._has_optuna()
+
+
+def test_with_optuna_tuning_is_listed_before_it_is_imported():
     code = (
-        "import sys; sys.modules['optuna'] = None\n"
-        "import keras_dlnotes as kd\n"
-        "try: kd.tuning\n"
-        "except ImportError as error: print(error)"
+        "import sys; import keras_dlnotes as kd\n"
+        "assert 'tuning' in dir(kd) and 'tuning' in kd.__all__ and 'optuna' not in sys.modules\n"
+        "from keras_dlnotes import *\n"
+        "assert tuning is kd.tuning and hasattr(kd, 'tuning') and not hasattr(kd, 'tunings')\n"
+        "print('reached')"
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert "pip install 'keras_dlnotes[tuning]'" in run.stdout, run.stderr
+    assert run.stdout == "reached\n", run.stderr
 
 
 def test_a_real_network_is_tuned_and_its_best_epoch_comes_back(tmp_path):

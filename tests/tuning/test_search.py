@@ -147,6 +147,49 @@ def test_hopeless_trials_end_early_and_every_callback_hears_of_it(where, pruner,
     assert search._best_trial().number == 0
 
 
+@pytest.mark.parametrize(
+    ("mode", "sixth", "state", "epochs"),
+    [
+        ("min", [0.1, 1e6, 1e6, 1e6], "pruned", 2),
+        ("min", [0.1, 0.1, 8.0, 0.05], "pruned", 3),
+        ("min", [0.1, 2.0, 1.9, 1.9], "finished", 4),  # overfits, or has a bad epoch
+        ("min", [0.1, float("nan"), 0.1, 0.1], "failed", 2),
+        ("min", [0.1, float("inf"), 0.1, 0.1], "failed", 2),
+        ("min", [float("nan"), 0.1, 0.1, 0.1], "failed", 1),
+        ("min", [0.9, 0.9, 0.9, 0.9], "pruned", 2),  # worse than the median at its epoch
+        ("max", [2.0, -1e6, 2.0, 2.0], "pruned", 2),
+        ("max", [2.0, 0.5, 2.0, 2.0], "finished", 4),
+    ],
+)
+def test_the_median_pruner_ends_diverged_trials(where, mode, sixth, state, epochs):
+    numbers = iter(range(7))
+    sound = {"min": [1.5, 0.5, 0.4, 0.3], "max": [0.5, 1.0, 1.1, 1.2]}[mode]
+
+    def build(hp):
+        hp.Boolean("x")
+        number = next(numbers)
+        # One of those that came before has diverged, too early to be seen.
+        curve = {5: sixth, 2: [sound[0], 1e9, 1e9, 1e9]}.get(number, sound)
+        return LandscapeModel(lambda epoch: {"score": curve[epoch]})
+
+    search = RandomSearch(build, "score", 6, mode=mode, pruner="median", **where)
+    row = search.run(epochs=4)[5]
+    assert (row["state"], row["epochs"]) == (state, epochs)
+
+
+@pytest.mark.parametrize("pruner", ["median", "successive_halving", None])
+@pytest.mark.parametrize("loss", [float("nan"), float("inf")])
+def test_a_trial_whose_loss_is_not_finite_ends_though_its_accuracy_is(where, pruner, loss):
+    def build(hp):
+        hp.Boolean("x")
+        return LandscapeModel(lambda epoch: {"accuracy": 0.5, "loss": loss if epoch == 1 else 1.0})
+
+    (row,) = RandomSearch(build, "accuracy", 1, pruner=pruner, **where).run(epochs=3)
+    ended = ("finished", 3) if pruner is None else ("pruned", 2)
+    assert (row["state"], row["epochs"]) == ended
+    assert row["objective"] == 0.5
+
+
 def test_arguments_of_fit_come_from_run_and_from_build(where):
     received = []
 
@@ -198,7 +241,6 @@ def test_arguments_are_checked_before_anything_is_made(tmp_path):
         ({"objective": "val_f"}, "mode='min' or mode='max'"),
         ({"pruner": "hyperband"}, "median"),
         ({"storage": "mysql://host/db"}, "postgresql"),
-        ({"name": "a/b"}, "folder"),
         ({"space": {"x": "abc"}}, "list of values"),
     ):
         with pytest.raises(ValueError, match=message):
@@ -214,6 +256,47 @@ def test_arguments_are_checked_before_anything_is_made(tmp_path):
     with pytest.raises(FileNotFoundError, match="Run the search first"):
         RandomSearch(bowl, directory=tmp_path).results()
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("kind", [RandomSearch, GridSearch, BayesianSearch])
+def test_a_name_is_that_of_one_folder_inside_the_directory(tmp_path, kind):
+    directory = tmp_path / "studies"
+    for name in (
+        *("", " ", ".", "..", "../up", "a/b", "/a", "a/", "./a", "a\\b", "..\\a", "C:\\a", "C:a"),
+        *("a\0b", "a\nb", "a" * 256, "é" * 128, "\ud800", None, 5, b"a", tmp_path),
+        *("con", "NUL", "aux.txt", "COM1", "lpt9 .log", "com¹", "a:b", "a*", "a?", "a|b", '"a"'),
+        *("a.", "a ", " a", "...", "<a>"),
+    ):
+        with pytest.raises(ValueError, match=r"name of one folder.*Received"):
+            kind(bowl, directory=directory, name=name)
+    for name in ("a", "a.b", ".a", "a b", "é" * 127, "-a", "~", "$HOME", "console", "com10", "试"):
+        assert kind(bowl, directory=directory, name=name).directory == directory / name
+    assert list(tmp_path.iterdir()) == []
+    kind(lambda hp: constant(hp.Choice("x", [1])), "loss", 1, directory, "é" * 127, verbose=0).run()
+    assert [path.name for path in tmp_path.iterdir()] == ["studies"]
+
+
+def test_a_study_whose_name_windows_has_not_can_be_gone_on_with(tmp_path):
+    (tmp_path / "10:30").mkdir()
+    assert len(RandomSearch(bowl, "loss", 1, tmp_path, "10:30", verbose=0).run()) == 1
+
+
+def test_nothing_outside_of_the_directory_is_removed(tmp_path):
+    kept = tmp_path / "elsewhere"
+    kept.mkdir()
+    (kept / "best.weights.h5").write_text("precious")
+    search = RandomSearch(bowl, "loss", 2, tmp_path / "studies", verbose=0)
+    for number in range(2):
+        search.directory.mkdir(parents=True, exist_ok=True)
+        search.trial_directory(number).symlink_to(kept)
+    with pytest.raises(ValueError, match="whose weights are in"):
+        search.run()
+    search.trial_directory(1).unlink()
+    (kept / "best.weights.h5").rename(kept / "model.keras")
+    search.run()
+    assert (kept / "model.keras").read_text() == "precious"
+    assert len(list(kept.iterdir())) == 1
+    assert not search.trial_directory(0).is_symlink()
 
 
 def test_modes_are_read_off_the_names(tmp_path):

@@ -41,7 +41,9 @@ def all_equal(first, second):
 
 
 def largest_magnitude(vector):
-    """max_i |vector_i|."""
+    """max_i |vector_i|; 0 of no numbers."""
+    if vector.shape[0] == 0:
+        return jnp.zeros((), vector.dtype)
     return jnp.max(jnp.abs(vector))
 
 

@@ -18,7 +18,7 @@ class FusedUpdate:
         rule: Takes a gradient, a tuple of state arrays, the learning rate and the step, and returns
             the change of the variable and the tuple of new state arrays.
         variables: The variables to be updated.
-        slots: For each variable, the tuple of its Keras state variables, all zero.
+        slots: For each variable, the tuple of its Keras state variables.
     """
 
     def __init__(self, rule, variables, slots):

@@ -1,6 +1,5 @@
 """A scalar function evaluated at many points at once, and its gradient; for gradient checks."""
 
-import contextlib
 from typing import Any
 
 import jax
@@ -15,15 +14,10 @@ COMPILES_BY_ROW_COUNT = True
 
 
 def native_float64():
-    """Scope in which JAX makes 64-bit arrays."""
+    """Scope in which JAX makes 64-bit arrays, in the running thread."""
     # By its old name in JAX before 0.8.
     where = jax if "enable_x64" in dir(jax) else jax.experimental
     return where.enable_x64(True)  # type: ignore[attr-defined, unused-ignore]
-
-
-def same_random_numbers():
-    """Scope of one evaluation: nothing to do, as Keras's seeds here are variables."""
-    return contextlib.nullcontext()
 
 
 # A check runs each program a few times: what counts is how long it takes to compile.

@@ -8,9 +8,11 @@ from keras_dlnotes.backend.tensorflow import (
     fused_update,
     iteration,
     line_losses,
+    random_numbers,
     reductions,
     replicas,
     sparse_gradients,
+    train_step_loss,
     training_penalty,
 )
 
@@ -22,8 +24,10 @@ __all__ = [
     "fused_update",
     "iteration",
     "line_losses",
+    "random_numbers",
     "reductions",
     "replicas",
     "sparse_gradients",
+    "train_step_loss",
     "training_penalty",
 ]

@@ -36,7 +36,9 @@ def all_equal(first, second):
 
 
 def largest_magnitude(vector):
-    """max_i |vector_i|."""
+    """max_i |vector_i|; 0 of no numbers."""
+    if vector.shape[0] == 0:
+        return tf.zeros((), vector.dtype)
     return tf.reduce_max(tf.abs(vector))
 
 
@@ -130,7 +132,8 @@ def row(matrix, index):
 
 def assign_row(variable, index, value):
     """Write one row of a matrix variable and leave the others where they lie."""
-    variable.value.scatter_nd_update(tf.reshape(index, (1, 1)), tf.expand_dims(value, 0))
+    if 0 not in variable.shape:  # TensorFlow writes no rows without numbers
+        variable.value.scatter_nd_update(tf.reshape(index, (1, 1)), tf.expand_dims(value, 0))
 
 
 def flatten(tensors, dtype):

@@ -1,5 +1,6 @@
 """`tf.data` pipelines around functions of NumPy arrays, for every backend of Keras."""
 
+import keras
 import numpy as np
 import tensorflow as tf
 
@@ -7,14 +8,16 @@ _BATCH_OF_EXAMPLES = 32
 _BATCHES_SHUFFLED = 8
 
 
-def expanded(dataset, variant, variants, seed, shuffle):
+def expanded(dataset, moving, variants, seed, shuffle):
     """A dataset in which each example comes `variants` times.
 
     Args:
         dataset: A `tf.data.Dataset` of tensors or tuples, the pictures first: batches
             `[n, height, width, channels]`, or examples of three axes.
-        variant: From a NumPy batch, a whole number that is new every time, and the number of one
-            of its variants to that variant of the batch, `[n, ...]`.
+        moving: From a batch's structure of specs to the positions of the parts that change, in the
+            order of `keras.tree.flatten`, and a function that changes them: from a whole number
+            that is new every time, the number of a variant, and the parts as NumPy arrays to those
+            of that variant.
         variants: How many there are.
         seed: Of those numbers and of the shuffling.
         shuffle: Whether the result is shuffled, within a buffer.
@@ -39,15 +42,33 @@ def expanded(dataset, variant, variants, seed, shuffle):
     by_example = rank == 3
     if by_example:
         dataset = dataset.batch(_BATCH_OF_EXAMPLES)
-    sample = variant(np.zeros([1, *spec.shape[-3:]], spec.dtype.as_numpy_dtype), 0, 0)
+    spec = dataset.element_spec
+    positions, variant = moving(spec)
+    # TensorFlow may order a structure in another way than Keras.
+    count = len(tf.nest.flatten(spec))
+    order = keras.tree.flatten(tf.nest.pack_sequence_as(spec, list(range(count))))
+    chosen = [order[position] for position in positions]
+    specs = [tf.nest.flatten(spec)[index] for index in chosen]
+    zeros = [
+        np.zeros([length or 1 for length in (1, *each.shape[1:])], each.dtype.as_numpy_dtype)
+        for each in specs
+    ]
+    samples = variant(0, 0, *zeros)
 
     def in_turn(batch, draw):
         return tf.data.Dataset.range(variants).map(lambda turn: (batch, draw, turn))
 
     def augment(batch, draw, turn):
-        images = tf.numpy_function(variant, (batch[0], draw, turn), sample.dtype, stateful=False)
-        images.set_shape([batch[0].shape[0], *sample.shape[1:]])
-        return (images, *batch[1:])
+        parts = tf.nest.flatten(batch)
+        old = [parts[index] for index in chosen]
+        types = [sample.dtype for sample in samples]
+        new = tf.numpy_function(variant, (draw, turn, *old), types, stateful=False)
+        for index, before, after, sample in zip(chosen, old, new, samples, strict=True):
+            # Layers may change the number of channels, but not whether it is known.
+            lengths = zip(before.shape[1:], sample.shape[1:], strict=True)
+            after.set_shape([before.shape[0], *(old and new for old, new in lengths)])
+            parts[index] = after
+        return tf.nest.pack_sequence_as(batch, parts)
 
     draws = tf.data.Dataset.random(seed, rerandomize_each_iteration=True)
     dataset = tf.data.Dataset.zip((dataset, draws)).flat_map(in_turn)

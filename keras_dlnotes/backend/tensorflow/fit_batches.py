@@ -6,6 +6,19 @@ import itertools
 import tensorflow as tf
 
 
+def can_peek(model, arguments):
+    """Whether the next batch can be looked at, and the step can still have it.
+
+    Not under a distribution strategy, where an iterator yields parts of batches; and of the
+    others only dense tensors come out of a second iterator as they went into it.
+    """
+    (iterator,) = arguments
+    if isinstance(iterator, tf.distribute.DistributedIterator):
+        return False
+    specs = tf.nest.flatten(iterator.element_spec)
+    return all(isinstance(spec, tf.TensorSpec) for spec in specs)
+
+
 def peek(model, arguments):
     """The batch that the next train step will get, and arguments that still hold it.
 
@@ -27,7 +40,7 @@ def peek(model, arguments):
         )
     # All that the train function will take, and no more: a dataset that reads from the iterator
     # itself would read ahead.
-    batches = list(itertools.islice(iterator, model.steps_per_execution))
+    batches = [next(iterator), *itertools.islice(iterator, model.steps_per_execution - 1)]
     # Of the same element type, so that the train function is not traced anew.
     again = tf.data.Dataset.from_generator(lambda: batches, output_signature=iterator.element_spec)
     return batches[0], (iter(again),)

@@ -36,7 +36,7 @@ class FusedUpdate:
         rule: Takes a gradient, a tuple of state arrays, the learning rate and the step, and returns
             the change of the variable and the tuple of new state arrays.
         variables: The variables to be updated.
-        slots: For each variable, the tuple of its Keras state variables, all zero.
+        slots: For each variable, the tuple of its Keras state variables.
     """
 
     def __init__(self, rule, variables, slots):
@@ -157,8 +157,8 @@ class FlatGroup:
         self.flat_slots = []
         for slots_of_one_name in zip(*(slots[index] for index in indices), strict=True):
             with tf.init_scope():
-                zeros = tf.zeros([sum(self.sizes)], variables[indices[0]].dtype)
-                flat = tf.Variable(zeros, trainable=False)
+                parts = [_flat(tf.convert_to_tensor(slot._value)) for slot in slots_of_one_name]
+                flat = tf.Variable(tf.concat(parts, 0), trainable=False)
             starts = itertools.accumulate(self.sizes, initial=0)
             for slot, start, shape in zip(slots_of_one_name, starts, shapes, strict=False):
                 slot._value = VariableSlice(flat, start, shape)

@@ -7,9 +7,11 @@ from keras_dlnotes.backend.torch import (
     fused_update,
     iteration,
     line_losses,
+    random_numbers,
     reductions,
     replicas,
     sparse_gradients,
+    train_step_loss,
     training_penalty,
 )
 
@@ -20,8 +22,10 @@ __all__ = [
     "fused_update",
     "iteration",
     "line_losses",
+    "random_numbers",
     "reductions",
     "replicas",
     "sparse_gradients",
+    "train_step_loss",
     "training_penalty",
 ]

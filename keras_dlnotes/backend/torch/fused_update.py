@@ -29,7 +29,7 @@ class FusedUpdate:
         rule: Takes a gradient, a tuple of state arrays, the learning rate and the step, and returns
             the change of the variable and the tuple of new state arrays.
         variables: The Keras variables to be updated.
-        slots: For each variable, the tuple of its Keras state variables, all zero.
+        slots: For each variable, the tuple of its Keras state variables.
     """
 
     def __init__(self, rule, variables, slots):
@@ -53,10 +53,7 @@ class FusedUpdate:
             step: The number of this update, a scalar.
         """
         learning_rate, step = float(learning_rate), float(step)
-        gradients = {
-            index: to_dense(gradient) if gradient.is_sparse else gradient
-            for index, gradient in gradients.items()
-        }
+        gradients = {index: to_dense(gradient) for index, gradient in gradients.items()}
         if not self._has_state:
             self._update_without_state(gradients, learning_rate, step)
             return

@@ -1,13 +1,16 @@
 """A scalar function evaluated at many points at once, and its gradient; for gradient checks."""
 
 import contextlib
-import warnings
+from typing import Any
 
+import keras
 import numpy as np
 import torch
 from keras.src.backend.torch import core
 from keras.src.backend.torch.core import get_device
 from torch.overrides import TorchFunctionMode
+
+from keras_dlnotes.backend.this_thread import replaced_here
 
 # How many rows can be evaluated at once, fastest first.
 WAYS = ("vectorized",)
@@ -17,27 +20,60 @@ COMPILES_BY_ROW_COUNT = False
 
 @contextlib.contextmanager
 def native_float64():
-    """Scope in which torch makes 64-bit arrays where no dtype is named."""
-    before = torch.get_default_dtype()
-    torch.set_default_dtype(torch.float64)
-    try:
+    """Scope in which torch makes 64-bit arrays where no dtype is named, in the running thread."""
+    with (
+        replaced_here(torch, "get_default_dtype", lambda _: lambda: torch.float64),
+        _WideArrays(),
+        # On a GPU the gradient of a custom operation would run in a thread of its own.
+        torch.autograd.set_multithreading_enabled(False),
+    ):
         yield
-    finally:
-        torch.set_default_dtype(before)
 
 
-@contextlib.contextmanager
-def same_random_numbers():
-    """Scope of one evaluation, in which torch's global generator starts anew.
+class _WideArrays(TorchFunctionMode):
+    """Scope in which arrays made of Python numbers, or of none, are of 64 bits.
 
-    Keras's dropout draws from it where no seed was given.
+    `torch.set_default_dtype` would make them so for all threads.
     """
-    with torch.random.fork_rng():
-        # What `torch.manual_seed` does, without the milliseconds that its other devices take.
-        torch.default_generator.manual_seed(0)
-        if torch.cuda.is_initialized():
-            torch.cuda.manual_seed_all(0)
-        yield
+
+    def __torch_function__(self, function, types, arguments=(), options=None):
+        options = options or {}
+        made = function in _OF_FLOATS or (
+            function in _OF_NUMBERS and _are_floats((arguments, options))
+        )
+        if made and options.get("dtype") is None and "out" not in options:
+            options = {**options, "dtype": torch.float64}
+        return function(*arguments, **options)
+
+
+_OF_FLOATS = {
+    torch.empty,
+    torch.eye,
+    torch.linspace,
+    torch.logspace,
+    torch.ones,
+    torch.rand,
+    torch.randn,
+    torch.zeros,
+}
+_OF_NUMBERS = {
+    torch.arange,
+    torch.as_tensor,
+    torch.asarray,
+    torch.full,
+    torch.normal,
+    torch.range,
+    torch.scalar_tensor,
+    torch.tensor,
+}
+
+
+def _are_floats(arguments):
+    """Whether numbers are plain ones, and at least one of them a float."""
+    leaves = keras.tree.flatten(arguments)
+    if any(isinstance(leaf, torch.Tensor | np.ndarray | np.generic) for leaf in leaves):
+        return False
+    return any(isinstance(leaf, float) for leaf in leaves)
 
 
 def over_rows(function, way):
@@ -53,22 +89,31 @@ def over_rows(function, way):
     run = torch.vmap(function, in_dims=(None, 0), randomness="same")
 
     def evaluate(constants, rows):
-        with torch.no_grad(), _AnyLayout(), _values_alone(), warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "There is a performance drop")
+        with torch.no_grad(), _AnyLayout(), _values_alone(), _no_warning_of_speed():
             return run(constants, constant(rows)).cpu().numpy().astype("float64")
 
     return evaluate
 
 
-@contextlib.contextmanager
 def _values_alone():
     """Scope in which `keras.ops.custom_gradient` gives values without gradient, which vmap can."""
-    call = core.custom_gradient.__call__
-    core.custom_gradient.__call__ = lambda self, *arguments: self.forward_fn(*arguments)[0]
+
+    def value(self, *arguments):
+        return self.forward_fn(*arguments)[0]
+
+    return replaced_here(core.custom_gradient, "__call__", lambda _: value)
+
+
+@contextlib.contextmanager
+def _no_warning_of_speed():
+    """Scope in which vmap does not tell of an operation that it takes row by row."""
+    # For all threads, but `warnings.catch_warnings` would lose what other threads set meanwhile.
+    switch: Any = torch._C._functorch
+    switch._set_vmap_fallback_warning_enabled(False)
     try:
         yield
     finally:
-        core.custom_gradient.__call__ = call
+        switch._set_vmap_fallback_warning_enabled(True)
 
 
 class _AnyLayout(TorchFunctionMode):

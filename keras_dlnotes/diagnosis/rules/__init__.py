@@ -5,6 +5,7 @@ The table is their order of asking; what they find is ranked by confidence, root
 
 from keras_dlnotes.diagnosis.rules.constant_data import constant_data
 from keras_dlnotes.diagnosis.rules.dead_units import dead_units
+from keras_dlnotes.diagnosis.rules.error_in_training import error_in_training
 from keras_dlnotes.diagnosis.rules.gradient_flow import gradient_flow
 from keras_dlnotes.diagnosis.rules.heavy_regularization import heavy_regularization
 from keras_dlnotes.diagnosis.rules.hidden_activation import hidden_activation
@@ -16,6 +17,7 @@ from keras_dlnotes.diagnosis.rules.loss_and_output import loss_and_output
 from keras_dlnotes.diagnosis.rules.missing_class import missing_class
 from keras_dlnotes.diagnosis.rules.non_finite_data import non_finite_data
 from keras_dlnotes.diagnosis.rules.non_finite_loss import non_finite_loss
+from keras_dlnotes.diagnosis.rules.non_numeric_data import non_numeric_data
 from keras_dlnotes.diagnosis.rules.output_range import output_range
 from keras_dlnotes.diagnosis.rules.overfitting import overfitting
 from keras_dlnotes.diagnosis.rules.regression_accuracy import regression_accuracy
@@ -35,6 +37,7 @@ from keras_dlnotes.diagnosis.rules.untrained_layers import untrained_layers
 
 RULES = {
     "data": (
+        non_numeric_data,
         non_finite_data,
         constant_data,
         unscaled_inputs,
@@ -60,6 +63,7 @@ RULES = {
         gradient_flow,
     ),
     "training": (
+        error_in_training,
         non_finite_loss,
         learning_rate,
         training_length,
@@ -71,10 +75,15 @@ RULES = {
     ),
 }
 
+# What can be said of a single batch before the first step, and makes each step pointless.
+BEFORE_TRAINING = (non_numeric_data, non_finite_data, label_encoding, target_shape)
+
 __all__ = [
+    "BEFORE_TRAINING",
     "RULES",
     "constant_data",
     "dead_units",
+    "error_in_training",
     "gradient_flow",
     "heavy_regularization",
     "hidden_activation",
@@ -86,6 +95,7 @@ __all__ = [
     "missing_class",
     "non_finite_data",
     "non_finite_loss",
+    "non_numeric_data",
     "output_range",
     "overfitting",
     "regression_accuracy",

@@ -1,6 +1,7 @@
 """ReLU units that are silent for every example."""
 
 from keras_dlnotes.diagnosis.finding import Finding
+from keras_dlnotes.diagnosis.remedies import better_start, listed
 
 MOST = 0.9
 _CAN_DIE = ("relu", "relu6")
@@ -25,6 +26,7 @@ def dead_units(evidence):
     if not found or evidence.outcome == "learned":
         return []
     dead, layer = found[0]
+    start = better_start(evidence.model, "relu")
     return [
         Finding(
             cause="dead_units",
@@ -34,14 +36,21 @@ def dead_units(evidence):
             + (" It is the output layer: nothing is learned at all." if layer.is_output else ""),
             remedy="Leave the output without ReLU."
             if layer.is_output
-            else "Lower the learning rate, initialize by He, scale the inputs, or use leaky ReLU.",
+            else listed(
+                "lower the learning rate",
+                start and "initialize by He",
+                "scale the inputs",
+                "use leaky ReLU",
+            ),
             confidence=0.85 if dead == 1.0 else 0.7,
-            evidence={"silent units": dead, "threshold": MOST},
+            evidence={"share of silent units": dead, "upper threshold": MOST},
             layer=layer.name,
-            part='keras.layers.Dense(units, activation="leaky_relu"), kd.initializers.He',
+            part="keras.layers.Dense(units)"
+            if layer.is_output
+            else 'activation="leaky_relu"' + (f", {start[1]}" if start else ""),
             fix={"activation": "linear"}
             if layer.is_output
-            else {"hidden_activation": "leaky_relu", "initializer": "he"},
+            else {"hidden_activation": "leaky_relu"} | ({"initializer": start[2]} if start else {}),
             explains=(
                 "stuck_at_trivial_predictor",
                 "untrained_layers",

@@ -1,11 +1,12 @@
 """Gradients that vanish or explode on their way back."""
 
-import numpy as np
-
 from keras_dlnotes.diagnosis.finding import Finding
+from keras_dlnotes.diagnosis.remedies import better_start, clipping, listed
 
 VANISHING = 1e-3
 EXPLODING = 1e3
+# Their slope is below 1, or is it nearly everywhere.
+_WEAK = ("sigmoid", "hard_sigmoid", "sparse_sigmoid", "softmax", "tanh", "hard_tanh", "softsign")
 
 
 def gradient_flow(evidence):
@@ -34,38 +35,48 @@ def gradient_flow(evidence):
         return [_exploding(largest, max(sizes, key=lambda item: item[1])[2].name, evidence)]
     first, last = sizes[0], sizes[-1]
     if len(sizes) >= 2 and last[0] > 0 and 0 < first[0] / last[0] < VANISHING:
-        return [_vanishing(first[0] / last[0], first[2].name)]
+        return [_vanishing(first[0] / last[0], first[2].name, evidence.model)]
     return []
 
 
-def _vanishing(ratio, layer):
+def _vanishing(ratio, layer, facts):
+    weak = any(other.activation in _WEAK for other in facts.hidden)
+    activation = "relu" if weak else None
+    start = better_start(facts, activation)
+    normalized = any("Normalization" in other.kind for other in facts.layers)
     return Finding(
         cause="vanishing_gradients",
         symptom=f"The first layer's gradient is {ratio:.1g} of the last one's.",
         explanation="Each layer multiplies the gradient by its slope and weights, and here they "
         "make it smaller and smaller.",
-        remedy="Use ReLU or tanh with He or Xavier initialization, batch normalization, or fewer "
-        "layers.",
+        remedy=listed(
+            weak and "use ReLU in the hidden layers",
+            start and f"initialize by {start[0]}",
+            None if normalized else "use batch normalization",
+            "use fewer layers",
+        ),
         confidence=0.75,
-        evidence={"gradient, first over last": ratio, "threshold": VANISHING},
+        evidence={"gradient, first over last": ratio, "lower threshold": VANISHING},
         layer=layer,
-        part="kd.initializers.He, kd.initializers.Xavier",
-        fix={"hidden_activation": "relu", "initializer": "he"},
+        part=start[1] if start else "keras.layers.BatchNormalization",
+        fix=({"hidden_activation": "relu"} if weak else {})
+        | ({"initializer": start[2]} if start else {}),
         explains=("stuck_at_trivial_predictor", "too_few_epochs", "underfitting"),
     )
 
 
 def _exploding(norm, layer, evidence):
+    start = better_start(evidence.model)
+    lower, part, fix = clipping(evidence.model)
     return Finding(
         cause="exploding_gradients",
         symptom=f"Gradient norms of about {norm:.2g}.",
         explanation="Steps this large leave the region in which the gradient tells anything.",
-        remedy="Scale inputs and targets, pass clipnorm=1.0 to the optimizer, and initialize by "
-        "He or Xavier.",
+        remedy=listed("scale inputs and targets", lower, start and f"initialize by {start[0]}"),
         confidence=0.6,
-        evidence={"median gradient norm": float(np.round(norm, 3)), "threshold": EXPLODING},
+        evidence={"median gradient norm": norm, "upper threshold": EXPLODING},
         layer=layer,
-        part="keras.optimizers (clipnorm)",
-        fix={"learning_rate": (evidence.model.learning_rate or 1e-3) / 100},
+        part=part,
+        fix=fix,
         explains=("stuck_at_trivial_predictor",),
     )

@@ -1,11 +1,14 @@
 """Penalties or dropout that leave the data no say."""
 
+from math import inf
+
 from keras_dlnotes.diagnosis.finding import Finding
 from keras_dlnotes.diagnosis.rules.dead_units import MOST as DEAD_UNITS
 
 MOST = 0.5
 COLLAPSED = 0.2
 HIGH_RATE = 0.7
+_SHARES = ("weight penalties", "silent units")
 _SYMPTOMS = ("too_few_epochs", "learning_rate_too_high", "dead_units")
 
 
@@ -23,7 +26,7 @@ def heavy_regularization(evidence):
     found = _dropout_of_outputs(evidence)
     if not evidence.went_wrong:
         return found
-    if evidence.penalty is not None and evidence.penalty > MOST:
+    if evidence.penalty is not None and MOST < evidence.penalty < inf:
         found.append(_finding("weight penalties", evidence.penalty, MOST, None, 0.88))
     else:
         found += _collapsed(evidence)
@@ -70,7 +73,12 @@ def _finding(what, value, threshold, layer, confidence):
         else "Too little of each example gets through to learn from.",
         remedy="Use a penalty a hundred times smaller." if penalty else "Use a rate of 0.2 to 0.5.",
         confidence=confidence,
-        evidence={what: value, "threshold": threshold},
+        evidence={
+            f"share of {what}" if what in _SHARES else what: value,
+            "lower threshold"
+            if what == "final over initial norm"
+            else "upper threshold": threshold,
+        },
         layer=layer,
         part="keras.regularizers.L2(1e-4)" if penalty else "keras.layers.Dropout(0.3)",
         fix={"without_penalties": True},

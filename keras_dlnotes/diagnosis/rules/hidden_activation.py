@@ -1,9 +1,10 @@
 """Activations that do not belong into hidden layers, or are missing there."""
 
 from keras_dlnotes.diagnosis.evidence import LEARNED_SHARE
-from keras_dlnotes.diagnosis.finding import Finding
+from keras_dlnotes.diagnosis.finding import Finding, counted
+from keras_dlnotes.diagnosis.remedies import better_start
 
-_SQUASHING = ("sigmoid", "hard_sigmoid")
+_SQUASHING = ("sigmoid", "hard_sigmoid", "sparse_sigmoid")
 _NOT_NONLINEAR = (None, "linear")
 _NONLINEAR_KINDS = ("MaxPooling", "GlobalMaxPooling", "LSTM", "GRU", "RNN", "Attention", "PReLU")
 
@@ -21,21 +22,21 @@ def hidden_activation(evidence):
     hidden = evidence.model.hidden
     if not hidden or not evidence.went_wrong:
         return []
-    plain = [layer for layer in hidden if not layer.recurrent]
     inner = [layer for layer in evidence.model.layers if not layer.is_output]
     inner = [layer for layer in inner if layer.name != evidence.model.output_layer]
     softmax = [layer for layer in inner if layer.activation == "softmax"]
     if softmax:
-        return [_finding(softmax, "softmax", 0.8)]
+        return [_finding(softmax, "softmax", 0.8, evidence.model)]
     nonlinear = any(
         layer.activation not in _NOT_NONLINEAR or layer.kind.startswith(_NONLINEAR_KINDS)
         for layer in inner
     )
     if not nonlinear and evidence.model.only_layers and linear_falls_short(evidence):
-        return [_finding(hidden, None, 0.92)]
-    squashing = [layer for layer in plain if layer.activation in _SQUASHING]
+        return [_finding(hidden, None, 0.92, evidence.model)]
+    squashing = [layer for layer in inner if layer.activation in _SQUASHING and not layer.recurrent]
     if squashing:
-        return [_finding(squashing, "sigmoid", 0.62 + 0.06 * min(len(squashing) - 1, 3))]
+        confidence = 0.62 + 0.06 * min(len(squashing) - 1, 3)
+        return [_finding(squashing, "sigmoid", confidence, evidence.model)]
     return []
 
 
@@ -45,7 +46,8 @@ def linear_falls_short(evidence):
     return linear is not None and full is not None and linear.best < LEARNED_SHARE * full.best
 
 
-def _finding(layers, activation, confidence):
+def _finding(layers, activation, confidence, facts):
+    start = better_start(facts, "relu")
     reasons = {
         "softmax": "A softmax makes the units of a layer compete: they add up to 1, and gradients "
         "all but vanish.",
@@ -57,13 +59,14 @@ def _finding(layers, activation, confidence):
         cause="no_hidden_nonlinearity" if activation is None else f"{activation}_in_hidden_layers",
         symptom="No hidden layer has an activation."
         if activation is None
-        else f"{len(layers)} hidden layer(s) with activation {activation!r}.",
+        else f"{counted(len(layers), 'hidden layer')} with activation {activation!r}.",
         explanation=reasons[activation],
-        remedy='Use activation="relu" in hidden layers, with He initialization.',
+        remedy='Use activation="relu" in hidden layers'
+        + (", with He initialization." if start else "."),
         confidence=confidence,
         evidence={"layers": ", ".join(layer.name for layer in layers[:5])},
         layer=layers[0].name,
-        part='activation="relu", kd.initializers.He',
+        part='activation="relu"' + (f", {start[1]}" if start else ""),
         fix={"hidden_activation": "relu"},
         explains=(
             "stuck_at_trivial_predictor",

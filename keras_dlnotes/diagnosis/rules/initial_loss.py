@@ -1,7 +1,10 @@
 """A first loss far above that of a constant prediction."""
 
+from math import inf
+
+from keras_dlnotes.diagnosis.conventions import REGRESSION_LOSSES
 from keras_dlnotes.diagnosis.finding import Finding
-from keras_dlnotes.diagnosis.rules.loss_and_output import REGRESSION_LOSSES
+from keras_dlnotes.diagnosis.remedies import better_start, listed
 
 FAR = 5.0
 
@@ -19,7 +22,8 @@ def initial_loss(evidence):
     if not evidence.went_wrong or not evidence.losses or not chance:
         return []
     first = evidence.losses[0]
-    if evidence.model.loss in REGRESSION_LOSSES or not first > FAR * chance:
+    start = better_start(evidence.model)
+    if evidence.model.loss in REGRESSION_LOSSES or not FAR * chance < first < inf:
         return []
     return [
         Finding(
@@ -27,10 +31,17 @@ def initial_loss(evidence):
             symptom=f"The first loss was {first:.3g}; a constant prediction has {chance:.3g}.",
             explanation="The fresh network is sure of itself and wrong: its inputs or weights are "
             "too large.",
-            remedy="Scale the inputs, or initialize with smaller weights (He, Xavier).",
+            remedy=listed(
+                "scale the inputs", start and f"initialize with smaller weights ({start[0]})"
+            ),
             confidence=0.58,
-            evidence={"first loss": first, "loss of a constant": chance, "threshold": FAR},
-            part="kd.initializers.Xavier",
-            fix={"initializer": "xavier"},
+            evidence={
+                "first loss over a constant's": first / chance,
+                "upper threshold": FAR,
+                "first loss": first,
+                "loss of a constant": chance,
+            },
+            part=start[1] if start else "keras.layers.Normalization",
+            fix={"initializer": start[2]} if start else {"standardize": True},
         )
     ]

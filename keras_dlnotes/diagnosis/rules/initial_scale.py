@@ -1,6 +1,9 @@
 """Weights that start too large or too small."""
 
-from keras_dlnotes.diagnosis.finding import OF_WRONG_SCALE, Finding
+import numpy as np
+
+from keras_dlnotes.diagnosis.finding import Finding, consequences_of_scale
+from keras_dlnotes.diagnosis.remedies import HE, better_start
 
 LARGE = 4.0
 SMALL = 0.2
@@ -21,7 +24,10 @@ def initial_scale(evidence):
     gains = [
         (layer.gain, layer)
         for layer in evidence.model.hidden
-        if layer.gain is not None and not layer.recurrent and not layer.identical_units
+        if layer.gain is not None
+        and np.isfinite(layer.gain)
+        and not layer.recurrent
+        and not layer.identical_units
     ]
     if not gains or not evidence.went_wrong:
         return []
@@ -32,6 +38,7 @@ def initial_scale(evidence):
         return []
     worst = max(gains, key=lambda pair: pair[0] if mean >= LARGE else -pair[0])
     size = "large" if mean >= LARGE else "small"
+    name, part, fix = better_start(evidence.model, worst[1].activation) or HE
     return [
         Finding(
             cause="initial_weights_too_" + size,
@@ -40,16 +47,13 @@ def initial_scale(evidence):
             explanation="Activations and gradients "
             + ("grow" if size == "large" else "shrink")
             + " by about this factor with each layer.",
-            remedy="Initialize by the number of inputs: He for ReLU, Xavier for tanh.",
+            remedy=f"Initialize by the number of inputs: {name} for {worst[1].activation}.",
             confidence=0.82,
-            evidence={
-                "mean gain of a hidden layer": mean,
-                "lower threshold": SMALL,
-                "upper threshold": LARGE,
-            },
+            evidence={"mean gain of a hidden layer": mean}
+            | ({"upper threshold": LARGE} if mean >= LARGE else {"lower threshold": SMALL}),
             layer=worst[1].name,
-            part="kd.initializers.initialize(model, kd.initializers.He())",
-            fix={"initializer": "he"},
-            explains=(*OF_WRONG_SCALE, "vanishing_gradients", "too_few_epochs"),
+            part=f"kd.initializers.initialize(model, {part}())",
+            fix={"initializer": fix},
+            explains=(*consequences_of_scale(evidence), "vanishing_gradients", "too_few_epochs"),
         )
     ]

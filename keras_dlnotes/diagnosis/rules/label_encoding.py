@@ -7,8 +7,8 @@ def label_encoding(evidence):
     """A cross-entropy wants labels in its own encoding; nothing checks that they are.
 
     Threshold: none. The binary cross-entropy takes numbers between 0 and 1, the categorical one
-    rows that add up to 1, the sparse one whole numbers below the number of units. Outside these
-    the loss has no minimum, or counts another class.
+    rows that add up to 1, the sparse one whole numbers below the number of units, one an example.
+    Outside these the loss has no minimum, or counts another class.
 
     Reference: Goodfellow, Bengio and Courville, "Deep Learning", 2016, section 3.9.
     """
@@ -29,7 +29,13 @@ def label_encoding(evidence):
             problem = "The categorical cross-entropy takes one column a class, 0 or 1."
             remedy = "Use keras.utils.to_categorical, or sparse_categorical_crossentropy."
     elif facts.loss.startswith("sparse") and units is not None:
-        if labels.high >= units or labels.low < 0:
+        if labels.shape and labels.shape == evidence.prediction_shape and units > 1:
+            problem = "The sparse cross-entropy takes one class number, not a column a class."
+            remedy = "Use categorical_crossentropy, or y.argmax(axis=-1) as labels."
+        elif any(
+            label != facts.ignored_label and not 0 <= label < units
+            for label in (labels.low, labels.high)
+        ):
             problem = f"Class numbers have to lie between 0 and {units - 1}, the last unit's."
             remedy = "Count classes from 0, and give the output one unit a class."
         elif not labels.whole:
@@ -53,6 +59,12 @@ def label_encoding(evidence):
             },
             layer=facts.output_layer,
             part="keras.utils.to_categorical",
-            explains=("non_finite_loss", "stuck_at_trivial_predictor", "*"),
+            explains=(
+                "target_shape_mismatch",
+                "error_in_training",
+                "non_finite_loss",
+                "stuck_at_trivial_predictor",
+                "*",
+            ),
         )
     ]

@@ -2,7 +2,9 @@
 
 import numpy as np
 
+from keras_dlnotes.diagnosis.evidence import LITTLE_MOVED
 from keras_dlnotes.diagnosis.finding import OF_WRONG_SCALE, Finding
+from keras_dlnotes.diagnosis.remedies import optimizer_call
 
 # (lowest, highest, what to try) of the rates that people succeed with, by optimizer.
 USUAL = {
@@ -19,11 +21,16 @@ USUAL = {
     "adadelta": (0.05, 10.0, 1.0),
     "ftrl": (5e-3, 0.5, 0.05),
     "lion": (1e-5, 1e-3, 1e-4),
+    "lamb": (1e-4, 2e-2, 1e-3),
+    "muon": (1e-4, 2e-2, 1e-3),
+    "adafactor": (1e-4, 2e-2, 1e-3),
+    "schedulefreeadamw": (2e-4, 2e-2, 2.5e-3),
 }
 LARGE_UPDATES = 0.03
 GROWN = 1.5
 LONG = 500  # steps
 FAR = 2.9
+_BUT_NAN = tuple(cause for cause in OF_WRONG_SCALE if cause != "non_finite_loss")
 
 
 def learning_rate(evidence):
@@ -36,7 +43,8 @@ def learning_rate(evidence):
     by about 0.1 %), or a loss that ended half again above its start. Too low: below that range, or
     all updates together, had they all pointed one way, would have moved the weights by less than
     10 % (in runs of less than 500 steps only if twice the rate would be nothing unusual). With a
-    schedule, the median over the epochs counts as the rate that was too low.
+    schedule, the median over the epochs counts as the rate that was too low. A NaN before which no
+    number had grown is not blamed on a rate in the usual range.
 
     Reference: Bengio, "Practical recommendations for gradient-based training of deep
     architectures", 2012, section 3.1.1; Smith, 2017; Karpathy, CS231n notes, for 0.001.
@@ -45,37 +53,60 @@ def learning_rate(evidence):
     rate = facts.learning_rate
     if not (evidence.could_be_better or evidence.hardly_learned) or rate is None:
         return []
-    optimizer = facts.optimizer
-    if optimizer == "sgd" and facts.momentum:
-        optimizer = "momentum"
-    low, high, usual = USUAL.get(optimizer, (0.0, np.inf, rate))
+    low, high, usual = usual_rates(facts)
     late = evidence.update_ratio
     losses = np.asarray(evidence.losses or evidence.epoch_losses, dtype="float64")
     broke = len(losses) > 0 and not np.isfinite(losses).all()
-    grown = len(losses) >= 4 and not broke and losses[-3:].mean() > GROWN * losses[0]
+    growth = float(losses[-3:].mean() / losses[0]) if len(losses) >= 4 and losses[0] > 0 else 0.0
+    grown = not broke and growth > GROWN
     if rate < low and evidence.hardly_moved:
         grown = False  # but noise: single batches differ
-    figures = {"learning rate": rate, "lower threshold": low, "upper threshold": high}
-    if late is not None:
-        figures["update-to-weight ratio"] = late
+    above = {"learning rate": rate, "upper threshold": high}
+    below = {"learning rate": rate, "lower threshold": low}
     if not evidence.went_wrong:
         # It has learned, as far as is known: only a rate that is far off is worth a word.
         confidence = 0.7 if evidence.hardly_learned else 0.62
         if rate / high >= FAR:
-            return [_finding("high", confidence, figures, usual)]
-        return [_finding("low", confidence, figures, usual)] if rate <= low / FAR else []
+            return [_finding("high", confidence, above, facts)]
+        return [_finding("low", confidence, below, facts)] if rate <= low / FAR else []
+    origin = evidence.origin
+    if broke and (origin is None or not origin.grown):
+        # No number is known to have grown: what made the NaN is hardly the length of the steps.
+        by_operation = origin is not None and origin.by_operation
+        if rate <= high or (by_operation and rate / high < FAR):
+            return []
+        return [_finding("high", 0.7, above, facts, explains=_BUT_NAN)]
     too_high = _too_high(rate / high, late, grown or broke)
     if too_high is not None:
-        new = usual if rate > usual else rate / 100
-        return [_finding("high", too_high, figures, new)]
+        figures = {"learning rate": rate}
+        if rate > high:
+            figures = above
+        elif grown:
+            figures = {"final over first loss": growth, "upper threshold": GROWN} | figures
+        elif not broke:
+            figures = {"update-to-weight ratio": late, "upper threshold": LARGE_UPDATES} | figures
+        return [_finding("high", too_high, figures, facts)]
+    if broke:
+        return []
     if evidence.learning_rates:  # a schedule may have ended long before the run
-        rate = figures["learning rate"] = min(rate, float(np.median(evidence.learning_rates)))
+        rate = min(rate, float(np.median(evidence.learning_rates)))
     too_low = _too_low(rate, low, usual, evidence)
-    if too_low is not None:
-        if late is not None:
-            figures["moved in all"] = late * evidence.steps
-        return [_finding("low", too_low, figures, usual if rate < usual else 10 * rate)]
-    return []
+    if too_low is None:
+        return []
+    figures = {"learning rate": rate, "lower threshold": low}
+    if rate >= low:
+        moved = {"moved in all": late * evidence.steps, "lower threshold": LITTLE_MOVED}
+        figures = moved | {"learning rate": rate}
+    return [_finding("low", too_low, figures, facts, rate)]
+
+
+def usual_rates(facts):
+    """Lowest, highest and most usual learning rate of the run's optimizer."""
+    optimizer = facts.optimizer
+    if optimizer == "sgd" and facts.momentum:
+        optimizer = "momentum"
+    rate = facts.learning_rate
+    return USUAL.get(optimizer, (0.0, np.inf, rate))
 
 
 def _too_high(excess, ratio, worse):
@@ -103,8 +134,10 @@ def _too_low(rate, low, usual, evidence):
     return None
 
 
-def _finding(what, confidence, figures, new):
+def _finding(what, confidence, figures, facts, rate=None, explains=None):
     high = what == "high"
+    rate = facts.learning_rate if rate is None else rate
+    new = _lower(rate, facts) if high else _higher(rate, facts)
     return Finding(
         cause=f"learning_rate_too_{what}",
         symptom="The steps are too large: the loss does not settle."
@@ -117,9 +150,27 @@ def _finding(what, confidence, figures, new):
         remedy=f"Try a learning rate of {new:g}.",
         confidence=confidence,
         evidence=figures,
-        part="kd.optimizers.Adam(learning_rate=...)",
+        part=optimizer_call(facts, learning_rate=new),
         fix={"learning_rate": new},
-        explains=OF_WRONG_SCALE
-        if high
-        else ("stuck_at_trivial_predictor", "too_few_epochs", "underfitting"),
+        explains=explains
+        or (
+            OF_WRONG_SCALE
+            if high
+            else ("stuck_at_trivial_predictor", "too_few_epochs", "underfitting")
+        ),
     )
+
+
+def _lower(rate, facts):
+    """The usual rate where that is clearly lower, else a tenth, within the usual range if it is."""
+    low, _, usual = usual_rates(facts)
+    if rate >= 3 * usual:
+        return usual
+    return max(rate / 10, low) if rate > low else rate / 10
+
+
+def _higher(rate, facts):
+    _, high, usual = usual_rates(facts)
+    if rate <= usual / 2:
+        return usual
+    return min(10 * rate, high) if rate < high else 10 * rate

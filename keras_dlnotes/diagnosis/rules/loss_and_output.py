@@ -1,24 +1,10 @@
 """Loss, output activation and targets have to belong together."""
 
+from keras_dlnotes.diagnosis.conventions import PROBABILITIES, RANGES, REGRESSION_LOSSES
 from keras_dlnotes.diagnosis.finding import Finding
 
-REGRESSION_LOSSES = (
-    "mean_squared_error",
-    "mean_absolute_error",
-    "mean_absolute_percentage_error",
-    "mean_squared_logarithmic_error",
-    "huber",
-    "log_cosh",
-    "logcosh",
-)
-_PROBABILITIES = {
-    "binary_crossentropy": ("sigmoid", "hard_sigmoid", "softmax"),
-    "binary_focal_crossentropy": ("sigmoid", "hard_sigmoid", "softmax"),
-    "categorical_crossentropy": ("softmax",),
-    "categorical_focal_crossentropy": ("softmax",),
-    "sparse_categorical_crossentropy": ("softmax",),
-    "kl_divergence": ("softmax", "sigmoid"),
-}
+# What may stand before from_logits=True: these leave numbers of every size and both signs.
+_LOGITS = ("linear", "leaky_relu", "prelu")
 
 
 def loss_and_output(evidence):
@@ -27,7 +13,8 @@ def loss_and_output(evidence):
     Threshold: none, the pairs are a table. A sigmoid with the categorical cross-entropy, or a
     softmax over more than two units with the binary one, is two different assumptions about
     whether classes exclude each other. A regression loss behind a softmax has gradients that
-    vanish where the softmax is confident and wrong, so it is named only where the run went wrong.
+    vanish where the softmax is confident and wrong, so it is named only where the run went wrong;
+    so is a Poisson loss, which takes a logarithm, behind an output that can be negative.
 
     Reference: Goodfellow, Bengio and Courville, "Deep Learning", 2016, section 6.2.2.
     """
@@ -35,7 +22,7 @@ def loss_and_output(evidence):
     loss, activation = model.loss, model.output_activation
     if loss is None or activation is None:
         return []
-    if loss in _PROBABILITIES:
+    if loss in PROBABILITIES:
         return _crossentropy(evidence, loss, activation)
     if loss in REGRESSION_LOSSES:
         return _regression(evidence, activation)
@@ -60,11 +47,11 @@ def _crossentropy(evidence, loss, activation):
             )
         ]
     if evidence.model.from_logits:
-        if activation in ("softmax", "sigmoid"):
-            return [_double_activation(evidence, activation)]
-        if activation in ("linear",):
-            return []
-    fitting = _PROBABILITIES[loss]
+        # The softmax of its own logarithm is the same softmax.
+        normalized = activation == "log_softmax" and not loss.startswith("binary")
+        fits = activation in _LOGITS or normalized
+        return [] if fits else [_double_activation(evidence, activation)]
+    fitting = PROBABILITIES[loss]
     if activation not in fitting:
         right = "sigmoid" if loss.startswith("binary") else "softmax"
         if activation == "sigmoid" and labels is not None and labels.kind == "multi_hot":
@@ -127,6 +114,22 @@ def _crossentropy(evidence, loss, activation):
 
 def _regression(evidence, activation):
     labels = evidence.labels
+    if evidence.model.loss == "poisson" and evidence.went_wrong:
+        low, _ = RANGES.get(activation, (-1.0, 1.0))
+        if low < 0.0:
+            return [
+                _finding(
+                    evidence,
+                    "The loss takes the logarithm of the prediction, and the output can be "
+                    "negative, where there is none.",
+                    "softplus",
+                    "poisson",
+                    0.95,
+                    cause="missing_output_activation"
+                    if activation == "linear"
+                    else "loss_does_not_fit_output",
+                )
+            ]
     if labels is None:
         return []
     # Who asks for accuracy means classes, however well the amounts may be fitted.
@@ -171,15 +174,19 @@ def _regression(evidence, activation):
 
 def _double_activation(evidence, activation):
     before, loss = evidence.model.squashed_before, evidence.model.loss
+    fitting = activation in PROBABILITIES[loss]
     explanation = f"The loss has from_logits=True and the output already applies {activation}."
-    remedy = f"Leave out the activation {activation!r}, or pass from_logits=False."
+    remedy = f"Leave out the activation {activation!r}"
+    remedy += ", or pass from_logits=False." if fitting else ": the loss applies its own."
     if before is not None:
         explanation = f"The output applies {activation} to what {before} has already squashed."
         remedy = "Leave out one of the two."
     cause = "from_logits_mismatch" if before is None else "loss_does_not_fit_output"
     finding = _finding(evidence, explanation, activation, loss, 0.9, cause=cause)
     finding.remedy = remedy
-    finding.fix = {"loss": loss} if before is None else {}
+    finding.fix = {}
+    if before is None:
+        finding.fix = {"loss": loss} if fitting else {"activation": "linear"}
     return finding
 
 

@@ -1,6 +1,6 @@
 """A class without a single example."""
 
-from keras_dlnotes.diagnosis.finding import Finding
+from keras_dlnotes.diagnosis.finding import Finding, counted
 
 
 def missing_class(evidence):
@@ -16,12 +16,12 @@ def missing_class(evidence):
     return [
         Finding(
             cause="missing_class",
-            symptom=f"{evidence.missing_classes} class(es) have no example.",
-            explanation="They were lost when the data were loaded, filtered or split, or the "
-            "labels' encoding skips numbers.",
+            symptom=f"{counted(evidence.missing_classes, 'class', 'classes')} without an example.",
+            explanation="What is missing was lost when the data were loaded, filtered or split, or "
+            "the labels' encoding skips numbers.",
             remedy="Look at numpy.unique(y, return_counts=True), and split with stratify=y.",
             confidence=0.86,
-            evidence={"classes without an example": evidence.missing_classes, "threshold": 1},
+            evidence={"classes without an example": evidence.missing_classes},
             part="sklearn.model_selection.train_test_split(stratify=y)",
         )
     ]

@@ -23,6 +23,6 @@ def non_finite_data(evidence):
             "sklearn.impute.SimpleImputer).",
             confidence=0.99,
             evidence={f"non-finite {name} seen": count for name, count in found.items()},
-            explains=("non_finite_loss", "*"),
+            explains=("non_finite_loss", "error_in_training", "*"),
         )
     ]

@@ -1,19 +1,10 @@
 """Targets that the output's activation cannot reach."""
 
-from keras_dlnotes.diagnosis.finding import Finding
-from keras_dlnotes.diagnosis.rules.loss_and_output import REGRESSION_LOSSES
+from math import inf
 
-RANGES = {
-    "sigmoid": (0.0, 1.0),
-    "hard_sigmoid": (0.0, 1.0),
-    "softmax": (0.0, 1.0),
-    "tanh": (-1.0, 1.0),
-    "softsign": (-1.0, 1.0),
-    "relu": (0.0, float("inf")),
-    "relu6": (0.0, 6.0),
-    "softplus": (0.0, float("inf")),
-    "exponential": (0.0, float("inf")),
-}
+from keras_dlnotes.diagnosis.conventions import RANGES, REGRESSION_LOSSES, SCALE_FREE_LOSSES
+from keras_dlnotes.diagnosis.finding import Finding
+
 FAR = 0.5
 _MARGIN = 0.01  # of the targets' span; below it labels are at the edge up to rounding
 
@@ -34,6 +25,8 @@ def output_range(evidence):
         return []
     regression = facts.loss in REGRESSION_LOSSES or facts.loss is None
     low, high = RANGES[facts.output_activation]
+    if facts.loss in SCALE_FREE_LOSSES:  # then only a sign can be out of reach
+        low, high = (0.0 if low == 0.0 else -inf), (0.0 if high == 0.0 else inf)
     margin = _MARGIN * max(labels.high - labels.low, 1e-12)
     outside = labels.low < low - margin or labels.high > high + margin
     softmax = facts.output_activation == "softmax" and labels.kind == "real"
@@ -47,25 +40,35 @@ def output_range(evidence):
         return []
     if labels.numbered_classes and evidence.prediction_shape[-1:] not in ((1,), ()):
         return []
+    figures = {"lowest target": labels.low, "lower threshold": low}
+    if labels.high > high + margin:
+        figures = {"highest target": labels.high, "upper threshold": high}
+    symptom = (
+        f"Targets lie between {labels.low:.3g} and {labels.high:.3g}; the output activation "
+        f"{facts.output_activation!r} reaches {_reach(low, high)}."
+    )
+    if not outside:
+        figures = {"lowest target": labels.low, "highest target": labels.high}
+        symptom = "The outputs of a softmax add up to 1; the targets of an example are free."
     return [
         Finding(
             cause="output_cannot_reach_targets",
-            symptom=f"Targets lie between {labels.low:.3g} and {labels.high:.3g}; the output "
-            f"activation {facts.output_activation!r} reaches {low:g} to {high:g}.",
+            symptom=symptom,
             explanation="What lies outside the range of the output's activation cannot be "
             "predicted.",
             remedy="Leave the last layer without an activation, or scale the targets into its "
             "range.",
             confidence=0.93,
-            evidence={
-                "lowest target": labels.low,
-                "highest target": labels.high,
-                "lower threshold": low,
-                "upper threshold": high,
-            },
+            evidence=figures,
             layer=facts.output_layer,
             part="keras.layers.Dense(units)",
             fix={"activation": "linear"},
             explains=("stuck_at_trivial_predictor", "unscaled_targets", "*"),
         )
     ]
+
+
+def _reach(low, high):
+    if high == inf:
+        return f"{low:g} and more"
+    return f"{high:g} and less" if low == -inf else f"{low:g} to {high:g}"

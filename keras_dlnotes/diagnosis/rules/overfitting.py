@@ -44,14 +44,17 @@ def overfitting(evidence):
     if accuracy and accuracy[0][-1] >= _GOOD_ENOUGH:
         return []
     if risen:
-        measured = {"final over least validation loss": rise, "threshold": RISE}
+        measured = {"final over least validation loss": rise, "upper threshold": RISE}
         symptom = (
             f"The validation loss rose to {rise:.2f} times its least value, of epoch {when + 1}, "
             "while the training loss went on falling."
         )
         explanation = "The model learns its examples by heart."
     else:
-        measured = {"final validation loss over a constant's": end / chance, "threshold": USELESS}
+        measured = {
+            "final validation loss over a constant's": end / chance,
+            "upper threshold": USELESS,
+        }
         symptom = (
             "On validation data the model is no better than a constant; on its training data it is "
             "far better."

@@ -1,7 +1,7 @@
 """Accuracy measured on real numbers."""
 
+from keras_dlnotes.diagnosis.conventions import REGRESSION_LOSSES
 from keras_dlnotes.diagnosis.finding import Finding
-from keras_dlnotes.diagnosis.rules.loss_and_output import REGRESSION_LOSSES
 
 _ACCURACIES = ("accuracy", "binary_accuracy", "categorical_accuracy", "sparse_categorical_accuracy")
 _MOST_CLASSES = 10

@@ -1,6 +1,7 @@
 """Units of tanh or sigmoid that are flat for nearly every example."""
 
 from keras_dlnotes.diagnosis.finding import Finding
+from keras_dlnotes.diagnosis.remedies import better_start, listed
 
 MOST = 0.8
 
@@ -21,18 +22,24 @@ def saturated_units(evidence):
         if facts is None or facts.saturated is None or layer.name == evidence.model.output_layer:
             continue
         if facts.saturated >= MOST:
+            start = better_start(evidence.model, layer.activation)
             return [
                 Finding(
                     cause="saturated_units",
                     symptom=f"{facts.saturated:.0%} of the layer's outputs are saturated.",
                     explanation=f"There {layer.activation} is flat and passes no gradient.",
-                    remedy="Scale the inputs, start with smaller weights (Xavier), lower the "
-                    "learning rate, or use ReLU.",
+                    remedy=listed(
+                        "scale the inputs",
+                        start and f"start with other weights ({start[0]})",
+                        "lower the learning rate",
+                        "use ReLU",
+                    ),
                     confidence=0.72,
-                    evidence={"saturated outputs": facts.saturated, "threshold": MOST},
+                    evidence={"share of saturated": facts.saturated, "upper threshold": MOST},
                     layer=layer.name,
-                    part="kd.initializers.Xavier",
-                    fix={"initializer": "xavier", "hidden_activation": "relu"},
+                    part='activation="relu"' + (f", {start[1]}" if start else ""),
+                    fix={"hidden_activation": "relu"}
+                    | ({"initializer": start[2]} if start else {}),
                     explains=("stuck_at_trivial_predictor", "vanishing_gradients", "underfitting"),
                 )
             ]

@@ -27,7 +27,7 @@ def small_batches(evidence):
                 "A batch of one example is normalized by itself.",
                 "The mean of one example is the example: what is left after subtracting it is 0.",
                 0.9,
-                {"batch size": 1, "threshold": 2},
+                {"batch size": 1, "lower threshold": 2},
             )
         ]
     losses = np.asarray(evidence.losses[len(evidence.losses) // 2 :], dtype="float64")
@@ -43,7 +43,11 @@ def small_batches(evidence):
             f"With batches of {evidence.batch_size} the loss jumps by {roughness:.0%}.",
             "A gradient of so few examples points mostly anywhere.",
             0.61,
-            {"batch size": evidence.batch_size, "jumps": roughness, "threshold": ROUGH},
+            {
+                "mean jump of the loss": roughness,
+                "upper threshold": ROUGH,
+                "batch size": evidence.batch_size,
+            },
         )
     ]
 

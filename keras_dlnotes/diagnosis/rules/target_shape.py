@@ -43,7 +43,7 @@ def _finding(evidence, target, predicted):
         evidence={"target shape": str(target), "prediction shape": str(predicted)},
         layer=evidence.model.output_layer,
         part="keras.layers.Flatten",
-        explains=("stuck_at_trivial_predictor", "underfitting", "*"),
+        explains=("error_in_training", "stuck_at_trivial_predictor", "underfitting", "*"),
     )
 
 

@@ -1,5 +1,7 @@
 """Runs that stopped while they were still learning."""
 
+import numpy as np
+
 from keras_dlnotes.diagnosis.finding import Finding
 
 FALLING = 0.06
@@ -9,16 +11,16 @@ FEW_STEPS = 300
 def training_length(evidence):
     """A loss that still falls steadily says that the run ended too early.
 
-    Thresholds: named where the run went wrong and at least 6 % of the whole fall of the loss
-    happened in its last quarter. Batches are called too large when an epoch is but a step or two
-    and all epochs together made fewer than 300 updates.
+    Thresholds: named where the run went wrong, the loss stayed finite, and at least 6 % of the
+    whole fall of the loss happened in its last quarter. Batches are called too large when an epoch
+    is but a step or two and all epochs together made fewer than 300 updates.
 
     Reference: Prechelt, "Early stopping - but when?", 1998, on progress in training.
     """
     if not evidence.went_wrong:
         return []
     falling = evidence.still_falling
-    if falling < FALLING and evidence.steps > 50:
+    if falling < FALLING or not np.isfinite([*evidence.losses, *evidence.epoch_losses]).all():
         return []
     whole_set = (evidence.steps_per_epoch or 99) <= 2 and (evidence.batch_size or 0) >= 64
     large = whole_set and evidence.steps < FEW_STEPS and evidence.epochs >= 20
@@ -37,7 +39,7 @@ def training_length(evidence):
             confidence=confidence,
             evidence={
                 "fall in the last quarter": falling,
-                "threshold": FALLING,
+                "upper threshold": FALLING,
                 "updates": evidence.steps,
                 "epochs": evidence.epochs,
             },

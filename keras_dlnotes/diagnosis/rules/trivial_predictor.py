@@ -1,5 +1,7 @@
 """A run that ended no better than a constant."""
 
+import numpy as np
+
 from keras_dlnotes.diagnosis.finding import Finding
 
 
@@ -14,8 +16,8 @@ def trivial_predictor(evidence):
     """
     if not evidence.finished or evidence.outcome not in ("failed", "flat"):
         return []
-    if evidence.skill is None:
-        return []
+    if evidence.skill is None or not np.isfinite(evidence.skill.best):
+        return []  # predictions that are not finite are no constant ones
     figures = {"skill (0: constant, 1: perfect)": evidence.skill.best}
     if evidence.reference is not None:
         figures["skill of kernel ridge regression"] = evidence.reference.best

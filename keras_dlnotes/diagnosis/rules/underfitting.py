@@ -1,9 +1,14 @@
 """A run that settled below what the data allow."""
 
-from keras_dlnotes.diagnosis.finding import Finding
+import numpy as np
+
+from keras_dlnotes.diagnosis.finding import Finding, counted
+from keras_dlnotes.diagnosis.remedies import listed, optimizer_call
 from keras_dlnotes.diagnosis.rules.hidden_activation import linear_falls_short
+from keras_dlnotes.diagnosis.rules.learning_rate import usual_rates
 
 NARROW = 4
+ADAPTIVE = ("adam", "adamw", "nadam", "adamax", "lamb", "schedulefreeadamw", "rmsprop")
 
 
 def underfitting(evidence):
@@ -17,12 +22,15 @@ def underfitting(evidence):
     """
     if not evidence.went_wrong or evidence.reference is None:
         return []
+    if evidence.skill is None or not np.isfinite(evidence.skill.best):
+        return []
     small = not evidence.model.hidden and linear_falls_short(evidence)
     narrow = _narrow(evidence)
     if evidence.outcome != "poor" and not small and narrow is None:
         return []
     if narrow is not None and not small:
         return [_narrow_finding(narrow, evidence)]
+    other, part, fix = _other_optimizer(evidence.model)
     return [
         Finding(
             cause="model_too_small" if small else "underfitting",
@@ -31,17 +39,32 @@ def underfitting(evidence):
             explanation="A single layer is a linear model."
             if small
             else "The model is too small or too restricted, or training got stuck.",
-            remedy="Add hidden layers or units, remove regularization, try Adam with 0.001.",
+            remedy=listed("add hidden layers or units", "remove regularization", other),
             confidence=0.92 if small else 0.56,
             evidence={
                 "skill on the training data": evidence.skill.best,
                 "skill of kernel ridge regression": evidence.reference.best,
             },
-            part="kd.optimizers.Adam",
-            fix={} if small else {"optimizer": "adam"},
+            part="keras.layers.Dense" if small or not fix else part,
+            fix={} if small else fix,
             explains=("stuck_at_trivial_predictor", "too_few_epochs") if small else (),
         )
     ]
+
+
+def _other_optimizer(facts):
+    """What else to try with the optimizer: a remedy, a part and a fix; it may be at its best."""
+    if facts.optimizer not in ADAPTIVE:
+        return (
+            "try Adam with 0.001",
+            "kd.optimizers.Adam(learning_rate=0.001)",
+            {"optimizer": "adam"},
+        )
+    _, _, usual = usual_rates(facts)
+    if facts.learning_rate is None or 0.5 <= facts.learning_rate / usual <= 2.0:
+        return "train longer", None, {}
+    call = optimizer_call(facts, learning_rate=usual)
+    return f"try a learning rate of {usual:g}", call, {"learning_rate": usual}
 
 
 def _narrow(evidence):
@@ -57,7 +80,7 @@ def _narrow(evidence):
 def _narrow_finding(layer, evidence):
     return Finding(
         cause="model_too_small",
-        symptom=f"All information passes through {layer.units} unit(s).",
+        symptom=f"All information passes through {counted(layer.units, 'unit')}.",
         explanation="Too few numbers to tell the outputs apart.",
         remedy="Give hidden layers at least as many units as there are outputs.",
         confidence=0.8,

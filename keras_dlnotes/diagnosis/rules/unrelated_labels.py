@@ -1,5 +1,7 @@
 """Labels that do not depend on the inputs."""
 
+import numpy as np
+
 from keras_dlnotes.diagnosis.finding import Finding
 
 NOTHING = 0.05
@@ -19,7 +21,7 @@ def unrelated_labels(evidence):
     """
     if evidence.reference is None or evidence.skill is None or evidence.labels is None:
         return []
-    if evidence.hardly_moved:
+    if evidence.hardly_moved or not np.isfinite(evidence.skill.variance):
         return []  # the network had no chance to learn them
     count = len(evidence.inputs)
     if count < FEWEST or evidence.reference.variance > NOTHING or evidence.model.takes_tokens:
@@ -34,16 +36,21 @@ def unrelated_labels(evidence):
     return [
         Finding(
             cause="labels_unrelated_to_inputs",
-            symptom="Neither the network nor kernel ridge regression predicts the labels better "
-            "than a constant does.",
+            symptom="The network predicts the labels of new examples no better than it did at the "
+            "start, and kernel ridge regression no better than a constant."
+            if learned
+            else "Neither the network nor kernel ridge regression predicts the labels better than "
+            "a constant does.",
             explanation="The labels seem not to depend on the inputs: shuffled separately, joined "
             "on a wrong column, or random.",
             remedy="Check that row i of the inputs belongs to row i of the labels.",
             confidence=0.65,
             evidence={
-                "skill of the network": evidence.skill.variance,
                 "skill of kernel ridge regression": evidence.reference.variance,
-                "threshold": NOTHING,
+                "lower threshold": NOTHING,
+                "skill of the network on its training data"
+                if learned
+                else "skill of the network": evidence.skill.variance,
             },
             explains=("stuck_at_trivial_predictor", "overfitting", "underfitting"),
         )

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from keras_dlnotes.diagnosis.finding import OF_WRONG_SCALE, Finding
+from keras_dlnotes.diagnosis.finding import Finding, consequences_of_scale
 
 LARGE = 5.0
 VERY_LARGE = 20.0
@@ -35,7 +35,7 @@ def unscaled_inputs(evidence):
         return []  # what they are before that does not matter
     spread = float(deviations.max())
     offset = float(np.abs(inputs.mean(axis=0)).max())
-    confidence = _confidence(evidence, size, spread, offset)
+    confidence, figures = _confidence(evidence, size, spread, offset)
     if confidence is None:
         return []
     return [
@@ -48,14 +48,10 @@ def unscaled_inputs(evidence):
             remedy="Standardize each feature (subtract the mean, divide by the standard "
             "deviation), or divide pixels by 255.",
             confidence=confidence,
-            evidence={
-                "root mean square": size,
-                "largest deviation of a feature": spread,
-                "threshold": LARGE,
-            },
+            evidence=figures,
             part="keras.layers.Normalization",
             fix={"standardize": True},
-            explains=(*OF_WRONG_SCALE, "untrained_layers", "too_few_epochs"),
+            explains=(*consequences_of_scale(evidence), "untrained_layers", "too_few_epochs"),
         )
     ]
 
@@ -65,17 +61,16 @@ def _is_usual(size):
 
 
 def _confidence(evidence, size, spread, offset):
-    bad = evidence.went_wrong
-    if bad:
-        if size >= RAW:
-            return 0.88
-        if size >= VERY_LARGE:
-            return 0.8
-        if size >= LARGE:
-            return 0.62
-        if spread <= SMALL:
-            return 0.7
-        if spread > 0 and offset / spread >= UNCENTERED and size > 1:
-            return 0.6
-        return None
-    return 0.65 if size >= VERY_LARGE and evidence.could_be_better else None
+    """How sure it is, and the figures that decide; None and none where it is not the case."""
+    large = {"root mean square": size, "upper threshold": LARGE}
+    if not evidence.went_wrong:
+        if size < VERY_LARGE or not evidence.could_be_better:
+            return None, {}
+        return 0.65, large | {"upper threshold": VERY_LARGE}
+    if size >= LARGE:
+        return 0.88 if size >= RAW else 0.8 if size >= VERY_LARGE else 0.62, large
+    if spread <= SMALL:
+        return 0.7, {"largest deviation of a feature": spread, "lower threshold": SMALL}
+    if spread > 0 and offset / spread >= UNCENTERED and size > 1:
+        return 0.6, {"mean over deviation": offset / spread, "upper threshold": UNCENTERED}
+    return None, {}

@@ -1,7 +1,7 @@
 """Regression targets far from the size of a fresh network's outputs."""
 
-from keras_dlnotes.diagnosis.finding import OF_WRONG_SCALE, Finding
-from keras_dlnotes.diagnosis.rules.loss_and_output import REGRESSION_LOSSES
+from keras_dlnotes.diagnosis.conventions import REGRESSION_LOSSES, SCALE_FREE_LOSSES
+from keras_dlnotes.diagnosis.finding import Finding, consequences_of_scale
 
 LARGE = 20.0
 VERY_LARGE = 500.0
@@ -17,7 +17,8 @@ def unscaled_targets(evidence):
     Reference: LeCun, Bottou, Orr and Müller, "Efficient BackProp", 1998, section 4.5.
     """
     facts, labels = evidence.model, evidence.labels
-    if labels is None or facts.loss not in REGRESSION_LOSSES or not evidence.went_wrong:
+    sized = facts.loss in REGRESSION_LOSSES and facts.loss not in SCALE_FREE_LOSSES
+    if labels is None or not sized or not evidence.went_wrong:
         return []
     size = max(abs(labels.mean), labels.deviation)
     if labels.kind not in ("real", "integers") or size < LARGE:
@@ -31,12 +32,13 @@ def unscaled_targets(evidence):
             remedy="Standardize the targets, and scale predictions back.",
             confidence=0.82 if size >= VERY_LARGE else 0.7,
             evidence={
+                "size of targets": size,
+                "upper threshold": LARGE,
                 "mean target": labels.mean,
                 "deviation of targets": labels.deviation,
-                "threshold": LARGE,
             },
             part="sklearn.preprocessing.StandardScaler",
             fix={"standardize_targets": True},
-            explains=(*OF_WRONG_SCALE, "too_few_epochs", "learning_rate_too_low"),
+            explains=(*consequences_of_scale(evidence), "too_few_epochs", "learning_rate_too_low"),
         )
     ]

@@ -25,7 +25,7 @@ def unshuffled_data(evidence):
             explanation="The data are sorted by class, so each batch pulls towards its own class.",
             remedy="Shuffle the data: shuffle=True in fit, or dataset.shuffle(len(data)).",
             confidence=0.85,
-            evidence={"classes in a batch, of those expected": ratio, "threshold": FEW},
+            evidence={"classes in a batch over those expected": ratio, "lower threshold": FEW},
             part="model.fit(shuffle=True)",
             explains=("stuck_at_trivial_predictor", "underfitting", "learning_rate_too_high"),
         )

@@ -1,0 +1,71 @@
+"""The best weights of a run, in memory or in a file."""
+
+import os
+import warnings
+
+from keras_dlnotes.callbacks import inside_fit
+from keras_dlnotes.summaries.whole_file import check_file_can_be_made
+
+
+class BestWeights:
+    """Keeps the weights of a model until better ones come.
+
+    With a path they are kept in that file. Where it cannot be written (a full disk, a folder that
+    may not be written to any more) there is one warning in each run, the file stays as it was, and
+    the weights are kept in memory until a later write succeeds.
+
+    Args:
+        path: the file, or None for memory.
+
+    Attributes:
+        arrays: the weights in memory, or None.
+        is_on_disk: whether the best ones are in the file.
+    """
+
+    def __init__(self, path):
+        self.path = path
+        self.forget()
+
+    def forget(self):
+        """Forgets what was kept; the file stays."""
+        self.arrays = None
+        self.is_on_disk = False
+        self._warned = False
+
+    def check(self):
+        """Raises an OSError where the file can never be written."""
+        if self.path is not None:
+            check_file_can_be_made("best_weights_path", self.path)
+
+    def keep(self, model):
+        """Keeps the model's weights as they are now."""
+        if self.path is not None:
+            try:
+                inside_fit.save_weights(model, self.path)
+                self.arrays, self.is_on_disk = None, True
+                return
+            except Exception as error:  # HDF5 has several for a full disk
+                self._warn(f"could not be written: {error}. They are kept in memory")
+        self.arrays, self.is_on_disk = model.get_weights(), False
+
+    def restore(self, model):
+        """Sets the weights; returns whether there were any."""
+        if self.arrays is not None:
+            model.set_weights(self.arrays)
+            return True
+        if self.is_on_disk:
+            try:
+                inside_fit.load_weights(model, self.path)
+                return True
+            except Exception as error:
+                self._warned = False
+                self._warn(f"could not be read again: {error}. The model keeps those it has")
+        return False
+
+    def _warn(self, what):
+        if not self._warned:
+            self._warned = True
+            warnings.warn(
+                f"The best weights in {os.fspath(self.path)!r} {what}. Training is not ended.",
+                stacklevel=2,
+            )

@@ -1,0 +1,279 @@
+"""The four second-order optimizers where numbers are not what they should be, on every backend."""
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+from keras_dlnotes.callbacks import SecondDerivatives, StopWhenConverged
+from keras_dlnotes.numerics import descent
+from keras_dlnotes.optimizers import BFGS, LBFGS, Newton, NewtonCG
+
+BACKEND = keras.backend.backend()
+METHODS = [LBFGS, BFGS, Newton, NewtonCG]
+SECOND = (Newton, NewtonCG)
+
+
+class Scaled(keras.losses.Loss):
+    """The mean squared error times a number."""
+
+    def __init__(self, scale=1.0):
+        super().__init__()
+        self.scale = scale
+
+    def call(self, y, prediction):
+        return self.scale * ops.mean((y - prediction) ** 2, axis=-1)
+
+
+def task(scale=1.0, units=3):
+    keras.utils.set_random_seed(0)
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(40, 2))
+    y = np.tanh(x @ np.array([[1.0], [-2.0]])) + 0.1 * rng.normal(size=(40, 1))
+    layers = [keras.layers.Dense(units, "tanh"), keras.layers.Dense(1)]
+    model = keras.Sequential([keras.Input((2,)), *layers])
+    return model, Scaled(scale), x, y
+
+
+def fit(model, x, y, epochs, *callbacks):
+    if isinstance(model.optimizer, SECOND):
+        callbacks = [SecondDerivatives(), *callbacks]
+    return model.fit(
+        x, y, batch_size=len(x), epochs=epochs, shuffle=False, verbose=0, callbacks=list(callbacks)
+    ).history
+
+
+def compiled(method, loss, model, **arguments):
+    model.compile(method(**arguments), loss, jit_compile=BACKEND == "jax")
+    return model.optimizer
+
+
+def fit_with_faults(model, x, y, epochs, faults, *callbacks):
+    """An evaluation an epoch; those whose number is in `faults` see a target that is NaN."""
+    if isinstance(model.optimizer, SECOND):
+        callbacks = [SecondDerivatives(), *callbacks]
+    bad = y.copy()
+    bad[3] = np.nan
+    batches = ((x, bad if number in faults else y) for number in range(epochs))
+    return model.fit(
+        batches,
+        steps_per_epoch=1,
+        epochs=epochs,
+        shuffle=False,
+        verbose=0,
+        callbacks=list(callbacks),
+    ).history
+
+
+@pytest.mark.usefixtures("float64")
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("when", [0, 1, 2, 3, 5, 8])
+def test_one_evaluation_that_is_not_finite_is_recovered_from(method, when):
+    model, loss, x, y = task(units=1)
+    optimizer = compiled(method, loss, model, gradient_tolerance=1e-5)
+    seen = []
+
+    class Watch(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            seen.append(optimizer.status)
+            for variable in model.trainable_variables:
+                assert np.isfinite(ops.convert_to_numpy(variable)).all()
+
+    # In one and the same `fit`, a NaN at the evaluation `when`.
+    fit_with_faults(model, x, y, 150, [when], Watch(), StopWhenConverged(verbose=0))
+    if when == 0:
+        assert seen == ["not finite"]  # nothing to start from
+        fit_with_faults(model, x, y, 150, [], Watch(), StopWhenConverged(verbose=0))
+    assert optimizer.status == "converged"
+    assert np.isfinite(optimizer.progress["loss"])
+    # At the accepted point it is said, at a trial point it is a reason for a shorter step.
+    if when == 1:
+        assert seen[1] == "not finite"
+
+
+@pytest.mark.usefixtures("float64")
+@pytest.mark.parametrize("method", METHODS)
+def test_a_loss_that_stays_not_finite_ends_training_and_a_later_fit_goes_on(method):
+    model, loss, x, y = task(units=1)
+    optimizer = compiled(method, loss, model, gradient_tolerance=1e-5)
+    steps = fit(model, x, y, 20, StopWhenConverged(verbose=0))
+    before = model.get_weights()
+    # A new `fit` evaluates the accepted point first: twice, and then it ends.
+    history = fit_with_faults(model, x, y, 20, range(20), StopWhenConverged(verbose=0))
+    assert len(history["loss"]) == 2 < len(steps["loss"])
+    assert optimizer.status == "not finite"
+    for weight, old in zip(model.get_weights(), before, strict=True):
+        assert np.array_equal(weight, old)
+    fit(model, x, y, 200, StopWhenConverged(verbose=0))
+    assert optimizer.status == "converged"
+    assert optimizer.progress["restarts"] == 0
+
+
+def test_a_product_that_is_not_finite_in_the_middle_of_conjugate_gradients():
+    quadratic = np.diag([1.0, 4.0, 9.0])
+    weights = keras.Variable([1.0, 0.25, 1 / 9], dtype="float32", name="weights")
+    optimizer = NewtonCG(gradient_tolerance=1e-5)
+    optimizer.build([weights])
+    products = iter(range(1000))
+
+    # The product alone fails, as a second derivative at a square root of 0 does.
+    def product(_):
+        factor = np.nan if next(products) == 2 else 1.0
+        return ops.convert_to_tensor(
+            factor * (quadratic @ ops.convert_to_numpy(optimizer._inner[2])), dtype="float32"
+        )
+
+    optimizer.second_derivative = product
+    statuses = []
+    for _ in range(40):
+        point = ops.convert_to_numpy(weights)
+        assert np.isfinite(point).all()
+        optimizer.differentiate(lambda w: None)
+        optimizer.scale_loss(ops.convert_to_tensor(0.5 * point @ quadratic @ point + 1.0))
+        optimizer.apply([ops.convert_to_tensor((quadratic @ point).astype("float32"))], [weights])
+        statuses.append(optimizer.status)
+    assert statuses[2] == "not finite"
+    assert set(statuses[3:]) == {"searching", "converged"}
+    assert statuses[-1] == "converged"
+    assert np.max(np.abs(ops.convert_to_numpy(weights))) < 1e-4
+
+
+@pytest.mark.usefixtures("float64")
+@pytest.mark.parametrize("method", METHODS)
+def test_two_fits_take_the_steps_of_one(method):
+    """`fit` ends at the accepted point: in mid-search the next one evaluates it once more."""
+    straight, loss, x, y = task()
+    whole = compiled(method, loss, straight)
+    losses = fit(straight, x, y, 12)["loss"]
+    for split in (1, 3, 4, 5):
+        model, loss, x, y = task()
+        optimizer = compiled(method, loss, model)
+        first = fit(model, x, y, split)["loss"]
+        suspended = ops.convert_to_numpy(optimizer._control)[1]
+        # Where an evaluation of the accepted point was due anyway, nothing is spent.
+        spent = 0 if suspended == descent.VERIFY else 1
+        second = fit(model, x, y, 12 - split + spent)["loss"]
+        assert spent == (split > 1) or method is NewtonCG
+        assert np.allclose([*first, *second[spent:]], losses, rtol=1e-9)
+        for number in ("iterations", "loss", "gradient_norm"):
+            assert optimizer.progress[number] == pytest.approx(whole.progress[number], rel=1e-9)
+        for a, b in zip(model.get_weights(), straight.get_weights(), strict=True):
+            assert np.allclose(a, b, rtol=1e-9)
+
+
+@pytest.mark.usefixtures("float64")
+@pytest.mark.parametrize("method", METHODS)
+def test_weights_changed_between_two_fits_are_noticed(method):
+    model, loss, x, y = task()
+    optimizer = compiled(method, loss, model)
+    fit(model, x, y, 5)
+    changed = [w + 0.25 for w in model.get_weights()]
+    model.set_weights(changed)
+    fit(model, x, y, 1)
+    assert optimizer.progress["restarts"] == 1
+    for weight, new in zip(model.get_weights(), changed, strict=True):
+        assert np.array_equal(weight, new)
+
+
+@pytest.mark.parametrize("method", SECOND)
+@pytest.mark.parametrize("scale", [30.0, 1000.0])
+def test_unscaled_data_in_float32_ends_at_the_minimum(method, scale):
+    rng = np.random.default_rng(0)
+    x = (scale * rng.uniform(0.5, 2, size=(200, 3))).astype("float32")
+    y = (scale * rng.uniform(0.5, 2, size=(200, 1))).astype("float32")
+    bordered = np.c_[x, np.ones(200)].astype("float64")
+    least = np.linalg.lstsq(bordered, y.astype("float64"), rcond=None)[1][0] / 200
+    keras.utils.set_random_seed(0)
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)])
+    optimizer = compiled(method, "mse", model)
+    losses = fit(model, x, y, 120, StopWhenConverged(verbose=0))["loss"]
+    assert optimizer.status == "converged"
+    assert len(losses) < (12 if method is Newton else 120)
+    assert losses[-1] <= 1.0001 * least
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_evaluations_do_not_depend_on_the_unit_of_the_loss(method):
+    counts = {}
+    for scale in (1.0, 1e-15, 1e12):
+        model, loss, x, y = task(scale, units=1)
+        compiled(method, loss, model, gradient_tolerance=1e-3 * scale)
+        counts[scale] = len(fit(model, x, y, 100, StopWhenConverged(verbose=0))["loss"])
+        assert model.optimizer.status == "converged"
+    assert max(counts.values()) < 100
+    assert max(counts.values()) <= 1.2 * min(counts.values())
+
+
+def test_a_power_of_two_changes_no_iterate():
+    seen = {}
+    for scale in (1.0, 2.0**40, 2.0**-50):
+        model, loss, x, y = task(scale)
+        optimizer = compiled(LBFGS, loss, model, gradient_tolerance=0.0)
+        losses = fit(model, x, y, 15)["loss"]
+        seen[scale] = model.get_weights()
+        assert optimizer.progress["loss"] == pytest.approx(min(losses), rel=1e-6)
+    for scale in (2.0**40, 2.0**-50):
+        for a, b in zip(seen[1.0], seen[scale], strict=True):
+            assert np.allclose(a, b, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_staircase_is_told(method):
+    """The loss has two digits, and the gradient is that of the smooth one."""
+    weights = keras.Variable([0.301], dtype="float32", name="weights")
+    optimizer = method()
+    optimizer.build([weights])
+    if method in SECOND:
+        curvature = np.eye(1) if method is Newton else np.ones(1)
+        optimizer.second_derivative = lambda _: ops.convert_to_tensor(100.0 * curvature, "float32")
+    for _ in range(100):
+        point = float(ops.convert_to_numpy(weights)[0])
+        loss, gradient = 1.0 + np.round(0.05 * point**2, 1), -1.0
+        if method in SECOND:
+            optimizer.differentiate(lambda w: None)
+        optimizer.scale_loss(ops.convert_to_tensor(loss, dtype="float32"))
+        optimizer.apply([ops.convert_to_tensor([gradient], dtype="float32")], [weights])
+        if optimizer.status != "searching":
+            break
+    assert optimizer.status == "loss too coarse"
+    with pytest.warns(RuntimeWarning, match="straight-through"):
+        optimizer.finalize_variable_values([weights])
+
+
+@pytest.mark.filterwarnings("ignore:.*does not have a `quantize` method.*:UserWarning")
+@pytest.mark.filterwarnings("ignore:The loss changed between two evaluations:RuntimeWarning")
+def test_a_model_quantized_to_float8_is_trained_until_its_noise_is_told():
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(200, 8)).astype("float32")
+    y = np.sin(x[:, :1] * 2) + x[:, 1:2]
+    for method in (LBFGS, BFGS):
+        keras.utils.set_random_seed(0)
+        layers = [keras.layers.Dense(32, "tanh"), keras.layers.Dense(1)]
+        model = keras.Sequential([keras.Input((8,)), *layers])
+        model.quantize("float8")
+        optimizer = compiled(method, "mse", model)
+        losses = fit(model, x, y, 120, StopWhenConverged(verbose=0))["loss"]
+        # The scales that Keras writes into the model are no weights.
+        assert optimizer._accepted_point.shape[0] == 8 * 32 + 32 + 32 + 1
+        assert optimizer.status in ("not deterministic", "loss too coarse")
+        assert min(losses) < 0.6 * losses[0]
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_state_saved_by_an_earlier_version_is_loaded(method):
+    model, _, x, y = task(units=1)
+    optimizer = compiled(method, "mse", model)
+    fit(model, x, y, 6)
+    control = [v is optimizer._control for v in optimizer.variables].index(True)
+    saved = {str(i): ops.convert_to_numpy(v) for i, v in enumerate(optimizer.variables)}
+    unit = saved[str(control)][-2]
+    saved[str(control)] = saved[str(control)][:-2]  # earlier versions had neither unit nor level
+    fresh = method()
+    fresh.build(model.trainable_variables)
+    fresh.load_own_variables(saved)
+    loaded = ops.convert_to_numpy(fresh._control)
+    assert unit > 0.0
+    assert np.array_equal(loaded[:-2], saved[str(control)])
+    assert np.array_equal(loaded[-2:], [0.0, 0.0])
+    assert fresh.status == "searching"
+    assert descent.known_unit(ops.convert_to_tensor(loaded[-2])) == 1.0
