@@ -41,7 +41,7 @@ def test_optimizers_train_beside_a_variable_without_elements(name):
     callbacks = []
     if name == "Newton" and keras.backend.backend() == "jax":
         callbacks = [kd.callbacks.SecondDerivatives()]
-    fit = {"batch_size": 8, "epochs": 4, "verbose": 0, "callbacks": callbacks}
+    fit = {"batch_size": 8, "epochs": 12, "verbose": 0, "callbacks": callbacks}
     losses = model.fit(X, X[:, :2], **fit).history["loss"]
     assert losses[-1] < losses[0]
 

@@ -1,12 +1,11 @@
 """Lets an expanded training set go on where training goes on."""
 
-import keras
-
 from keras_dlnotes.augmentation.expanded_arrays import ExpandedArrays
 from keras_dlnotes.augmentation.expanded_batches import ExpandedBatches
+from keras_dlnotes.callbacks.copyable_callback import CopyableCallback
 
 
-class ContinueAugmentation(keras.callbacks.Callback):
+class ContinueAugmentation(CopyableCallback):
     """Draws each epoch's augmentation by the number of the epoch in `fit`.
 
     Use it with `keras.callbacks.BackupAndRestore` or `initial_epoch`: an expanded set counts its

@@ -148,7 +148,7 @@ class TrainingMonitor(CopyableCallback):
         self._last_delivery = time.monotonic()
         self._observer = TrainStepObserver.on(self.model, idle=self._observer)
         self._subscription = Subscription(
-            self._write, self.every, self.histograms_every, self.layers, self._close
+            self._write, self.every, self.histograms_every, self.layers, self._on_interruption
         )
         try:
             self._observer.subscribe(self._subscription)
@@ -234,6 +234,10 @@ class TrainingMonitor(CopyableCallback):
             kept = np.array([place for _, place in chosen], dtype=int)
             self._tags[id(columns)] = columns, (tags, kept, _layer_parts(chosen))
         return self._tags[id(columns)][1]
+
+    def _on_interruption(self, error):
+        """A step raised: Keras calls no more of the callback's methods."""
+        self._close()
 
     def _close(self):
         atexit.unregister(self._finish)

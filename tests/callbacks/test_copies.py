@@ -61,7 +61,12 @@ def test_before_and_after_a_fit(item, tmp_path, capsys):
     part = item.__module__.split(".")[1]
     if inspect.isabstract(item) or part == "tuning":
         return
-    given = {"data": X} if item.__name__ == "PreciseBatchStatistics" else {}
+    given = {}
+    if item.__name__ == "PreciseBatchStatistics":
+        given = {"data": X}
+    if item.__name__ == "ContinueAugmentation":
+        pictures = np.zeros((16, 4, 4, 1), "float32")
+        given = {"data": kd.augmentation.expand(pictures, [kd.augmentation.flip()])}
     made = item(**ARGUMENTS.get(item.__name__, given))
     for when in ("before", "after"):
         for function in COPY.values():

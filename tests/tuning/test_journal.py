@@ -283,7 +283,10 @@ def test_a_folder_deleted_while_a_search_runs_costs_no_finished_trial(tmp_path, 
         return RandomSearch(build, "loss", 4, tmp_path, "search", verbose=0)
 
     for delete_at in (0, 3):
-        with pytest.warns(UserWarning, match=r"journal.*was deleted while the search ran"):
+        with (
+            pytest.warns(UserWarning, match=r"journal.*was deleted while the search ran"),
+            pytest.warns(UserWarning, match=r"curves.*are not complete.*was deleted"),
+        ):
             table = search(delete_at).run()
         assert rows(table) == whole
         resumed = search(None)
