@@ -65,8 +65,10 @@ def model_facts(model, output=0):
     lasts = [_output_layer(model, place) for place in range(count)]
     last = lasts[output]
     names = {id(w.layer): w.name for w in watched}
-    names = VariableNames(model)
-    layers = [layer_facts(w, any(w.layer is item for item in lasts), names) for w in watched]
+    variable_names = VariableNames(model)
+    layers = [
+        layer_facts(w, any(w.layer is item for item in lasts), variable_names) for w in watched
+    ]
     _mark_output_kernel(layers)
     loss, from_logits = loss_of(model, output)
     optimizer = inner_optimizer(model)
