@@ -25,6 +25,7 @@ class AcceptedPoint:
     failure = descent.NAMES[descent.FAILED]
 
     built: bool
+    variables: Any
     _dtype: str
     _control: Any
     _accepted_point: Any
