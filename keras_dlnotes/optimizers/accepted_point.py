@@ -47,7 +47,7 @@ class AcceptedPoint:
         The newest are its last, and 0 before they are known.
         """
         values = {key: np.asarray(store[key]) for key in list(store.keys())}
-        for index, variable in enumerate(self.variables):  # type: ignore[attr-defined]
+        for index, variable in enumerate(self.variables):
             if self.built and variable is self._control and str(index) in values:
                 known = values[str(index)]
                 values[str(index)] = np.pad(known, (0, max(0, variable.shape[0] - len(known))))
@@ -69,7 +69,7 @@ class AcceptedPoint:
         return flat_weights.weights(self._trainable_variables)
 
     def _flat_gradient(self, gradients, variables):
-        index = self._get_variable_index  # type: ignore[attr-defined]
+        index = self._get_variable_index
         known = dict(zip(map(index, variables), gradients, strict=True))
         every = [(known.get(index(v)), v) for v in self._weights]
         # The loss does not depend on a variable without a gradient.
