@@ -69,7 +69,7 @@ class AcceptedPoint:
         return flat_weights.weights(self._trainable_variables)
 
     def _flat_gradient(self, gradients, variables):
-        index = self._get_variable_index
+        index = self._get_variable_index  # type: ignore[attr-defined]
         known = dict(zip(map(index, variables), gradients, strict=True))
         every = [(known.get(index(v)), v) for v in self._weights]
         # The loss does not depend on a variable without a gradient.
