@@ -11,6 +11,7 @@ from keras_dlnotes.diagnosis import (
     Evidence,
     Finding,
     Findings,
+    batch_size_of,
     compile_like,
     copy_of,
     described,
@@ -94,7 +95,7 @@ def diagnose(model, x, y=None, verify=False) -> list[Finding]:
     sample = sample_of(x, y)
     copy, refused = None, None
     try:
-        copy = copy_of(model, sample.part(slice(2))[0])
+        copy = copy_of(model, sample.part(slice(batch_size_of(model) or 2))[0])
         compile_like(copy, model)
     except CannotCopyError as error:
         refused, copy = error, None
@@ -151,7 +152,7 @@ def _known(model, copy, sample, error=None):
     facts = model_facts(copy)
     shape = facts.output_shape
     if not shape and copy is not model:  # of a class of the user's own
-        outputs = copy(sample.part(slice(2))[0], training=False)
+        outputs = copy(sample.part(slice(batch_size_of(model) or 2))[0], training=False)
         shape = tuple(outputs.shape[1:]) if hasattr(outputs, "shape") else ()
     text = any(
         getattr(part, "dtype", None) == "string" for part in getattr(model, "inputs", None) or ()
@@ -167,14 +168,16 @@ def _known(model, copy, sample, error=None):
         ),
         error=error,
     )
-    if sample.non_numeric:
-        return evidence
-    return replace(
-        evidence,
-        inputs=flat_inputs(sample.leaves),
-        labels=label_facts(sample.targets, facts.loss),
-        missing_classes=_missing_classes(sample.all_targets),
-    )
+    unknown = {name for name, _ in sample.non_numeric}
+    if "inputs" not in unknown:
+        evidence = replace(evidence, inputs=flat_inputs(sample.leaves))
+    if "targets" not in unknown:
+        evidence = replace(
+            evidence,
+            labels=label_facts(sample.targets, facts.loss),
+            missing_classes=_missing_classes(sample.all_targets),
+        )
+    return evidence
 
 
 def _missing_classes(targets):
@@ -189,7 +192,7 @@ def _missing_classes(targets):
 
 def _after_training(copy, sample, known):
     """`Evidence` of a copy that trained on one small batch, and of all of the sample's data."""
-    chosen = _varied(sample.targets, _batch_size(copy))
+    chosen = _varied(sample.targets, batch_size_of(copy) or _SMALL_BATCH)
     x, y = sample.part(chosen)
     diagnosis = Diagnosis(verbose=False)
     error = None
@@ -218,12 +221,6 @@ def _needs_longer(evidence):
     losses = evidence.losses
     fell = len(losses) > 1 and losses[0] - losses[-1] > _LEAST_FALL * abs(losses[0])
     return fell and evidence.still_falling > _LATE_FALL
-
-
-def _batch_size(model):
-    """Of the small batch: what the model prescribes, as one with a state does."""
-    inputs = getattr(model, "inputs", None) or [None]
-    return getattr(inputs[0], "shape", (None,))[0] or _SMALL_BATCH
 
 
 def _varied(targets, size):

@@ -87,14 +87,15 @@ def _kind(said, name, leaf, is_picture, size, channels_first):
                 f"`labels` says ({said!r}). Received: shape {shape}. {_WHAT_TO_DO}"
             )
         return said
-    if any(place in name.lower() for place in _PLACES):
+    if not name.startswith("sample_weight") and any(p in name.lower() for p in _PLACES):
         raise ValueError(
             f"Expected labels that stay where they are or lie over their pictures. Received: {name}"
             f" of shape {shape}, which by its name holds places in the picture. {_WHAT_TO_DO}"
         )
     if own == tuple(size):
         return "image" if is_picture else "mask"
-    flattened = math.prod(size) > 1 and shape[1:2] == (math.prod(size),)
+    pixels = None if None in size else math.prod(size)
+    flattened = pixels is not None and pixels > 1 and shape[1:2] == (pixels,)
     if len(shape) < 3 and not flattened:
         return "fixed"
     raise ValueError(

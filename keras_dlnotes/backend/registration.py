@@ -18,7 +18,7 @@ def registered(name: str) -> Callable[[type], type]:
     optimizers has an entry that Keras's optimizers refuse.
 
     Args:
-        name: What the class is called in the package. Files of version 0.1.0 hold
+        name: What the class is called in the package. Older files hold
             `keras_dlnotes>` and this, so that name stays registered too.
 
     Returns:

@@ -6,6 +6,7 @@ import numpy as np
 from keras_dlnotes.diagnosis import (
     Evidence,
     as_taken,
+    batch_size_of,
     compile_like,
     copy_of,
     label_facts,
@@ -86,16 +87,21 @@ def _skill_of_copy(model, inputs, targets, fix, steps):
     if fix.get("standardize_targets"):
         targets = standardized(targets.reshape(len(targets), -1)).reshape(targets.shape)
     x = as_taken(model, inputs)
-    copy = _copy(model, keras.tree.map_structure(lambda part: part[:2], x), fix)
+    prescribed = batch_size_of(model)
+    batch = prescribed or _BATCH_SIZE
+    if prescribed:  # only whole batches
+        whole = len(targets) // batch * batch
+        targets, x = targets[:whole], keras.tree.map_structure(lambda part: part[:whole], x)
+    copy = _copy(model, keras.tree.map_structure(lambda part: part[: prescribed or 2], x), fix)
     changes = {"loss": fix["loss"]} if "loss" in fix else {}
     compile_like(
         copy, model, _optimizer(model, fix), metrics=None, weighted_metrics=None, **changes
     )
     # As many passes as make the steps; a fit of whole epochs needs no repeated data set.
-    rounds = max(1, round(min(steps, _MOST_STEPS) * _BATCH_SIZE / len(targets)))
+    rounds = max(1, round(min(steps, _MOST_STEPS) * batch / len(targets)))
     rounds *= fix.get("epochs", 1)
-    copy.fit(x, targets, batch_size=_BATCH_SIZE, epochs=rounds, verbose=0)
-    predictions = copy.predict(x, batch_size=256, verbose=0)
+    copy.fit(x, targets, batch_size=batch, epochs=rounds, verbose=0)
+    predictions = copy.predict(x, batch_size=prescribed or 256, verbose=0)
     if not isinstance(predictions, np.ndarray):
         return None
     facts = model_facts(copy)

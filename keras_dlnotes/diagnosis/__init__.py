@@ -15,6 +15,7 @@ from keras_dlnotes.diagnosis.judge import findings_of
 from keras_dlnotes.diagnosis.label_facts import label_facts
 from keras_dlnotes.diagnosis.model_copy import (
     CannotCopyError,
+    batch_size_of,
     compile_like,
     copy_of,
     metrics_kept,
@@ -44,6 +45,7 @@ __all__ = [
     "RunRecord",
     "UnitFacts",
     "as_taken",
+    "batch_size_of",
     "compile_like",
     "copy_of",
     "counted",

@@ -6,27 +6,22 @@ are handed to the copy as they are: they hold no state of the model.
 """
 
 import contextlib
-import inspect
 import tempfile
 from typing import Any
 
 import keras
 import numpy as np
 
-from keras_dlnotes.instrumentation import inner_optimizer
+from keras_dlnotes.instrumentation.compiled_settings import (
+    compile_alike,
+    known_arguments,
+    optimizer_like,
+)
 from keras_dlnotes.instrumentation.patch import patched
 
 # What stands in a configuration, while that is written, for a function of the user's own.
 _STAND_IN = keras.activations.linear
-_SHARED_SETTINGS = (
-    "loss",
-    "loss_weights",
-    "metrics",
-    "weighted_metrics",
-    "run_eagerly",
-    "jit_compile",
-)
-# Attributes that `compile` and `fit` set.
+# Attributes that Keras sets while a model is compiled and trained.
 _OF_TRAINING = (
     "_compile",
     "_eval_epoch",
@@ -35,10 +30,8 @@ _OF_TRAINING = (
     "_obj_reference",
     "_self_",
     "_torch_params",
-    "history",
-    "loss",
-    "optimizer",
 )
+_SET_BY_COMPILE = ("history", "loss", "optimizer")
 
 
 class CannotCopyError(ValueError):
@@ -67,11 +60,22 @@ def copy_of(model, inputs, change=None, weights=True):
     with _explained(model) if copier.guessed else contextlib.nullcontext():
         copy(inputs, training=False)  # builds what is not built yet
     with _explained(model):
+        shared = {id(v) for v in model.variables} & {id(v) for v in copy.variables}
+        if shared:
+            raise NotImplementedError(
+                "it keeps weights in a list or dict, which a copy would share with it"
+            )
         if model.built:
             _share_weights(model, copy, weights)
         if copier.guessed and model.built and weights:
             _check_same_outputs(model, copy, inputs)
     return copy
+
+
+def batch_size_of(model):
+    """How many examples the model takes at once, where it prescribes that; else None."""
+    inputs = getattr(model, "inputs", None) or [None]
+    return getattr(inputs[0], "shape", (None,))[0]
 
 
 def compile_like(copy, model, optimizer=None, **changes):
@@ -86,38 +90,8 @@ def compile_like(copy, model, optimizer=None, **changes):
     Raises:
         CannotCopyError: if the optimizer cannot be made anew from what it says of itself.
     """
-    known = getattr(getattr(model, "_compile_config", None), "config", {"loss": model.loss})
-    settings = {name: known[name] for name in _SHARED_SETTINGS if name in known} | changes
-    scaled = isinstance(model.optimizer, keras.optimizers.LossScaleOptimizer)
     with _explained(model):
-        if optimizer is None:
-            optimizer = optimizer_like(inner_optimizer(model))
-    # Not one of the class's own, which may want arguments that nobody has kept.
-    keras.Model.compile(copy, optimizer, auto_scale_loss=scaled, **settings)
-
-
-def optimizer_like(optimizer, **changes):
-    """An optimizer of the same settings without the state; with a learning rate's very schedule.
-
-    Args:
-        optimizer: the optimizer.
-        **changes: settings that differ.
-    """
-    rate = getattr(optimizer, "_learning_rate", None)
-    own = callable(rate)
-    with patched([(optimizer, "_learning_rate", 0.0)] if own else []):
-        config = optimizer.get_config()
-    if own:
-        config["learning_rate"] = rate
-    kind = type(optimizer)
-    parameters = inspect.signature(kind.__init__).parameters
-    # A class that has no `get_config` of its own does not speak of the arguments that it adds.
-    config |= {
-        name: getattr(optimizer, name)
-        for name in parameters
-        if name not in config and hasattr(optimizer, name)
-    }
-    return kind.from_config(_known_arguments(kind, config | changes))
+        compile_alike(copy, model, optimizer, **changes)
 
 
 @contextlib.contextmanager
@@ -160,10 +134,8 @@ class _Copier:
                 made = self._graph(layer)
             elif not isinstance(layer, keras.Layer):
                 made = _operation(layer)
-            elif type(layer).get_config is keras.Model.get_config and isinstance(
-                layer, keras.Model
-            ):
-                made = self._from_attributes(layer)  # Keras's has the arguments' defaults only
+            elif _has_default_config(layer):
+                made = self._from_attributes(layer)
             else:
                 made = self._from_config(layer)
             self._made[id(layer)] = made
@@ -198,7 +170,7 @@ class _Copier:
         config = config | objects
         if self._change is not None:
             config = self._change(layer, config)
-        config = _known_arguments(type(layer), config)
+        config = known_arguments(type(layer), config)
         return type(layer)(**config) if objects else type(layer).from_config(config)
 
     def _from_attributes(self, layer):
@@ -220,8 +192,10 @@ class _Copier:
             return min((order.get(id(part), 0) for part in _parts(item[1])), default=0)
 
         for name, value in sorted(known.items(), key=place):
-            if name in vars(copy) or name.startswith(_OF_TRAINING) or hasattr(keras.Model, name):
-                continue  # also a method that Keras has wrapped
+            if name in vars(copy) or name in _SET_BY_COMPILE or name.startswith(_OF_TRAINING):
+                continue
+            if hasattr(keras.Model, name):
+                continue  # a method that Keras has wrapped
             if isinstance(value, keras.Variable):
                 if type(layer).build is keras.Layer.build:  # or else it makes the weight
                     weight = copy.add_weight(
@@ -266,14 +240,6 @@ def _operation(operation):
     with contextlib.suppress(Exception):
         return type(operation).from_config(operation.get_config())
     return operation
-
-
-def _known_arguments(kind, config):
-    """Without the settings that a class adds to each configuration, if its own has no such."""
-    parameters = inspect.signature(kind.__init__).parameters
-    if any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters.values()):
-        return config
-    return {name: value for name, value in config.items() if name in parameters}
 
 
 def _has_default_config(layer):

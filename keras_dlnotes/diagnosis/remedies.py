@@ -27,7 +27,7 @@ def clipping(facts):
     """
     if facts.learning_rate is None:
         return None, None, {}
-    sentence = f"Lower the learning rate ({facts.learning_rate:g} now), pass clipnorm=1.0 to the "
+    sentence = f"lower the learning rate ({facts.learning_rate:g} now), pass clipnorm=1.0 to the "
     sentence += "optimizer"
     call = optimizer_call(facts, clipnorm=1.0)
     return sentence, call, {"learning_rate": facts.learning_rate / 100}

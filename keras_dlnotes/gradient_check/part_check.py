@@ -32,8 +32,8 @@ _CANCELS = (
     "would a constant factor of its gradient"
 )
 _SOME_ZERO = (
-    "not tested is what the loss does not depend on here, where a wrong gradient would be 0 too, "
-    "such as a part whose units are inactive: try other examples or weights"
+    "the loss does not depend on some variables here (inactive units, say): their gradients are 0, "
+    "right or wrong, and were not tested; try other examples or weights"
 )
 _ONLY_STEPS = (
     "the loss changes in steps alone (rounding, a comparison, an index), so there is no gradient "

@@ -4,6 +4,8 @@ from itertools import pairwise
 
 import keras
 
+from keras_dlnotes.instrumentation.compiled_settings import compile_alike
+
 LINEAR_LAYERS = (
     keras.layers.Dense,
     keras.layers.Conv1D,
@@ -91,7 +93,7 @@ def rebuild(model, replacements):
                 # In memory of its own: on JAX a step of the new model gives its memory away.
                 variable.assign(keras.ops.copy(old))
     if model.compiled:
-        new_model.compile_from_config(model.get_compile_config())
+        compile_alike(new_model, model)
     return new_model
 
 

@@ -170,7 +170,7 @@ def change_unit(unit, begins, loss, gradient_norm):
             factor = 2.0**exponent
             power = xp.where(power * factor <= size, power * factor, power)
             power = xp.where((power > factor * size) & (size > 0.0), power / factor, power)
-        return unit * power
+        return unit * xp.where((power > size) & (size > 0.0), power / 2.0, power)
 
     new = xp.conditional(begins, fresh, lambda: unit)
     return new, unit / new

@@ -25,6 +25,7 @@ class AcceptedPoint:
     failure = descent.NAMES[descent.FAILED]
 
     built: bool
+    variables: Any
     _dtype: str
     _control: Any
     _accepted_point: Any
@@ -46,7 +47,7 @@ class AcceptedPoint:
         The newest are its last, and 0 before they are known.
         """
         values = {key: np.asarray(store[key]) for key in list(store.keys())}
-        for index, variable in enumerate(self.variables):  # type: ignore[attr-defined]
+        for index, variable in enumerate(self.variables):
             if self.built and variable is self._control and str(index) in values:
                 known = values[str(index)]
                 values[str(index)] = np.pad(known, (0, max(0, variable.shape[0] - len(known))))

@@ -104,7 +104,10 @@ class Newton(TrustRegion):
         # Trust the model as far as its own minimum to begin with, if it has one.
         whole = projected / xp.where(convex, eigenvalues, eigenvalues * 0.0 + 1.0)
         whole = 1.001 * xp.square_root(xp.dot(whole, whole))
-        first = xp.where(convex & (whole > 0.0), whole, one)
+        # Else as far as curvature alone would change the loss by about its own size.
+        size = xp.square_root(xp.maximum(xp.absolute(c.loss), c.gradient_norm))
+        first = xp.where(size > 0.0, size, one)
+        first = xp.where(convex & (whole > 0.0), whole, first)
         radius = xp.where(verdict.start, first, c.radius)
         step = trust_region.solve(eigenvalues, projected, radius, self._epsilon)
 

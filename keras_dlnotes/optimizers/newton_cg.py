@@ -28,7 +28,7 @@ class NewtonCG(TrustRegion):
     (`hessian_vector_product`, two more passes through the network, never a matrix), and stop when
     the residual is below min(1/2, sqrt(|g| / u)) |g|, at the edge of the region, or at negative
     curvature. u is the loss or the largest component of the gradient at the start, whichever is
-    larger (a power of 2 next to it), so that nothing depends on what the loss is measured in.
+    larger, so that nothing depends on what the loss is measured in.
 
     With o(w) the model's outputs, J = do/dw, `curvature="gauss_newton"` puts
 
@@ -111,7 +111,8 @@ class NewtonCG(TrustRegion):
 
         state = steihaug.State(*[v.value for v in self._inner])
         norm = xp.square_root(xp.dot(at_point, at_point))
-        tolerance = norm * xp.minimum(0.5 * one, xp.square_root(norm))
+        first_size = xp.maximum(c.first_size, one)  # 0 in a file of an earlier version
+        tolerance = norm * xp.minimum(0.5 * one, xp.square_root(norm / first_size))
         further, final = steihaug.advance(state, second, radius, tolerance)
         going_on = verdict.again & (verdict.purpose == float(descent.VERIFY))
         # A new accepted point, or a smaller ball: the inner iteration starts over.

@@ -39,6 +39,7 @@ class Control(NamedTuple):
     products: Any  # Hessian-vector products for this step
     unit: Any  # see `descent.Control`
     level: Any  # how many evaluations in turn were `descent.is_level`
+    first_size: Any  # of loss or gradient at the start, whichever is larger: between 1 and 2
 
 
 class Verdict(NamedTuple):
@@ -233,7 +234,10 @@ class TrustRegion(AcceptedPoint, keras.optimizers.Optimizer, abc.ABC):
         unit, factor = descent.change_unit(
             control.unit, begins, loss, xp.largest_magnitude(gradient)
         )
-        control = control._replace(unit=unit)
+        size = factor * xp.maximum(xp.absolute(loss), xp.largest_magnitude(gradient))
+        control = control._replace(
+            unit=unit, first_size=xp.where(begins & (size > 0.0), size, control.first_size)
+        )
         control = self._count(control, verdict, weights, loss * factor, gradient * factor)
         return self.advance(control, verdict, second * factor)
 

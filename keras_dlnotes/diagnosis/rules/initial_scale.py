@@ -38,7 +38,9 @@ def initial_scale(evidence):
         return []
     worst = max(gains, key=lambda pair: pair[0] if mean >= LARGE else -pair[0])
     size = "large" if mean >= LARGE else "small"
-    name, part, fix = better_start(evidence.model, worst[1].activation) or HE
+    # "linear" is said of a layer whose activation is a layer of its own.
+    own = worst[1].activation
+    name, part, fix = better_start(evidence.model, None if own == "linear" else own) or HE
     return [
         Finding(
             cause="initial_weights_too_" + size,
@@ -47,7 +49,7 @@ def initial_scale(evidence):
             explanation="Activations and gradients "
             + ("grow" if size == "large" else "shrink")
             + " by about this factor with each layer.",
-            remedy=f"Initialize by the number of inputs: {name} for {worst[1].activation}.",
+            remedy=f"Initialize by the number of inputs, with {name}.",
             confidence=0.82,
             evidence={"mean gain of a hidden layer": mean}
             | ({"upper threshold": LARGE} if mean >= LARGE else {"lower threshold": SMALL}),

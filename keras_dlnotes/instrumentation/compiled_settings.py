@@ -1,0 +1,70 @@
+"""Hands over what a model was compiled with, functions and classes of the user's own too."""
+
+import inspect
+
+import keras
+
+from keras_dlnotes.instrumentation.inner_optimizer import inner_optimizer
+from keras_dlnotes.instrumentation.patch import patched
+
+_SHARED_SETTINGS = (
+    "loss",
+    "loss_weights",
+    "metrics",
+    "weighted_metrics",
+    "run_eagerly",
+    "jit_compile",
+)
+
+
+def compile_alike(copy, model, optimizer=None, **changes):
+    """Compiles a model with the very loss and metrics of another and an optimizer of its own.
+
+    `compile_from_config` writes the settings down and reads them again, which fails for any
+    function or class that is not registered with Keras.
+
+    Args:
+        copy: the model to compile.
+        model: the compiled model.
+        optimizer: the optimizer to use; None for one like the model's.
+        **changes: arguments of `compile` that differ.
+    """
+    known = getattr(getattr(model, "_compile_config", None), "config", {"loss": model.loss})
+    settings = {name: known[name] for name in _SHARED_SETTINGS if name in known} | changes
+    scaled = isinstance(model.optimizer, keras.optimizers.LossScaleOptimizer)
+    if optimizer is None and model.optimizer is not None:
+        optimizer = optimizer_like(inner_optimizer(model))
+    # Not one of the class's own, which may want arguments that nobody has kept.
+    keras.Model.compile(copy, optimizer, auto_scale_loss=scaled, **settings)
+
+
+def optimizer_like(optimizer, **changes):
+    """An optimizer of the same settings without the state; with a learning rate's very schedule.
+
+    Args:
+        optimizer: the optimizer.
+        **changes: settings that differ.
+    """
+    rate = getattr(optimizer, "_learning_rate", None)
+    own = callable(rate)
+    with patched([(optimizer, "_learning_rate", 0.0)] if own else []):
+        config = optimizer.get_config()
+    if own:
+        config["learning_rate"] = rate
+    kind = type(optimizer)
+    parameters = inspect.signature(kind.__init__).parameters
+    # A class that has no `get_config` of its own does not speak of the arguments that it adds.
+    config |= {
+        name: getattr(optimizer, name)
+        for name in parameters
+        if name not in config and hasattr(optimizer, name)
+    }
+    return kind.from_config(known_arguments(kind, config | changes))
+
+
+def known_arguments(kind, config):
+    """Without the settings that a class adds to each configuration, if its own has no such."""
+    parameters = inspect.signature(kind.__init__).parameters
+    if any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters.values()):
+        return config
+    return {name: value for name, value in config.items() if name in parameters}
