@@ -10,6 +10,7 @@ import time
 import urllib.parse
 from pathlib import Path
 
+import keras
 import pytest
 
 from keras_dlnotes.summaries import EventFileWriter
@@ -29,6 +30,9 @@ pytestmark = [
     pytest.mark.skipif(
         not (CHROMIUM and DRIVER),
         reason="left out: no chromium and chromedriver (Debian: chromium, chromium-driver)",
+    ),
+    pytest.mark.skipif(
+        keras.backend.backend() != "jax", reason="the page is the same on every backend"
     ),
     # What Selenium and its sockets warn of at their end is not this package's.
     pytest.mark.filterwarnings("default::ResourceWarning"),
