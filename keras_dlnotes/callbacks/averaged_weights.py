@@ -4,6 +4,7 @@ import contextlib
 import gc
 
 import keras
+import numpy as np
 from keras import ops
 
 from keras_dlnotes.instrumentation import inner_optimizer
@@ -13,7 +14,7 @@ class AveragedWeights:
     """Puts the averages into the model while it is judged, and the trained weights back.
 
     When `fit` ends, Keras gives a model whose optimizer averages its weights the averages, so
-    these are what the user predicts with. Until then the model holds the weights that are trained.
+    these are what the user predicts with. Until then the model holds the weights of the last step.
     Without such an optimizer this does nothing.
 
     `keras.callbacks.SwapEMAWeights`, if it is in the same list of callbacks, swaps them by itself:
@@ -60,6 +61,16 @@ class AveragedWeights:
         if trained is not None:
             for (variable, _), value in zip(self._pairs(), trained, strict=True):
                 variable.assign(value)
+
+    def take_out_of(self, model):
+        """`take_out`, if the averages are still in this model: nobody has set its weights since."""
+        if self._model is model and self.trained is not None:
+            same = [
+                np.array_equal(ops.convert_to_numpy(variable), ops.convert_to_numpy(average))
+                for variable, average in self._pairs()
+            ]
+            if len(same) == len(self.trained) and all(same):
+                self.take_out()
 
     def _put_in(self):
         pairs = self._pairs()

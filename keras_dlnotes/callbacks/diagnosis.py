@@ -129,12 +129,14 @@ class Diagnosis(CopyableCallback):
     def on_epoch_begin(self, epoch, logs=None):
         """Starts to observe, and starts the clock anew: what lies between epochs is no step."""
         if self._subscription is None:
-            self._begin()
+            self._begin(epoch)
         self._observer.restart_clock()
 
-    def _begin(self):
+    def _begin(self, epoch):
         # When the first epoch begins, the optimizer and the number of its step are restored.
-        self._report.open(self, self.log_dir)  # what cannot be written to is told before training
+        self._report.open(
+            self, self.log_dir, epoch
+        )  # what cannot be written to is told before training
         self._look_at_model()
         self._observer = TrainStepObserver.on(self.model, idle=self._observer)
         period, start = self._period(), self._observer.next_step
@@ -263,6 +265,8 @@ class Diagnosis(CopyableCallback):
         """A step raised: what is known by then is all there will be."""
         record = self._record if self._record.outputs else self._first_batch
         self._judge(finished=False, record=record, error=error)
+        if self.log_dir is not None:
+            self._write()
 
     def _write(self):
         text = "\n\n".join(str(finding).replace("\n", "\n\n") for finding in self.findings)

@@ -9,6 +9,7 @@ from typing import Any
 from keras.saving import serialize_keras_object
 
 from keras_dlnotes.backend import active
+from keras_dlnotes.backend.registration import REMINDER
 from keras_dlnotes.callbacks import early_stopping_arguments as arguments
 from keras_dlnotes.callbacks import inside_fit
 from keras_dlnotes.callbacks.averaged_weights import AveragedWeights
@@ -152,7 +153,7 @@ class EarlyStopping(CopyableCallback):
         self._report = ReportWriter("early stopping", writer)
         # What a saved state belongs to. It is in file names of states that are on disk already.
         settings = [monitors, modes, serialize_keras_object(criterion), smoothing, every]
-        self._identity = json.dumps(settings, default=str)
+        self._identity = json.dumps(settings, default=str).replace(f" ({REMINDER})", "")
         self._best = BestWeights(best_weights_path)
         self._state: Any = None
         self._run: Any = None  # the model of the last run, and what its `compile` made
@@ -195,7 +196,10 @@ class EarlyStopping(CopyableCallback):
     def set_model(self, model):
         """Takes the model, and has the state saved with its weights while `fit` runs."""
         super().set_model(model)
-        self._averages = None
+        self._trained = None  # of a load after which no epoch began
+        left, self._averages = self._averages, None
+        if left is not None:
+            left.take_out_of(model)  # a `fit` that raised during validation
         self._state = StoppingState(self, self._identity)
         self._state.attach(model)
 
@@ -231,11 +235,12 @@ class EarlyStopping(CopyableCallback):
                 "first. Put EarlyStopping before BackupAndRestore.",
                 stacklevel=2,
             )
-        self._clock, self._averages.trained = clock, self._trained
+        self._clock = clock
+        self._averages.trained, self._trained = self._trained, None
         self.reason = None
         self.stopped_epoch = 0
         self._run = (self.model, _compiled(self.model))
-        self._report.open(self, self.log_dir)
+        self._report.open(self, self.log_dir, epoch)
 
     def _continues(self, epoch):
         """Whether this `fit`, which starts in that epoch, goes on with the last run."""
@@ -279,7 +284,11 @@ class EarlyStopping(CopyableCallback):
 
     def restore(self):
         """Sets the best weights seen; leaves the model as it is where there are none."""
-        if self._best.restore(self.model) and self.verbose:
+        if not self._best.restore(self.model):
+            return
+        if self._averages is not None:
+            self._averages.trained = None  # what was restored stays
+        if self.verbose:
             epoch = self.best_epoch + 1
             print(f"Restoring model weights from the end of the best epoch: {epoch}.")
 
@@ -299,11 +308,16 @@ class EarlyStopping(CopyableCallback):
         clock = self._clock
         self._forget()
         self._clock = clock
+        self._next_epoch = float("inf")  # not in the files of earlier versions
         if numbers is None:
+            warnings.warn(
+                "The saved run holds no state of this EarlyStopping: it was saved without it, or "
+                "with other arguments. It starts from nothing.",
+                stacklevel=2,
+            )
             return
         self._quantities.averages = numbers["averages"]
         self._best.is_on_disk = numbers["_best_is_on_disk"]
-        self._next_epoch = float("inf")  # not in the files of earlier versions
         for name in _REMEMBERED:
             if name in numbers:
                 setattr(self, name, numbers[name])

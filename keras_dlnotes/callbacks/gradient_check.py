@@ -116,7 +116,7 @@ class GradientCheck(CopyableCallback):
 
     def on_epoch_begin(self, epoch, logs=None):
         """Opens the event file when the first epoch begins."""
-        self._report.open(self, self.log_dir)
+        self._report.open(self, self.log_dir, epoch)
 
     def on_train_batch_begin(self, batch, logs=None):
         """Checks what is due before this step."""

@@ -55,7 +55,7 @@ class RegularizationLog(CopyableCallback):
 
     def on_epoch_begin(self, epoch, logs=None):
         """Opens the event file when the first epoch begins."""
-        self._report.open(self, self.log_dir)
+        self._report.open(self, self.log_dir, epoch)
 
     def on_epoch_end(self, epoch, logs=None):
         """Measures and reports."""

@@ -33,12 +33,13 @@ class ReportWriter:
         # The file belongs to a `fit`; a copy opens its own.
         return vars(self) | {"_writer": None, "_failure": None, "_is_open": False}
 
-    def open(self, callback, log_dir):
+    def open(self, callback, log_dir, epoch=0):
         """Opens the event file for a callback's `fit`, unless it is open.
 
         Args:
             callback: whose `fit` has set it up and restored the optimizer.
             log_dir: folder for event files, or None; see `run_folder`.
+            epoch: the first epoch of the `fit`.
 
         Raises:
             OSError: if no file can be made in `log_dir`, however much room the disk has.
@@ -49,7 +50,7 @@ class ReportWriter:
         if self._given is not None:
             self._writer = self._given
         elif log_dir is not None:
-            self.folder = run_folder(log_dir, callback)
+            self.folder = run_folder(log_dir, callback, epoch)
             try:
                 self._writer = EventFileWriter(self.folder)
             except OSError as error:

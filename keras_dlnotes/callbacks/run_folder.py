@@ -12,30 +12,32 @@ from keras_dlnotes.summaries.event_file_writer import FILE_SUFFIX
 _FOLDERS: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
 
 
-def run_folder(log_dir, callback):
+def run_folder(log_dir, callback, epoch=0):
     """The folder in `log_dir` for the `fit` that a callback takes part in.
 
     TensorBoard takes all event files of one folder for one run: where a second run begins at step
     0 again, it hides the first. So only runs that continue each other share a folder:
 
     - the first run writes to `log_dir` itself;
-    - a run that starts at step 0 while there is one already writes to `log_dir/run_2`, the next
-      one to `log_dir/run_3`, and so on;
-    - a run that starts at a later step goes on where its model wrote before, or, in a new process
-      (a run that `BackupAndRestore` resumes), in the last of these folders.
+    - a run that starts at step 0, or with a model that was loaded and in epoch 0, while there is
+      one already writes to `log_dir/run_2`, the next one to `log_dir/run_3`, and so on;
+    - a run that starts later goes on where its model wrote before, or, in a new process (a run
+      that `BackupAndRestore` resumes, `initial_epoch`), in the last of these folders.
 
     All callbacks of one `fit` with the same `log_dir` write to the same folder.
 
     Args:
         log_dir: folder that was asked for.
         callback: a callback of a `fit` that has set it up and restored the optimizer.
+        epoch: the first epoch of that `fit`.
     """
     log_dir = os.fspath(log_dir)
     known = _FOLDERS.setdefault(callback.model, {})
     fit, folder = known.get(os.path.abspath(log_dir), (None, None))
     if folder is None or fit is not callback.params:
         runs = _runs(log_dir)
-        if train_step_number(callback.model) == 0:
+        begins = folder is None and epoch == 0
+        if begins or train_step_number(callback.model) == 0:
             folder = os.path.join(log_dir, f"run_{max(runs) + 1}") if runs else log_dir
         elif folder is None:
             folder = runs[max(runs)] if runs else log_dir

@@ -138,10 +138,10 @@ class TrainingMonitor(CopyableCallback):
     def on_epoch_begin(self, epoch, logs=None):
         """Starts to observe, and starts the clock anew: what lies between epochs is no step."""
         if self._subscription is None:
-            self._begin()
+            self._begin(epoch)
         self._observer.restart_clock()
 
-    def _begin(self):
+    def _begin(self, epoch):
         # Not before the first epoch begins: by then `BackupAndRestore`, wherever it stands in the
         # list of callbacks, has restored the optimizer and with it the number of the step.
         self._tags: dict = {}
@@ -152,7 +152,7 @@ class TrainingMonitor(CopyableCallback):
         )
         try:
             self._observer.subscribe(self._subscription)
-            self._report.open(self, self.log_dir)
+            self._report.open(self, self.log_dir, epoch)
         except BaseException:
             self._observer.unsubscribe(self._subscription)
             self._subscription = None

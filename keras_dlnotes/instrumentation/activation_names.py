@@ -10,6 +10,9 @@ from collections.abc import Callable
 import keras
 import numpy as np
 from keras import ops
+from keras.src.random.seed_generator import global_seed_generator
+
+from keras_dlnotes.backend import active
 
 OWN_FUNCTION = "own function"
 
@@ -146,12 +149,17 @@ def _is_function_alone(layer):
 
 def _values(function):
     """What a callable makes of the probe; None if it does not take it, or changes its shape."""
+    # A layer of the user's own may draw: what is drawn in training must stay the same.
+    seeds = global_seed_generator().state
+    before = ops.convert_to_numpy(seeds).copy()
     try:
-        with warnings.catch_warnings():
+        with active.random_numbers.SameRandomNumbers().scope(), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # torch's softmax without `dim` warns
             values = ops.convert_to_numpy(function(ops.convert_to_tensor(_PROBE, "float32")))
     except Exception:  # it may be anything
         return None
+    finally:
+        seeds.assign(before)
     return values.astype("float64") if values.shape == _PROBE.shape else None
 
 

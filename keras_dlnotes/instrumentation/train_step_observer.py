@@ -158,11 +158,12 @@ class TrainStepObserver:
         if not asking or not active.fit_batches.can_peek(self.model, arguments):
             return arguments
         batch, arguments = active.fit_batches.peek(self.model, arguments)
-        x, y, weights = keras.utils.unpack_x_y_sample_weight(batch)
         with active.fit_batches.readable_variables(self.model, arguments):
             for subscription in asking:
                 show, subscription.first_batch = subscription.first_batch, None
-                show(examples_of(self.model, subscription.examples, x, y, weights))
+                with contextlib.suppress(Exception):  # a batch of a form of the user's own
+                    x, y, weights = keras.utils.unpack_x_y_sample_weight(batch)
+                    show(examples_of(self.model, subscription.examples, x, y, weights))
         return arguments
 
     def _interrupt(self, error=None):
@@ -255,21 +256,19 @@ class TrainStepObserver:
         return logs, state
 
     def _take_execution(self, iterator):
-        if self.model.distribute_strategy.num_replicas_in_sync > 1:
+        several = self.model.distribute_strategy.num_replicas_in_sync > 1
+        if several:
             self._warn(
                 "with several replicas and several steps per execution, where TensorFlow allows no "
                 "choice between two steps; compile with steps_per_execution=1 to record them"
             )
-            result = self._plain(iterator)
-            self.next_step = train_step_number(self.model)
-            return result
-        if not self.model.built:
+        if several or not self.model.built:
             # The first execution makes the model's variables, which must not be made in a branch.
             result = self._plain(iterator)
             self.next_step = train_step_number(self.model)
             return result
         if self._execution is None:
-            chosen = self._subscriptions
+            chosen = list(self._subscriptions)
             variants = [
                 (lambda step: _any(s.due(step) for s in chosen), self._observed(False)),
             ]
@@ -301,7 +300,12 @@ class TrainStepObserver:
         return self._variants[histograms]
 
     def _forget_what_does_not_fit(self):
-        wanted = [(s.names, s.every, s.histograms_every, s.examples) for s in self._subscriptions]
+        # A compiled execution of several steps holds the number of the first of them.
+        several = self.model.steps_per_execution > 1
+        wanted = [
+            (s.names, s.every, s.histograms_every, s.examples, s.first, several and s.start)
+            for s in self._subscriptions
+        ]
         if self._built_for == (self._plain, wanted):
             return
         self._built_for = (self._plain, wanted)

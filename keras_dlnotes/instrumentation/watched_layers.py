@@ -90,4 +90,8 @@ def _saturation(layer):
     # A layer that keeps several activations (an LSTM's gates) outputs something else again.
     if hasattr(layer, "recurrent_activation") or hasattr(layer, "cell"):
         return None
-    return SATURATION.get(activation_of(layer))
+    # A layer of the user's own is not asked: its `call` might draw a random number, and the weights
+    # under the monitor would be others.
+    function = getattr(layer, "activation", None)
+    named = type(layer).__module__.startswith("keras.src.layers.activations.")
+    return SATURATION.get(activation_of(layer)) if callable(function) or named else None

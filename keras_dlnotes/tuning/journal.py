@@ -59,7 +59,7 @@ class JournalFile(BaseJournalBackend):
             yield record
 
     def append_logs(self, logs: Iterable[dict[str, Any]]) -> None:
-        """Appends records, or raises and leaves the file as it was."""
+        """Appends records, or raises and leaves no part of a record."""
         lines = b"".join(json.dumps(log, separators=(",", ":")).encode() + b"\n" for log in logs)
         with self._lock:
             if not self._path.exists():

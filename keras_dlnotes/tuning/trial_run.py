@@ -2,7 +2,6 @@
 
 import contextlib
 import dataclasses
-import errno
 import inspect
 import statistics
 import time
@@ -13,6 +12,7 @@ import keras
 
 from keras_dlnotes.numerics.number_arguments import is_whole_number
 from keras_dlnotes.summaries import EventFileWriter
+from keras_dlnotes.summaries.whole_file import is_full
 from keras_dlnotes.tuning.refused import SearchRefused
 from keras_dlnotes.tuning.seeded_sampler import seed_of
 from keras_dlnotes.tuning.trial_observer import TrialObserver
@@ -106,7 +106,14 @@ class TrialRun:
                 text = f"    {outcome.message}\n\n```\n{outcome.traceback}\n```"
                 writer.add_text(0, "failure", text)
         outcome.seconds = time.time() - start
-        self._write_summary(outcome, start)
+        try:
+            self._write_summary(outcome, start)
+        except OSError as error:  # the result is worth more than its picture
+            warnings.warn(
+                f"The summary of trial {self._number} could not be written: {error}. The search "
+                "goes on without it.",
+                stacklevel=2,
+            )
         return outcome
 
     def _run_executions(self, outcome, writer, after_build):
@@ -237,7 +244,7 @@ class TrialRun:
 def _full_disk(error):
     """The number of the error of a full disk that is behind an exception, or None."""
     while error is not None:
-        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        if is_full(error):
             return error.errno
         error = error.__cause__ or error.__context__
     return None
