@@ -310,11 +310,6 @@ class EarlyStopping(CopyableCallback):
         self._clock = clock
         self._next_epoch = float("inf")  # not in the files of earlier versions
         if numbers is None:
-            warnings.warn(
-                "The saved run holds no state of this EarlyStopping: it was saved without it, or "
-                "with other arguments. It starts from nothing.",
-                stacklevel=2,
-            )
             return
         self._quantities.averages = numbers["averages"]
         self._best.is_on_disk = numbers["_best_is_on_disk"]
