@@ -151,7 +151,10 @@ def _values(function):
     """What a callable makes of the probe; None if it does not take it, or changes its shape."""
     # A layer of the user's own may draw: what is drawn in training must stay the same.
     seeds = global_seed_generator().state
-    before = ops.convert_to_numpy(seeds).copy()
+    try:
+        before = ops.convert_to_numpy(seeds).copy()
+    except Exception:  # within a TensorFlow graph nothing has a value
+        return None
     try:
         with active.random_numbers.SameRandomNumbers().scope(), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # torch's softmax without `dim` warns
