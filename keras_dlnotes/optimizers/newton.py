@@ -110,7 +110,8 @@ class Newton(TrustRegion):
         step = trust_region.solve(eigenvalues, projected, radius, self._epsilon)
 
         flat = (c.gradient_norm * c.unit <= self.gradient_tolerance) & (
-            eigenvalues[0] >= -(self._epsilon**0.5) * largest
+            # Keras takes some products in float32 even where everything else is float64.
+            eigenvalues[0] >= -max(self._epsilon**0.5, 1e-6) * largest
         )
         point = self._accepted_point.value
         change = xp.matrix_vector(eigenvectors, step.coordinates)
