@@ -25,12 +25,13 @@ class Step(NamedTuple):
 
 
 def decompose(hessian, epsilon):
-    """Eigenvalues lambda [n], ascending, and M = D^-1 Q [n, n], of a Hessian with equal rows.
+    """Eigenvalues lambda [n], ascending, and M = D^-1 Q [n, n], with D^-1 H D^-1 = Q lambda Q^T.
 
-    D^-1 H D^-1 = Q diag(lambda) Q^T, where the diagonal D makes the sum of the magnitudes of every
-    row about 1 (D. Ruiz, RAL-TR-2001-034, with the 1-norm). So weights may be of any size: how many
-    digits of the eigenvalues are known, and how far a step of length Delta in D's norm |D p| goes,
-    do not depend on it.
+    The diagonal D is 1 but for weights of so small a curvature beside the others' that its digits
+    would be lost in the decomposition: D <= 1 raises them. How small follows from a matrix with
+    equal rows, E^-1 H E^-1 (D. Ruiz, RAL-TR-2001-034, with the 1-norm): D_i^2 is
+    E_i^2 / (2500 epsilon max E^2) where that is below 1. Of all rows made equal, networks needed
+    twice the steps.
     """
     symmetric = 0.5 * hessian + 0.5 * xp.transpose(hessian)
     ones = symmetric[0] * 0.0 + 1.0
@@ -39,6 +40,7 @@ def decompose(hessian, epsilon):
         sums = xp.matrix_vector(xp.absolute(symmetric), 1.0 / d) / d
         d = d * xp.square_root(xp.where(sums > 0.0, sums, ones))
         d = xp.maximum(d, epsilon**0.5 * xp.largest_magnitude(d))
+    d = xp.minimum(d / (50.0 * epsilon**0.5 * xp.largest_magnitude(d)), ones)
     eigenvalues, eigenvectors = xp.eigh(symmetric * xp.outer(1.0 / d, 1.0 / d))
     return eigenvalues, eigenvectors * xp.outer(1.0 / d, ones)
 

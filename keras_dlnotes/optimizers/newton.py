@@ -23,10 +23,11 @@ class Newton(TrustRegion):
     with mu = 0 where H is positive definite and the model of the loss can be trusted that far
     (then it is the notes' w = w - H^-1 g, and a quadratic is solved in one step), and else the
     smallest mu that makes H + mu D^2 positive definite and the step no longer than the radius of
-    the trust region |D p| <= radius, where the diagonal D gives the rows of D^-1 H D^-1 one size,
-    so that weights and inputs may be of any. The radius follows from how well the model foretold
-    the last loss. Along negative curvature the step goes to the region's edge, which leaves saddles
-    behind.
+    the trust region |D p| <= radius. The diagonal D is 1 but for weights whose curvature beside the
+    others' is only some thousand times the rounding of the dtype
+    (`keras_dlnotes.numerics.trust_region.decompose`): inputs need not be scaled. The radius follows
+    from how well the model foretold the last loss. Along negative curvature the step goes to the
+    region's edge, which leaves saddles behind.
 
     Converged it also is where no step promises more than the rounding of the loss and the gradient
     does not get smaller: at a minimum that the dtype does not tell better.
@@ -104,15 +105,13 @@ class Newton(TrustRegion):
         # Trust the model as far as its own minimum to begin with, if it has one.
         whole = projected / xp.where(convex, eigenvalues, eigenvalues * 0.0 + 1.0)
         whole = 1.001 * xp.square_root(xp.dot(whole, whole))
-        # Else as far as curvature alone would change the loss by about its own size.
-        size = xp.square_root(xp.maximum(xp.absolute(c.loss), c.gradient_norm))
-        first = xp.where(size > 0.0, size, one)
-        first = xp.where(convex & (whole > 0.0), whole, first)
+        first = xp.where(convex & (whole > 0.0), whole, one)
         radius = xp.where(verdict.start, first, c.radius)
         step = trust_region.solve(eigenvalues, projected, radius, self._epsilon)
 
         flat = (c.gradient_norm * c.unit <= self.gradient_tolerance) & (
-            eigenvalues[0] >= -(self._epsilon**0.5) * largest
+            # Keras takes some products in float32 even where everything else is float64.
+            eigenvalues[0] >= -max(self._epsilon**0.5, 1e-6) * largest
         )
         point = self._accepted_point.value
         change = xp.matrix_vector(eigenvectors, step.coordinates)

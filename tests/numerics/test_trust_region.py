@@ -60,3 +60,25 @@ def test_the_radius_follows_the_ratio():
     assert radius(2.0, 0.5) == 2.0
     assert radius(1.0, 0.1) == 0.25
     assert radius(1.0, float("nan")) == 0.25
+
+
+@pytest.mark.parametrize("small", [1.0, 1e-3, 1e-7])
+def test_the_decomposition_is_the_hessian_whatever_the_size_of_a_weight(small):
+    rng = np.random.default_rng(0)
+    root = rng.normal(size=(8, 5)).astype("float32")
+    size = np.array([1.0, 1.0, 1.0, 1.0, small**0.5], "float32")
+    hessian = (root * size).T @ (root * size)
+    epsilon = float(np.finfo("float32").eps)
+    values, vectors = trust_region.decompose(ops.convert_to_tensor(hessian), epsilon)
+    values, vectors = ops.convert_to_numpy(values), ops.convert_to_numpy(vectors).astype("float64")
+    # M = D^-1 Q, so that M M^T = D^-2, a diagonal matrix, and M^T H M holds the eigenvalues.
+    inverse_squares = vectors @ vectors.T
+    scale = 1.0 / np.sqrt(np.diag(inverse_squares))
+    assert np.allclose(inverse_squares * np.outer(scale, scale), np.eye(5), atol=1e-5)
+    assert np.allclose(scale[:4], 1.0, atol=1e-5)
+    assert (scale[4] < 0.2) == (small == 1e-7)
+    assert np.allclose(vectors.T @ hessian @ vectors, np.diag(values), atol=1e-4 * values[-1])
+    # The Newton step to a known minimiser: no digit of the smallest weight is lost.
+    known = 1.0 / size
+    step = vectors @ ((vectors.T @ (hessian.astype("float64") @ known)) / values)
+    assert np.allclose(step * size, 1.0, atol=2e-3)
