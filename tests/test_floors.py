@@ -32,9 +32,19 @@ FLOORS = {
 THIRD_PARTY = {
     0: {"keras", "numpy", "tensorflow", "jax", "torch"},
     1: {"keras", "numpy"},
-    2: {"keras", "numpy", "tensorboard", "google_crc32c"},
+    2: {"keras", "numpy", "tensorboard", "google_crc32c", "keras_dlnotes_layers"},
     3: {"keras", "numpy", "scipy", "cv2"},
-    4: {"keras", "numpy", "optuna", "filelock", "sqlalchemy", "matplotlib", "rich", "tqdm"},
+    4: {
+        "keras",
+        "numpy",
+        "keras_dlnotes_layers",
+        "optuna",
+        "filelock",
+        "sqlalchemy",
+        "matplotlib",
+        "rich",
+        "tqdm",
+    },
 }
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
