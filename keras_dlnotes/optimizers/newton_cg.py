@@ -27,8 +27,8 @@ class NewtonCG(TrustRegion):
     by Steihaug's truncated conjugate gradients, which need H only in products with vectors
     (`hessian_vector_product`, two more passes through the network, never a matrix), and stop when
     the residual is below min(1/2, 0.3 sqrt(|g| / |g before the last step|)) |g|, at the edge of the
-    region, or at negative curvature. The ratio, and with it everything else, does not depend on what
-    the loss is measured in (S. Eisenstat and H. Walker, SIAM J. Sci. Comput. 17 (1996)).
+    region, or at negative curvature. The ratio, and with it everything else, does not depend on
+    what the loss is measured in (S. Eisenstat and H. Walker, SIAM J. Sci. Comput. 17 (1996)).
 
     With o(w) the model's outputs, J = do/dw, `curvature="gauss_newton"` puts
 
