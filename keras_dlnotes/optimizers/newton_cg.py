@@ -26,9 +26,9 @@ class NewtonCG(TrustRegion):
 
     by Steihaug's truncated conjugate gradients, which need H only in products with vectors
     (`hessian_vector_product`, two more passes through the network, never a matrix), and stop when
-    the residual is below min(1/2, sqrt(|g| / u)) |g|, at the edge of the region, or at negative
-    curvature. u is the loss or the largest component of the gradient at the start, whichever is
-    larger, so that nothing depends on what the loss is measured in.
+    the residual is below min(1/2, 0.3 sqrt(|g| / |g before the last step|)) |g|, at the edge of the
+    region, or at negative curvature. The ratio, and with it everything else, does not depend on
+    what the loss is measured in (S. Eisenstat and H. Walker, SIAM J. Sci. Comput. 17 (1996)).
 
     With o(w) the model's outputs, J = do/dw, `curvature="gauss_newton"` puts
 
@@ -111,8 +111,9 @@ class NewtonCG(TrustRegion):
 
         state = steihaug.State(*[v.value for v in self._inner])
         norm = xp.square_root(xp.dot(at_point, at_point))
-        first_size = xp.maximum(c.first_size, one)  # 0 in a file of an earlier version
-        tolerance = norm * xp.minimum(0.5 * one, xp.square_root(norm / first_size))
+        known = c.gradient_ratio > 0.0
+        forcing = 0.3 * xp.square_root(xp.where(known, c.gradient_ratio, one))
+        tolerance = norm * xp.minimum(0.5 * one, forcing)
         further, final = steihaug.advance(state, second, radius, tolerance)
         going_on = verdict.again & (verdict.purpose == float(descent.VERIFY))
         # A new accepted point, or a smaller ball: the inner iteration starts over.

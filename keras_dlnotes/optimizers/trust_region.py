@@ -39,7 +39,7 @@ class Control(NamedTuple):
     products: Any  # Hessian-vector products for this step
     unit: Any  # see `descent.Control`
     level: Any  # how many evaluations in turn were `descent.is_level`
-    first_size: Any  # of loss or gradient at the start, whichever is larger: between 1 and 2
+    gradient_ratio: Any  # of the gradients' lengths after and before the last step, 0 without one
 
 
 class Verdict(NamedTuple):
@@ -234,10 +234,7 @@ class TrustRegion(AcceptedPoint, keras.optimizers.Optimizer, abc.ABC):
         unit, factor = descent.change_unit(
             control.unit, begins, loss, xp.largest_magnitude(gradient)
         )
-        size = factor * xp.maximum(xp.absolute(loss), xp.largest_magnitude(gradient))
-        control = control._replace(
-            unit=unit, first_size=xp.where(begins & (size > 0.0), size, control.first_size)
-        )
+        control = control._replace(unit=unit)
         control = self._count(control, verdict, weights, loss * factor, gradient * factor)
         return self.advance(control, verdict, second * factor)
 
@@ -302,6 +299,9 @@ class TrustRegion(AcceptedPoint, keras.optimizers.Optimizer, abc.ABC):
         c, one = control, control.radius * 0.0 + 1.0
         accept = verdict.take & xp.logical_not(verdict.start)
         take = verdict.take
+        before = self._accepted_gradient.value
+        ratio = xp.square_root(xp.dot(gradient, gradient) / xp.dot(before, before))
+        ratio = xp.where(accept, ratio, xp.where(verdict.start, c.radius * 0.0, c.gradient_ratio))
         # Where there is nothing finite to start from, the weights stay, and the loss is to be told.
         told = take | verdict.hopeless
         self._accepted_point.assign(xp.where(told, weights, self._accepted_point.value))
@@ -316,6 +316,7 @@ class TrustRegion(AcceptedPoint, keras.optimizers.Optimizer, abc.ABC):
             suspended=xp.where(verdict.unknown, verdict.purpose, c.suspended),
             radius=verdict.radius,
             level=verdict.level,
+            gradient_ratio=ratio,
         )
 
     def _read_control(self, vector):
