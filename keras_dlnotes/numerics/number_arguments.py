@@ -21,8 +21,6 @@ def whole_number(name: str, value, least: int = 1, unit: str = "", advice: str =
     Raises:
         ValueError: if it is not such a number.
     """
-    if isinstance(value, float | np.floating) and float(value).is_integer():
-        value = int(value)  # 1e4
     if not is_whole_number(value) or operator.index(value) < least:
         of_what = f" of {unit}" if unit else ""
         raise ValueError(

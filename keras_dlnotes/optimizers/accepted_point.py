@@ -13,6 +13,9 @@ from keras_dlnotes.optimizers import deterministic_objective, flat_weights
 xp = active.arrays
 
 
+_COUNTS = ("memory_size", "max_search_evaluations", "max_weights", "max_products")
+
+
 class AcceptedPoint:
     """Mixed into an optimizer that evaluates trial points and accepts some of them.
 
@@ -40,6 +43,19 @@ class AcceptedPoint:
     def has_unfinished_evaluation(self):
         """Whether an evaluation is spread over batches and not complete yet."""
         return False
+
+    @classmethod
+    def from_config(cls, config, custom_objects=None):
+        """Make an optimizer of what `get_config` returned.
+
+        Earlier versions took and saved counts such as 1e4, which the constructor refuses now.
+        """
+        counts = {
+            name: int(config[name])
+            for name in _COUNTS
+            if isinstance(config.get(name), float) and config[name].is_integer()
+        }
+        return super().from_config({**config, **counts}, custom_objects)  # type: ignore[misc]
 
     def load_own_variables(self, store):
         """Set the optimizer's state; files of earlier versions hold fewer of the control's numbers.

@@ -64,6 +64,24 @@ def test_anything_else_is_refused_and_named(name, wrong):
         WHOLE[name](wrong)
 
 
+@pytest.mark.parametrize(
+    ("name", "count"),
+    [
+        ("LBFGS", "memory_size"),
+        ("BFGS", "max_search_evaluations"),
+        ("Newton", "max_weights"),
+        ("NewtonCG", "max_products"),
+    ],
+)
+def test_a_count_that_an_earlier_version_saved_as_a_float_is_loaded(name, count):
+    kind = getattr(kd.optimizers, name)
+    config = kind().get_config() | {count: 20.0}
+    kept = getattr(kind.from_config(config), count)
+    assert (type(kept), kept) == (int, 20)
+    with pytest.raises(ValueError, match=f"Expected `{count}`"):
+        kind.from_config(config | {count: 20.5})
+
+
 def test_tensors_and_lists():
     assert whole_number("n", ops.convert_to_tensor(3)) == 3
     for wrong in ([3], np.array([3, 4]), None, ops.convert_to_tensor([1.0, 2.0])):
