@@ -150,10 +150,13 @@ def _is_function_alone(layer):
 def _values(function):
     """What a callable makes of the probe; None if it does not take it, or changes its shape."""
     # A layer of the user's own may draw: what is drawn in training must stay the same.
-    seeds = global_seed_generator().state
+    seeds: keras.Variable | None
     try:
+        seeds = global_seed_generator().state
         before = ops.convert_to_numpy(seeds).copy()
-    except Exception:  # within a TensorFlow graph nothing has a value
+    except ValueError:  # JAX traces a step: there Keras refuses to draw from these
+        seeds = None
+    except NotImplementedError:  # within a TensorFlow graph nothing has a value
         return None
     try:
         with active.random_numbers.SameRandomNumbers().scope(), warnings.catch_warnings():
@@ -162,7 +165,8 @@ def _values(function):
     except Exception:  # it may be anything
         return None
     finally:
-        seeds.assign(before)
+        if seeds is not None:
+            seeds.assign(before)
     return values.astype("float64") if values.shape == _PROBE.shape else None
 
 
