@@ -54,7 +54,8 @@ class FirstOrderOptimizer(keras.optimizers.Optimizer, abc.ABC):
             return
         super().build(variables)
         initializers = [self.slot_initializer] * len(self.slot_names)
-        columns = self.add_optimizer_variables(variables, list(self.slot_names), initializers)
+        with active.fused_update.creating_state():
+            columns = self.add_optimizer_variables(variables, list(self.slot_names), initializers)
         # A row for each variable, also where a rule keeps no state.
         self._slots = [tuple(column[i] for column in columns) for i in range(len(variables))]
         self._fused_update = active.fused_update.FusedUpdate(

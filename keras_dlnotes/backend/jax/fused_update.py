@@ -5,10 +5,17 @@ and a step costs no overhead for each operation. Joining small variables was slo
 far longer to compile.
 """
 
+import contextlib
+
 import jax.numpy as jnp
 
 from keras_dlnotes.backend.arithmetic_dtype import in_arithmetic_dtype
 from keras_dlnotes.backend.jax.sparse_gradients import to_dense
+
+
+def creating_state():
+    """The context in which an optimizer creates its state: nothing special on this backend."""
+    return contextlib.nullcontext()
 
 
 class FusedUpdate:

@@ -6,6 +6,7 @@ few clusters of loops that work in place, and the state of small variables lies 
 so that the rule runs once for all of them. Between the two, plain operations are as good as either.
 """
 
+import contextlib
 import itertools
 import math
 
@@ -27,6 +28,16 @@ LARGE = 32_768
 LARGEST_CLUSTER = 16
 # The gradients and changes of a group are copied into one array each; this bounds that memory.
 LARGEST_GROUP = 1_048_576
+
+
+def creating_state():
+    """The context in which an optimizer creates its state, so that it has its numbers at once.
+
+    `fit` builds an optimizer while it traces a step. What is created there gets its numbers only
+    later, and they could not be moved into a flat variable.
+    """
+    # Under a distribution strategy Keras arranges when and where state is created.
+    return contextlib.nullcontext() if tf.distribute.has_strategy() else tf.init_scope()
 
 
 class FusedUpdate:

@@ -6,6 +6,7 @@ processor's cache from the rule's first operation to its last, and the state of 
 in flat tensors, of which each variable's own state is a view, so that the rule runs once for all.
 """
 
+import contextlib
 import itertools
 
 import torch
@@ -20,6 +21,11 @@ SMALL = 4_096
 PIECE = 524_288
 # The gradients and changes of a group are copied into one tensor each; this bounds that memory.
 LARGEST_GROUP = 1_048_576
+
+
+def creating_state():
+    """The context in which an optimizer creates its state: nothing special on this backend."""
+    return contextlib.nullcontext()
 
 
 class FusedUpdate:
