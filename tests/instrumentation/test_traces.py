@@ -68,7 +68,7 @@ def test_what_is_wrong_with_the_data_is_told_by_the_step():
     for callbacks in ([], [TrainingMonitor(writer=MemoryWriter())]):
         model = network()
         model.compile("adam", "binary_crossentropy", metrics=["accuracy"])
-        with pytest.raises(ValueError) as caught:
+        with pytest.raises(ValueError, match="shape") as caught:
             model.fit(X, np.zeros((64, 3)), verbose=0, callbacks=callbacks)
         errors.append(str(caught.value).splitlines()[0])
     assert errors[0] == errors[1]

@@ -56,4 +56,4 @@ def sync_variables(model):
 
 
 def build_state(model, arguments):
-    """Creates variables before the first step is traced: nothing to do here, Keras has created them."""
+    """Creates variables before the first step is traced: not needed, Keras has done it."""

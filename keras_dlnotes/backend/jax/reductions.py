@@ -11,8 +11,8 @@ _LANES = 1024
 
 # Tensors of one shape and at most so many elements are measured as one. A step takes the same time,
 # since XLA has no overhead of operations, but it compiles each reduction of each tensor on its own:
-# ResNet50's recorded step took 32 s to compile without, 23 s with it. Longer tensors are not copied,
-# for the sake of memory.
+# ResNet50's recorded step took 32 s to compile without, 23 s with it. Longer tensors are not
+# copied, for the sake of memory.
 STACKED_SIZE = 65_536
 
 

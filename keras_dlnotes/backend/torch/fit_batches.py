@@ -32,4 +32,4 @@ def sync_variables(model):
 
 
 def build_state(model, arguments):
-    """Creates variables before the first step is traced: nothing to do here, a step is not traced."""
+    """Creates variables before the first step is traced: not needed, none is traced."""
