@@ -140,6 +140,8 @@ class TrainStepObserver:
             )
             return self._plain(*arguments)
         try:
+            if self._built_for is None:
+                active.fit_batches.build_state(self.model, arguments)
             self._forget_what_does_not_fit()
             if self.model.steps_per_execution == 1:
                 return self._take_step(self._plain, arguments)

@@ -53,3 +53,7 @@ def readable_variables(model, arguments):
 def sync_variables(model):
     """Gives the variables their values in a callback of `fit`, which keeps them elsewhere."""
     model.jax_state_sync()
+
+
+def build_state(model, arguments):
+    """Creates variables before the first step is traced: not needed, Keras has done it."""

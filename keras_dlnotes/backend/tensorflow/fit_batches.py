@@ -53,3 +53,28 @@ def readable_variables(model, arguments):
 
 def sync_variables(model):
     """Gives the variables their values in a callback of `fit`: they have them."""
+
+
+def build_state(model, arguments):
+    """Creates the variables that Keras would create in the first step, if they are not there yet.
+
+    TensorFlow traces a function twice where the first trace creates variables (the optimizer's,
+    the metrics'). They are created here as Keras creates them on other backends, so that the train
+    function and its observed twin are each traced once. Where Keras's own step was replaced, or
+    the model is not built, nothing is known of what the step needs, and nothing is done.
+
+    Args:
+        model: a compiled model inside `fit`.
+        arguments: those of `model.train_function`.
+    """
+    (iterator,) = arguments
+    of_keras = type(model).train_step.__module__.startswith("keras.src.")
+    if isinstance(iterator, tf.distribute.DistributedIterator) or not of_keras:
+        return
+    specs = iterator.element_spec
+    dense = all(isinstance(spec, tf.TensorSpec) for spec in tf.nest.flatten(specs))
+    built = all(layer.built for layer in model._flatten_layers())
+    if dense and built and not model.run_eagerly:
+        # What is wrong with the data or the loss, the step itself tells better.
+        with contextlib.suppress(Exception):
+            model._symbolic_build(data_batch=specs)

@@ -3,8 +3,10 @@
 import tensorflow as tf
 
 # Tensors of one shape and at most so many elements are measured as one: a copy costs less than the
-# overhead of eight operations for each.
-STACKED_SIZE = 1024
+# overhead of eight operations for each, and a graph of fewer operations is ready sooner: the first
+# 12 steps of ResNet50 took 1.46 times as long as without a monitor at 1,024 elements, 1.08 times at
+# 16,384.
+STACKED_SIZE = 16_384
 
 
 def belongs_to_step(tensor, reference):

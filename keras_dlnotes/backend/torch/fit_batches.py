@@ -29,3 +29,7 @@ def readable_variables(model, arguments):
 
 def sync_variables(model):
     """Gives the variables their values in a callback of `fit`: they have them."""
+
+
+def build_state(model, arguments):
+    """Creates variables before the first step is traced: not needed, none is traced."""
