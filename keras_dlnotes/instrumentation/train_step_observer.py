@@ -23,7 +23,11 @@ from keras_dlnotes.instrumentation.observed_step import (
 from keras_dlnotes.instrumentation.stateful_step import StatefulStep
 from keras_dlnotes.instrumentation.stateless_step import StatelessStep, single_steps
 from keras_dlnotes.instrumentation.subscription import StepRecord
-from keras_dlnotes.instrumentation.train_step_number import train_step_number
+from keras_dlnotes.instrumentation.train_step_number import (
+    note_reached,
+    note_step,
+    train_step_number,
+)
 from keras_dlnotes.instrumentation.watched_layers import find_watched_layers
 
 _REMEMBERED = 512  # durations of steps, for the medians
@@ -108,10 +112,15 @@ class TrainStepObserver:
         if subscription in self._subscriptions:
             self._subscriptions.remove(subscription)
         if not self._subscriptions:
+            watched_to_the_end = self.model.train_function == self.run
             self.stop()
+            if watched_to_the_end:
+                with contextlib.suppress(Exception):  # a broken-off `fit` leaves nothing to read
+                    note_step(self.model, self.next_step)
 
     def stop(self):
         """Puts back Keras's own train function."""
+        note_reached(self.model, self.next_step)
         self._subscriptions = []
         if self.model.train_function == self.run:
             self.model.train_function = self._plain
@@ -130,6 +139,7 @@ class TrainStepObserver:
     def run(self, *arguments):
         """Takes the place of `model.train_function`."""
         if not self._armed:
+            note_reached(self.model, self.next_step)
             self.model.train_function = self._plain
             return self._plain(*arguments)
         self._armed = False
@@ -182,8 +192,9 @@ class TrainStepObserver:
                 subscription.interrupted(error)
 
     def restart_clock(self):
-        """Says that the time until the next step is not that of a step."""
+        """Says that an epoch begins: the time until its first step is not that of a step."""
         self._clock = None
+        note_step(self.model, self.next_step)
 
     def deliver(self):
         """Brings the rows that wait on the device to the subscribers."""
