@@ -301,10 +301,11 @@ class TrainStepObserver:
 
     def _observed(self, histograms):
         if histograms not in self._variants:
-            names = [s.names for s in self._subscriptions]
-            watched = find_watched_layers(self.model)
-            if None not in names:
-                watched = [w for w in watched if any(w.name in chosen for chosen in names)]
+            watched = [
+                w
+                for w in find_watched_layers(self.model)
+                if any(s.watches(w.name, w.passes_on) for s in self._subscriptions)
+            ]
             kind = StatelessStep if keras.backend.backend() == "jax" else StatefulStep
             examples = max(s.examples for s in self._subscriptions)
             self._variants[histograms] = kind(self.model, watched, histograms, examples)
@@ -314,7 +315,15 @@ class TrainStepObserver:
         # A compiled execution of several steps holds the number of the first of them.
         several = self.model.steps_per_execution > 1
         wanted = [
-            (s.names, s.every, s.histograms_every, s.examples, s.first, several and s.start)
+            (
+                s.names,
+                s.passing_on,
+                s.every,
+                s.histograms_every,
+                s.examples,
+                s.first,
+                several and s.start,
+            )
             for s in self._subscriptions
         ]
         if self._built_for == (self._plain, wanted):
