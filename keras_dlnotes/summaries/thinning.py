@@ -114,7 +114,7 @@ def _steps_to_keep(paths, size):
 
 def _spaced(steps, spacing):
     """The first of each `spacing` steps, so that each doubling keeps some of those before it."""
-    first = {}
+    first: dict[int, int] = {}
     for step in steps:
         first.setdefault((step - steps[0]) // spacing, step)
     return {*first.values(), steps[-1]}
