@@ -27,6 +27,7 @@ from keras_dlnotes.summaries.thinning import (
     remove,
     replaced_files,
     thinned_files,
+    total_size,
 )
 from keras_dlnotes_layers.format import layer_value
 
@@ -85,7 +86,7 @@ class EventFileWriter:
         self._flush_seconds = flush_seconds
         self._write_to(file)
         self._limit = math.inf if max_megabytes is None else 1e6 * max_megabytes
-        self._size = sum(os.path.getsize(path) for path in self._other_files())
+        self._size = total_size(self._other_files())
         self._next_thinning = self._limit
         self._templates = {}
         self._layer_tags = set()  # those whose rows are in the file
@@ -231,7 +232,7 @@ class EventFileWriter:
         """Puts thinner copies in the place of the files; if that fails, they stay as they are."""
         self._records.flush()
         files = [*self._closed_files(), self.path]
-        self._size = sum(os.path.getsize(path) for path in files)
+        self._size = total_size(files)
         if self._size <= self._limit:
             return
         copies: list = []
@@ -246,7 +247,7 @@ class EventFileWriter:
             self._write_to(file)
             remove(files)
             files = copies
-        self._size = sum(os.path.getsize(path) for path in files)
+        self._size = total_size(files)
         self._next_thinning = max(self._limit, self._size + self._limit // 4)
 
     def _other_files(self):

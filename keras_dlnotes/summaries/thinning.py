@@ -87,8 +87,21 @@ def replaced_files(paths):
 
 
 def has_recorded_steps(path):
-    """Whether an event file holds anything that may be thinned."""
-    return any(kind for event in events_of(path) if (kind := _kind(event)))
+    """Whether an event file can be read and holds anything that may be thinned."""
+    try:
+        # To its end, where damage may be.
+        return bool({_kind(event) for event in events_of(path)} - {None})
+    except Exception:  # it is damaged, or was removed
+        return False
+
+
+def total_size(paths):
+    """Bytes that files take together; of one that was removed meanwhile, none."""
+    size = 0
+    for path in paths:
+        with contextlib.suppress(FileNotFoundError):
+            size += os.path.getsize(path)
+    return size
 
 
 def _steps_to_keep(paths, size):

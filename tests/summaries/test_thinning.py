@@ -208,6 +208,18 @@ def test_what_a_crash_cut_off_or_left_twice_can_be_thinned(tmp_path):
     assert size(tmp_path) < 1.02e6 * LIMIT
 
 
+def test_a_damaged_file_of_the_run_is_left_alone(tmp_path):
+    first = write(tmp_path, range(100))
+    first.close()
+    damaged = bytearray((tmp_path / first.path).read_bytes())
+    damaged[10000:10400] = b"\xff" * 400
+    (tmp_path / first.path).write_bytes(damaged)
+    second = write(tmp_path, range(100, 1500))
+    second.close()
+    assert (tmp_path / first.path).read_bytes() == damaged
+    assert os.path.getsize(second.path) < 1.02e6 * LIMIT
+
+
 @pytest.mark.parametrize("megabytes", [0, -1, float("nan"), float("inf"), "50", True])
 def test_bad_limits(megabytes):
     for make in (EventFileWriter, TrainingMonitor):
