@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 from tensorboard.plugins.custom_scalar import layout_pb2
 
-from keras_dlnotes.callbacks import Diagnosis, TrainingMonitor
+from keras_dlnotes.callbacks import Diagnosis, TrainingMonitor, layer_scalars
 from keras_dlnotes.instrumentation import TrainStepObserver
+from keras_dlnotes.instrumentation.step_tape import Column, Origin
 from keras_dlnotes.summaries import EventFileWriter, MemoryWriter
 from keras_dlnotes_layers.event_files import read_run
 from tests.summaries.test_event_file_writer import read_back
@@ -18,7 +19,7 @@ def deep(depth, activation="tanh"):
     keras.utils.set_random_seed(0)
     hidden = [keras.layers.Dense(4, activation, name=f"hidden_{i}") for i in range(depth - 1)]
     model = keras.Sequential([keras.Input((4,)), *hidden, keras.layers.Dense(1, name="output")])
-    model.compile(keras.optimizers.SGD(0.1), "mse", run_eagerly=True)
+    model.compile(keras.optimizers.SGD(0.1), "mse")
     return model
 
 
@@ -36,18 +37,33 @@ def charts(layout):
     return [chart.title for category in layout.category for chart in category.chart]
 
 
-def test_a_small_network_has_all_curves_and_a_large_one_the_worst(tmp_path):
-    fit(deep(32), TrainingMonitor(tmp_path / "small", every=1))
+def test_all_curves_up_to_32_layers():
+    def written(layers, into_event_file=True):
+        names = [f"dense_{i}" for i in range(layers)]
+        columns = [
+            Column("activations", name, "mean", layer=name, origin=Origin(name, "Dense"))
+            for name in names
+        ]
+        chosen = list(zip(columns, range(layers), strict=True))
+        return type(layer_scalars.layer_scalars("auto", chosen, into_event_file)).__name__
+
+    assert (written(32), written(33)) == ("AllScalars", "WorstScalars")
+    assert written(33, into_event_file=False) == "AllScalars"
+
+
+def test_a_small_network_has_all_curves_and_a_large_one_the_worst(tmp_path, monkeypatch):
+    monkeypatch.setattr(layer_scalars, "_MOST_LAYERS", 3)
+    fit(deep(3), TrainingMonitor(tmp_path / "small", every=1))
     small = read_back(tmp_path / "small").Tags()["scalars"]
-    assert "activations/hidden_30/mean" in small
+    assert "activations/hidden_1/mean" in small
     assert not any("/largest/" in tag for tag in small)
-    fit(deep(33), TrainingMonitor(tmp_path / "large", every=1))
+    fit(deep(4), TrainingMonitor(tmp_path / "large", every=1))
     events = read_back(tmp_path / "large")
     large = curves(events.Tags()["scalars"])
     assert {tag.split("/")[1] for tag in large} == {"largest", "median", "smallest"}
     history, _ = read_run(tmp_path / "large")
     rows, numbers = history.parts["activations/standard_deviation"]
-    assert len(rows) == 33
+    assert len(rows) == 4
     kernels = [row["variable"] == "kernel" for row in history.parts["updates/ratio"][0]]
     for tag, expected in (
         ("activations/largest/standard_deviation", numbers.max(axis=1)),
@@ -76,12 +92,13 @@ def test_the_choice_is_the_users(choice, tmp_path):
         TrainingMonitor(scalars="some")
 
 
-def test_a_memory_writer_gets_every_scalar(tmp_path):
+def test_a_memory_writer_gets_every_scalar(tmp_path, monkeypatch):
+    monkeypatch.setattr(layer_scalars, "_MOST_LAYERS", 3)
     memory = MemoryWriter()
-    fit(deep(40), TrainingMonitor(every=1, writer=memory))
-    assert len(curves(memory.scalars)) == 40 * 6 + 39 + 80 * 5 + 2 * 80
+    fit(deep(4), TrainingMonitor(every=1, writer=memory))
+    assert len(curves(memory.scalars)) == 4 * 6 + 3 + 8 * 5 + 2 * 8
     with_file = EventFileWriter(tmp_path)
-    fit(deep(40), TrainingMonitor(every=1, writer=with_file))
+    fit(deep(4), TrainingMonitor(every=1, writer=with_file))
     with_file.close()
     assert "activations/hidden_0/mean" not in read_back(tmp_path).Tags()["scalars"]
 
@@ -134,7 +151,7 @@ def with_plain_layers():
     each = keras.layers.TimeDistributed(keras.layers.Flatten(), name="each")
     added = keras.layers.Flatten()(each(keras.layers.RepeatVector(1, name="repeat")(added)))
     model = keras.Model(inputs, keras.layers.Dense(1, name="output")(added))
-    model.compile("sgd", "mse", run_eagerly=True)
+    model.compile("sgd", "mse")
     return model
 
 
