@@ -4,10 +4,9 @@ import json
 import os
 import struct
 
-import numpy as np
 from tensorboard.compat.proto.event_pb2 import Event
 
-from keras_dlnotes_layers.format import FINDINGS_TAG, PLUGIN_NAME, TAG_PREFIX, rows_of
+from keras_dlnotes_layers.format import FINDINGS_TAG, PLUGIN_NAME, TAG_PREFIX, rows_of, vector_of
 from keras_dlnotes_layers.history import history_of
 
 
@@ -31,6 +30,19 @@ def read_run(folder):
             f"Expected the `log_dir` of a training monitor. Received {folder!r}, which holds no "
             f"event file.{_runs_below(folder)}"
         )
+    try:
+        series, findings = _read(paths)
+    except FileNotFoundError:  # a running monitor has put thinner files in the place of these
+        series, findings = _read(_event_files(folder))
+    if not series:
+        raise ValueError(
+            f"Expected layer statistics in {folder!r}, found event files without any. Record them "
+            "with keras_dlnotes.callbacks.TrainingMonitor."
+        )
+    return history_of(series), findings
+
+
+def _read(paths):
     series: dict[str, tuple[list, list]] = {}
     findings: list[dict] = []
     for path in paths:
@@ -45,14 +57,8 @@ def read_run(folder):
                 elif value.tag.startswith(TAG_PREFIX):
                     tag = value.tag.removeprefix(TAG_PREFIX)
                     if tag in series:
-                        numbers = np.frombuffer(value.tensor.tensor_content, "<f4")
-                        series[tag][1].append((event.step, numbers))
-    if not series:
-        raise ValueError(
-            f"Expected layer statistics in {folder!r}, found event files without any. Record them "
-            "with keras_dlnotes.callbacks.TrainingMonitor."
-        )
-    return history_of(series), findings
+                        series[tag][1].append((event.step, vector_of(value.tensor)))
+    return series, findings
 
 
 def runs_below(folder):

@@ -1,7 +1,8 @@
 """How the statistics of all layers are written to an event file: one tensor a statistic and step.
 
-A tensor holds one float32 number for each of its rows. What the rows are stands, as JSON, in the
-metadata of the first value of a tag: TensorBoard keeps the metadata of the first one alone.
+A tensor holds one float32 number for each of its rows; where all are alike, as counts of numbers
+that are not finite mostly are, it holds that number once (`float_val`). What the rows are stands,
+as JSON, in the metadata of the first value of a tag: TensorBoard keeps that of the first one alone.
 
     {"version": 1, "rows": [{"layer": "block1/conv", "type": "Conv2D", "variable": "kernel"}, ...]}
 
@@ -36,7 +37,11 @@ def layer_value(tag, values, rows=None):
     """
     values = np.asarray(values, "<f4")
     shape = TensorShapeProto(dim=[TensorShapeProto.Dim(size=len(values))])
-    tensor = TensorProto(dtype=DT_FLOAT, tensor_shape=shape, tensor_content=values.tobytes())
+    tensor = TensorProto(dtype=DT_FLOAT, tensor_shape=shape)
+    if len(values) > 1 and (values == values[0]).all():
+        tensor.float_val.append(values[0])  # stands for all of them, also in TensorBoard
+    else:
+        tensor.tensor_content = values.tobytes()
     if rows is None:
         return Summary.Value(tag=TAG_PREFIX + tag, tensor=tensor)
     content = json.dumps({"version": VERSION, "rows": list(rows)}, separators=(",", ":"))
@@ -44,6 +49,13 @@ def layer_value(tag, values, rows=None):
     metadata.plugin_data.plugin_name = PLUGIN_NAME
     metadata.plugin_data.content = content.encode()
     return Summary.Value(tag=TAG_PREFIX + tag, tensor=tensor, metadata=metadata)
+
+
+def vector_of(tensor):
+    """The float32 vector in a tensor that `layer_value` made."""
+    if tensor.float_val:
+        return np.full(tensor.tensor_shape.dim[0].size, tensor.float_val[0], "<f4")
+    return np.frombuffer(tensor.tensor_content, "<f4")
 
 
 def findings_value(findings):

@@ -18,11 +18,13 @@ class ReportWriter:
     Args:
         reporter: who writes, for the warning: `"training monitor"`.
         writer: what to write to instead of an event file, or None; whoever made it closes it.
+        max_megabytes: how much the event files of the run may take, or None.
     """
 
-    def __init__(self, reporter, writer=None):
+    def __init__(self, reporter, writer=None, max_megabytes=None):
         self._reporter = reporter
         self._given = writer
+        self._max_megabytes = max_megabytes
         self._writer = None
         self._failure = None
         self._warned = False
@@ -52,7 +54,7 @@ class ReportWriter:
         elif log_dir is not None:
             self.folder = run_folder(log_dir, callback, epoch)
             try:
-                self._writer = EventFileWriter(self.folder)
+                self._writer = EventFileWriter(self.folder, max_megabytes=self._max_megabytes)
             except OSError as error:
                 if not is_full(error):
                     raise
@@ -65,6 +67,11 @@ class ReportWriter:
             self.warn_of_failure()
             self._writer = None
         self._is_open = False
+
+    @property
+    def writes_event_file(self):
+        """Whether what is written goes to an event file."""
+        return self._given is None or isinstance(self._given, EventFileWriter)
 
     @property
     def seconds(self):

@@ -9,29 +9,17 @@ import numpy as np
 
 from keras_dlnotes.callbacks.copyable_callback import CopyableCallback
 from keras_dlnotes.callbacks.cost_meter import CostMeter
+from keras_dlnotes.callbacks.layer_scalars import CHOICES, Charts, layer_scalars
 from keras_dlnotes.callbacks.report_writer import ReportWriter
 from keras_dlnotes.instrumentation import Subscription, TrainStepObserver, log_numbers
 from keras_dlnotes.numerics.number_arguments import whole_number
+from keras_dlnotes.summaries.event_file_writer import checked_megabytes
 
 # Rows wait on the device until so many have gathered or so many seconds have passed: each trip
 # to the host waits for the device, and a reader does not look more often.
 _ROWS_PER_DELIVERY = 16
 _SECONDS_PER_DELIVERY = 10.0
 _PERIOD = "Pass 1 to record every step, 10 to record every tenth."
-
-# A bias that starts at 0 has huge first update ratios, which would flatten all other lines.
-_NOT_BIAS = r"(?!.*/bias/)"
-_CHARTS = {
-    "Layer by layer": {
-        "Standard deviation of activations": [r"^activations/.*/standard_deviation$"],
-        "Gradient norm": [rf"^gradients/{_NOT_BIAS}.*/norm$"],
-        "Fraction of zeros (dead units)": [r"^activations/.*/zero_fraction$"],
-        "Update-to-weight ratio": [rf"^updates/{_NOT_BIAS}.*/ratio$"],
-        "Saturated fraction": [r"^activations/.*/saturated_fraction$"],
-        "Gradient norm of biases": [r"^gradients/.*/bias/norm$"],
-    },
-    "Training": {"Loss": [r"^metrics/.*loss$"]},
-}
 
 
 class TrainingMonitor(CopyableCallback):
@@ -62,10 +50,10 @@ class TrainingMonitor(CopyableCallback):
     | `metrics/batch_<metric>`, `metrics/epoch_<metric>`, `metrics/learning_rate` | as in `fit` |
     | `monitor/...` | what the monitor itself costs, see `CostMeter` |
 
-    The step is the global train step, counted by the optimizer over all fits from 0. Gradients
-    are those of the loss: a loss scale is divided out. The second call of a layer in one step is
-    `<layer>_call_2`, its second output `<layer>_output_2`. The custom-scalars tab draws all layers
-    of one statistic in one chart.
+    The step is the number of batches seen before, over all fits from 0, see `docs/layers.md`.
+    Gradients are those of the loss: a loss scale is divided out. The second call of a layer in one
+    step is `<layer>_call_2`, its second output `<layer>_output_2`. The layers tab shows all layers
+    of any network, the custom-scalars tab those of a small one in one chart a statistic.
 
     After `fit`, and also when it raises, the model and its optimizer are as without the monitor.
     Weights are the same bit for bit, but where XLA fuses the recorded step otherwise than the
@@ -80,12 +68,22 @@ class TrainingMonitor(CopyableCallback):
             would hide the first behind the second. A `fit` that continues a run, also one that
             `BackupAndRestore` resumes, goes on in the folder of that run.
         every: record each step whose number is divisible by it.
-        layers: names of layers (or layers) whose activations are recorded; None for all. The
-            gradients of all trainable variables are recorded in any case.
+        layers: names of layers (or layers) whose activations are recorded; None for all but those
+            of Keras's that have neither weights nor an activation (`Add`, `Flatten`, `Dropout`,
+            `MaxPooling2D`, ...). The gradients of all trainable variables are recorded in any case.
         histograms_every: also record histograms of activations and gradients, binned on the
             device, at each step whose number is divisible by it; None for never.
         writer: where to write, instead of an event file in `log_dir`: an object with the
             methods of `keras_dlnotes.summaries.MemoryWriter`.
+        scalars: which curves of the layers are written beside what the layers tab shows, which is
+            always all: `"all"`, one for each number in the table above; `"worst"`, of each of the
+            main statistics the largest, the median and the smallest number among all layers, as
+            `activations/largest/standard_deviation` (variables named `bias` and `beta`, which
+            start at 0, left out); `"none"`; `"auto"`, all where there are at most 32 layers or
+            where `writer` is no `EventFileWriter`, else the worst.
+        max_megabytes: how much the run's event files may take. Where it is more, old steps are
+            removed evenly, see `keras_dlnotes.summaries.EventFileWriter`. None for no limit.
+            Not used with a `writer`, which has its own.
 
     Raises:
         ValueError: if an argument is not as described, or a named layer is not in the model.
@@ -108,10 +106,24 @@ class TrainingMonitor(CopyableCallback):
     neural networks", 2010, figures 2 to 4 and 6 to 9, for what the statistics tell.
     """
 
-    of_a_fit = ("_observer", "_subscription", "_meter", "_tags")
+    of_a_fit = ("_observer", "_subscription", "_meter", "_layouts", "_charts")
 
-    def __init__(self, log_dir="logs", every=10, layers=None, histograms_every=None, writer=None):
+    def __init__(
+        self,
+        log_dir="logs",
+        every=10,
+        layers=None,
+        histograms_every=None,
+        writer=None,
+        scalars="auto",
+        max_megabytes=50,
+    ):
         super().__init__()
+        if scalars not in CHOICES:
+            raise ValueError(
+                f"`scalars` must be one of {CHOICES}. Received: scalars={scalars!r}. Pass 'auto' "
+                "for the curves of all layers in a small network and of the worst in a large one."
+            )
         self.log_dir = log_dir
         self.every = whole_number("every", every, unit="steps", advice=_PERIOD)
         self.layers = layers
@@ -120,7 +132,9 @@ class TrainingMonitor(CopyableCallback):
             self.histograms_every = whole_number(
                 "histograms_every", histograms_every, unit="steps", advice=_PERIOD
             )
-        self._report = ReportWriter("training monitor", writer)
+        self.scalars = scalars
+        self.max_megabytes = checked_megabytes(max_megabytes)
+        self._report = ReportWriter("training monitor", writer, max_megabytes)
         self._observer: Any = None
         self._subscription: Any = None
         self._meter: Any = None
@@ -144,11 +158,17 @@ class TrainingMonitor(CopyableCallback):
     def _begin(self, epoch):
         # Not before the first epoch begins: by then `BackupAndRestore`, wherever it stands in the
         # list of callbacks, has restored the optimizer and with it the number of the step.
-        self._tags: dict = {}
+        self._layouts: dict = {}
+        self._charts = Charts()
         self._last_delivery = time.monotonic()
         self._observer = TrainStepObserver.on(self.model, idle=self._observer)
         self._subscription = Subscription(
-            self._write, self.every, self.histograms_every, self.layers, self._on_interruption
+            self._write,
+            self.every,
+            self.histograms_every,
+            self.layers,
+            passing_on=False,
+            interrupted=self._on_interruption,
         )
         try:
             self._observer.subscribe(self._subscription)
@@ -159,7 +179,6 @@ class TrainingMonitor(CopyableCallback):
             raise
         self._meter = CostMeter(self._observer, self._report)
         atexit.register(self._finish)
-        self._report.add_custom_scalars(_CHARTS)
 
     def on_train_batch_begin(self, batch, logs=None):
         """Lets the next step be observed, and now and then fetches what was recorded."""
@@ -180,7 +199,7 @@ class TrainingMonitor(CopyableCallback):
                 rate = keras.ops.convert_to_numpy(self.model.optimizer.learning_rate)
                 numbers["metrics/learning_rate"] = float(rate)
         numbers |= self._meter.scalars()
-        self._report.add_scalars(step, tuple(numbers), list(numbers.values()))
+        self._add_scalars(step, tuple(numbers), list(numbers.values()))
 
     def on_train_end(self, logs=None):
         """Writes what is left and puts everything back."""
@@ -198,22 +217,14 @@ class TrainingMonitor(CopyableCallback):
         self._report.warn_of_failure()
 
     def _write(self, record):
-        tags, kept, layers = self._layout(record.columns)
+        scalars, layers = self._layout(record.columns)
         parts = [(tag, rows, record.values[places]) for tag, rows, places in layers]
         self._report.add_layers(record.step, parts, record.wall_time)
-        numbers = record.values[kept]
-        known = ~np.isnan(numbers)
-        if not known.all():
-            # The update ratio of a weight of norm 0 does not exist; any other NaN is news.
-            known |= [not tag.startswith("updates/") for tag in tags]
-            tags = tuple(tag for tag, keep in zip(tags, known, strict=True) if keep)
-            numbers = numbers[known]
-        self._report.add_scalars(record.step, tags, numbers.tolist(), record.wall_time)
+        tags, numbers = scalars.of(record.values)
+        self._add_scalars(record.step, tags, numbers, record.wall_time)
         if record.logs:
             names = tuple(f"metrics/batch_{name}" for name in record.logs)
-            self._report.add_scalars(
-                record.step, names, list(record.logs.values()), record.wall_time
-            )
+            self._add_scalars(record.step, names, list(record.logs.values()), record.wall_time)
         if self._subscription.histograms_due(record.step):
             for column, (low, high, counts) in record.histograms().items():
                 if self._subscription.wants(column) and np.isfinite([low, high]).all():
@@ -221,19 +232,25 @@ class TrainingMonitor(CopyableCallback):
                         record.step, column.tag, low, high, counts, record.wall_time
                     )
 
+    def _add_scalars(self, step, tags, numbers, wall_time=None):
+        layout = self._charts.with_tags(tags)
+        if layout is not None:
+            self._report.add_custom_scalars(layout)
+        if tags:
+            self._report.add_scalars(step, tags, numbers, wall_time)
+
     def _layout(self, columns):
-        """Tags of the scalars and their places in a row; the same objects for the same row."""
-        if id(columns) not in self._tags:
+        """What is written of rows with these columns; made once, as they are the same objects."""
+        if id(columns) not in self._layouts:
             places = np.cumsum([0] + [c.width for c in columns])
             chosen = [
                 (column, place)
                 for column, place in zip(columns, places, strict=False)
                 if column.statistic != "histogram" and self._subscription.wants(column)
             ]
-            tags = tuple(column.tag for column, _ in chosen)
-            kept = np.array([place for _, place in chosen], dtype=int)
-            self._tags[id(columns)] = columns, (tags, kept, _layer_parts(chosen))
-        return self._tags[id(columns)][1]
+            scalars = layer_scalars(self.scalars, chosen, self._report.writes_event_file)
+            self._layouts[id(columns)] = columns, (scalars, _layer_parts(chosen))
+        return self._layouts[id(columns)][1]
 
     def _on_interruption(self, error):
         """A step raised: Keras calls no more of the callback's methods."""

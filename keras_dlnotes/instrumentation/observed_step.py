@@ -192,8 +192,14 @@ def make_train_function(model):
 
 
 def optimizers_of(model):
-    """The optimizer that `compile` set and any other that the model keeps as an attribute."""
-    found = [model.optimizer, *vars(model).values()]
+    """The optimizer that `compile` set and any other in an attribute, or a list or dict of one."""
+    found = [getattr(model, "optimizer", None)]
+    for value in vars(model).values():
+        if isinstance(value, dict):
+            value = value.values()
+        elif not isinstance(value, list | tuple):
+            value = (value,)
+        found.extend(value)
     found = [item for item in found if isinstance(item, keras.optimizers.Optimizer)]
     return list({id(item): item for item in found}.values())
 

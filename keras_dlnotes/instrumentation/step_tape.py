@@ -26,6 +26,7 @@ class Origin:
         variable: name of the layer's variable; None for its output.
         call: number of the layer's call within the step.
         output: number of the call's output.
+        passes_on: whether the layer has neither weights nor an activation of its own.
     """
 
     layer: str
@@ -33,6 +34,7 @@ class Origin:
     variable: str | None = None
     call: int = 1
     output: int = 1
+    passes_on: bool = False
 
     @property
     def row(self):
@@ -177,7 +179,13 @@ class StepTape:
                     name if number == 1 else f"{name}_output_{number}",
                     tensor,
                     watched,
-                    Origin(watched.name, type(watched.layer).__name__, call=use, output=number),
+                    Origin(
+                        watched.name,
+                        type(watched.layer).__name__,
+                        call=use,
+                        output=number,
+                        passes_on=watched.passes_on,
+                    ),
                 )
 
     def add_part(self, vector, columns):

@@ -54,6 +54,7 @@ class Subscription:
         start: see `first`.
         histograms_every: likewise with histograms; None for never.
         layers: names of layers, or layers, whose activations are wanted; None for all.
+        passing_on: whether all means also those that have neither weights nor an activation.
         examples: how many examples of the batch each record holds. There are none where several
             steps make one execution on TensorFlow, nor where a `train_step` of the user's own does
             without `compute_metrics`.
@@ -67,6 +68,7 @@ class Subscription:
     every: int
     histograms_every: int | None = None
     layers: object = None
+    passing_on: bool = True
     interrupted: object = None
     first_batch: object = None
     examples: int = 0
@@ -85,6 +87,12 @@ class Subscription:
             return False
         return step % self.histograms_every == 0
 
+    def watches(self, name, passes_on):
+        """Whether a layer's activations are wanted; see `WatchedLayer`."""
+        if self.names is not None:
+            return name in self.names
+        return self.passing_on or not passes_on
+
     def wants(self, column):
         """Whether a column is of a layer that was asked for."""
-        return self.names is None or column.layer is None or column.layer in self.names
+        return column.layer is None or self.watches(column.layer, column.origin.passes_on)

@@ -1,15 +1,85 @@
-"""Which step of training a model is at."""
+"""Which step of training a model is at: the number of batches that it has been trained on."""
+
+import weakref
+from dataclasses import dataclass
 
 from keras import ops
 
-from keras_dlnotes.instrumentation.inner_optimizer import inner_optimizer
+from keras_dlnotes.instrumentation.observed_step import optimizers_of
 
 
-def train_step_number(model):
-    """Number of train steps that the optimizer has taken; 0 for a model without one."""
-    optimizer = inner_optimizer(model)
-    if optimizer is None:
-        return 0
-    # `iterations` leaves out the steps in which gradients are only accumulated.
+@dataclass
+class _Known:
+    """What an observed `fit` found.
+
+    Args:
+        optimizers: weak references to the model's optimizers.
+        count: what they had counted.
+        step: number of the step that came next then.
+        reached: number of the step that comes next, by the steps taken since.
+    """
+
+    optimizers: list
+    count: int
+    step: int
+    reached: int
+
+
+_KNOWN: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
+
+
+def train_step_number(model) -> int:
+    """Number of batches that a model has been trained on, which is that of its next step.
+
+    It is the largest count of the model's optimizers, which is saved with the weights; an
+    optimizer counts the batches whose gradients it only accumulates. Some count otherwise: those
+    of a `train_step` that updates several times a batch, or not at each; a `LossScaleOptimizer`,
+    which skips batches with infinite gradients; and there may be none. So what an observed `fit`
+    has counted is remembered for as long as the model lives and keeps its optimizers.
+
+    Args:
+        model: a Keras model, compiled or not.
+    """
+    count = _count(model)
+    known = _of(model)
+    if known is None:
+        return count
+    step = known.step + count - known.count
+    # Fewer than before: the weights of an earlier step were loaded.
+    return step if count < known.count else max(step, known.reached)
+
+
+def note_step(model, step):
+    """Says which step comes next; only while variables can be read, as between two epochs."""
+    optimizers = [weakref.ref(optimizer) for optimizer in optimizers_of(model)]
+    _KNOWN[model] = _Known(optimizers, _count(model), step, step)
+
+
+def note_reached(model, step):
+    """Says which step comes next, at any time."""
+    known = _of(model)
+    if known is not None:
+        known.reached = max(known.reached, step)
+
+
+def _of(model):
+    """What is known; None if another `compile` has given the model optimizers anew."""
+    known = _KNOWN.get(model)
+    if known is None:
+        return None
+    now = optimizers_of(model)
+    same = len(now) == len(known.optimizers) and all(
+        reference() is optimizer for reference, optimizer in zip(known.optimizers, now, strict=True)
+    )
+    return known if same else None
+
+
+def _count(model):
+    return max((_batches(optimizer) for optimizer in optimizers_of(model)), default=0)
+
+
+def _batches(optimizer):
+    optimizer = getattr(optimizer, "inner_optimizer", optimizer)
+    # `iterations` leaves out the batches whose gradients are only accumulated.
     steps = getattr(optimizer, "_iterations", None)
     return int(ops.convert_to_numpy(optimizer.iterations if steps is None else steps))

@@ -23,7 +23,11 @@ from keras_dlnotes.instrumentation.observed_step import (
 from keras_dlnotes.instrumentation.stateful_step import StatefulStep
 from keras_dlnotes.instrumentation.stateless_step import StatelessStep, single_steps
 from keras_dlnotes.instrumentation.subscription import StepRecord
-from keras_dlnotes.instrumentation.train_step_number import train_step_number
+from keras_dlnotes.instrumentation.train_step_number import (
+    note_reached,
+    note_step,
+    train_step_number,
+)
 from keras_dlnotes.instrumentation.watched_layers import find_watched_layers
 
 _REMEMBERED = 512  # durations of steps, for the medians
@@ -108,10 +112,15 @@ class TrainStepObserver:
         if subscription in self._subscriptions:
             self._subscriptions.remove(subscription)
         if not self._subscriptions:
+            watched_to_the_end = self.model.train_function == self.run
             self.stop()
+            if watched_to_the_end:
+                with contextlib.suppress(Exception):  # a broken-off `fit` leaves nothing to read
+                    note_step(self.model, self.next_step)
 
     def stop(self):
         """Puts back Keras's own train function."""
+        note_reached(self.model, self.next_step)
         self._subscriptions = []
         if self.model.train_function == self.run:
             self.model.train_function = self._plain
@@ -130,6 +139,7 @@ class TrainStepObserver:
     def run(self, *arguments):
         """Takes the place of `model.train_function`."""
         if not self._armed:
+            note_reached(self.model, self.next_step)
             self.model.train_function = self._plain
             return self._plain(*arguments)
         self._armed = False
@@ -184,8 +194,9 @@ class TrainStepObserver:
                 subscription.interrupted(error)
 
     def restart_clock(self):
-        """Says that the time until the next step is not that of a step."""
+        """Says that an epoch begins: the time until its first step is not that of a step."""
         self._clock = None
+        note_step(self.model, self.next_step)
 
     def deliver(self):
         """Brings the rows that wait on the device to the subscribers."""
@@ -292,10 +303,11 @@ class TrainStepObserver:
 
     def _observed(self, histograms):
         if histograms not in self._variants:
-            names = [s.names for s in self._subscriptions]
-            watched = find_watched_layers(self.model)
-            if None not in names:
-                watched = [w for w in watched if any(w.name in chosen for chosen in names)]
+            watched = [
+                w
+                for w in find_watched_layers(self.model)
+                if any(s.watches(w.name, w.passes_on) for s in self._subscriptions)
+            ]
             kind = StatelessStep if keras.backend.backend() == "jax" else StatefulStep
             examples = max(s.examples for s in self._subscriptions)
             self._variants[histograms] = kind(self.model, watched, histograms, examples)
@@ -305,7 +317,15 @@ class TrainStepObserver:
         # A compiled execution of several steps holds the number of the first of them.
         several = self.model.steps_per_execution > 1
         wanted = [
-            (s.names, s.every, s.histograms_every, s.examples, s.first, several and s.start)
+            (
+                s.names,
+                s.passing_on,
+                s.every,
+                s.histograms_every,
+                s.examples,
+                s.first,
+                several and s.start,
+            )
             for s in self._subscriptions
         ]
         if self._built_for == (self._plain, wanted):

@@ -3,9 +3,22 @@
 from dataclasses import dataclass
 
 import keras
+from keras.src.models.functional import Functional
 
 from keras_dlnotes.instrumentation.activation_names import activation_of
 from keras_dlnotes.measures import SATURATION
+
+# Where Keras's layers are that have neither weights nor an activation, but for `Normalization`.
+_PASSING_ON = (
+    "keras.src.layers.core.identity",
+    "keras.src.layers.core.input_layer",
+    "keras.src.layers.core.masking",
+    "keras.src.layers.merging.",
+    "keras.src.layers.pooling.",
+    "keras.src.layers.preprocessing.",
+    "keras.src.layers.regularization.",
+    "keras.src.layers.reshaping.",
+)
 
 
 @dataclass(frozen=True)
@@ -24,6 +37,28 @@ class WatchedLayer:
     name: str
     path: str
     saturation: tuple[float, float] | None
+
+    @property
+    def passes_on(self) -> bool:
+        """Whether it has neither weights nor an activation of its own; see `passes_on`."""
+        return passes_on(self.layer)
+
+
+def passes_on(layer) -> bool:
+    """Whether a layer has neither weights nor an activation of its own, seen by its class.
+
+    So are Keras's layers that merge, reshape, pad, crop, pool, mask, drop out or prepare data
+    (`Add`, `Flatten`, `ZeroPadding2D`, `MaxPooling2D`, `Dropout`, `Rescaling`), and a model or
+    `TimeDistributed` that holds nothing else. A layer of the user's own never is: it may be an
+    activation.
+    """
+    if isinstance(layer, keras.layers.Normalization):
+        return False
+    if type(layer) is keras.layers.TimeDistributed:
+        return passes_on(layer.layer)
+    if type(layer) in (keras.Sequential, Functional):
+        return all(passes_on(inner) for inner in layer.layers)
+    return type(layer).__module__.startswith(_PASSING_ON)
 
 
 def find_watched_layers(model, layers=None):

@@ -3,17 +3,16 @@
 import atexit
 import contextlib
 import itertools
+import math
 import os
 import queue
 import socket
-import struct
 import threading
 import time
 
-import google_crc32c
 from tensorboard.compat.proto.event_pb2 import Event
-from tensorboard.summary.writer.record_writer import RecordWriter
 
+from keras_dlnotes.numerics.number_arguments import is_real_number
 from keras_dlnotes.summaries.event_protos import (
     ScalarsTemplate,
     custom_scalars_value,
@@ -21,28 +20,21 @@ from keras_dlnotes.summaries.event_protos import (
     hparams_values,
     text_value,
 )
+from keras_dlnotes.summaries.open_file_mark import is_in_use, mark_as_in_use
+from keras_dlnotes.summaries.thinning import (
+    FastRecordWriter,
+    has_recorded_steps,
+    remove,
+    replaced_files,
+    thinned_files,
+    total_size,
+)
 from keras_dlnotes_layers.format import layer_value
 
 # What the name of each file ends in.
 FILE_SUFFIX = ".keras_dlnotes"
 
 _CLOSE = object()
-
-
-class _FastRecordWriter(RecordWriter):
-    """TensorBoard's record format with the checksum in C.
-
-    TensorBoard's own is a Python loop over the bytes: 1 ms for the scalars of one step.
-    """
-
-    def write(self, data):
-        header = struct.pack("<Q", len(data))
-        self._writer.write(header + _masked_crc(header) + data + _masked_crc(data))
-
-
-def _masked_crc(data):
-    crc = google_crc32c.value(data)
-    return struct.pack("<I", (((crc >> 15) | (crc << 17)) + 0xA282EAD8) & 0xFFFFFFFF)
 
 
 class EventFileWriter:
@@ -53,21 +45,30 @@ class EventFileWriter:
     follows is dropped, and `failure` holds the exception. A copy, made by `copy.deepcopy` or
     `pickle`, writes to a file of its own in the same folder.
 
+    Where the event files of the folder take more than `max_megabytes`, recorded steps are removed
+    evenly, until half of it is free again; the first and the last one stay. What is recorded from
+    then on is whole until the next time. Metrics of epochs, texts, findings and layouts stay.
+    Files in the folder that another writer has open, or that hold no recorded steps, are left
+    alone and do not count.
+
     Args:
         log_dir: folder of the run; made where it is not there.
         flush_seconds: a reader sees what was added at most this many seconds later.
+        max_megabytes: at most so many million bytes; None for no limit.
 
     Raises:
         OSError: if the folder cannot be made or no file can be opened in it.
+        ValueError: if `max_megabytes` is not a positive number or None.
     """
 
     _file_numbers = itertools.count()
 
-    def __init__(self, log_dir, flush_seconds=5.0):
+    def __init__(self, log_dir, flush_seconds=5.0, max_megabytes=None):
+        self.max_megabytes = checked_megabytes(max_megabytes)
         log_dir = os.fspath(log_dir)
         name = (
             f"events.out.tfevents.{int(time.time()):010d}.{socket.gethostname()}."
-            f"{os.getpid()}.{next(self._file_numbers)}{FILE_SUFFIX}"
+            f"{os.getpid()}.{next(self._file_numbers):04d}{FILE_SUFFIX}"
         )
         try:
             os.makedirs(log_dir, exist_ok=True)
@@ -83,8 +84,10 @@ class EventFileWriter:
         self._closed = False
         self.seconds = 0.0  # spent encoding and writing, in the thread
         self._flush_seconds = flush_seconds
-        self._file = file
-        self._records = _FastRecordWriter(file)
+        self._write_to(file)
+        self._limit = math.inf if max_megabytes is None else 1e6 * max_megabytes
+        self._size = total_size(self._other_files())
+        self._next_thinning = self._limit
         self._templates = {}
         self._layer_tags = set()  # those whose rows are in the file
         self._queue: queue.SimpleQueue = queue.SimpleQueue()
@@ -94,7 +97,7 @@ class EventFileWriter:
         self._add(lambda: Event(wall_time=time.time(), file_version="brain.Event:2"))
 
     def __reduce__(self):
-        return type(self), (os.path.dirname(self.path), self._flush_seconds)
+        return type(self), (os.path.dirname(self.path), self._flush_seconds, self.max_megabytes)
 
     def add_scalars(self, step, tags, numbers, wall_time=None):
         """Adds one number under each tag.
@@ -206,9 +209,11 @@ class EventFileWriter:
         try:
             if self.failure is None and callable(item):
                 record = item()
-                self._records.write(
-                    record if isinstance(record, bytes) else record.SerializeToString()
-                )
+                record = record if isinstance(record, bytes) else record.SerializeToString()
+                self._records.write(record)
+                self._size += len(record) + 16
+                if self._size > self._next_thinning:
+                    self._thin_out()
             if flush or item is _CLOSE or isinstance(item, threading.Event):
                 self._records.flush()
                 if self.failure is None and not os.fstat(self._file.fileno()).st_nlink:
@@ -217,3 +222,60 @@ class EventFileWriter:
         except Exception as error:  # a monitor must never end a training run
             if self.failure is None:
                 self.failure = error
+
+    def _write_to(self, file):
+        mark_as_in_use(file)
+        self._file = file
+        self._records = FastRecordWriter(file)
+
+    def _thin_out(self):
+        """Puts thinner copies in the place of the files; if that fails, they stay as they are."""
+        self._records.flush()
+        files = [*self._closed_files(), self.path]
+        self._size = total_size(files)
+        if self._size <= self._limit:
+            return
+        copies: list = []
+        try:
+            copies = thinned_files(files, self._limit // 2)
+            file = open(copies[-1], "ab")  # noqa: SIM115, closed by the thread
+        except Exception:  # no room for the copies, or a file that cannot be read
+            remove(copies)
+        else:
+            self._records.close()
+            self.path = copies[-1]
+            self._write_to(file)
+            remove(files)
+            files = copies
+        self._size = total_size(files)
+        self._next_thinning = max(self._limit, self._size + self._limit // 4)
+
+    def _other_files(self):
+        folder = os.path.dirname(self.path)
+        paths = [os.path.join(folder, name) for name in sorted(os.listdir(folder))]
+        return [path for path in paths if path.endswith(FILE_SUFFIX) and path != self.path]
+
+    def _closed_files(self):
+        """The other files of the run; none if one of them is still being written.
+
+        A reader takes the files in order. After a file that was made anew it would take a later
+        one, which it has read, for older.
+        """
+        found = [path for path in self._other_files() if has_recorded_steps(path)]
+        if any(is_in_use(path) for path in found):
+            return []
+        left = replaced_files(found)
+        remove(left)
+        return [path for path in found if path not in left]
+
+
+def checked_megabytes(max_megabytes):
+    """The argument, checked."""
+    if max_megabytes is not None and not (
+        is_real_number(max_megabytes) and 0 < max_megabytes < math.inf
+    ):
+        raise ValueError(
+            "`max_megabytes` must be a number of megabytes above 0, or None for no limit. "
+            f"Received: {max_megabytes!r}."
+        )
+    return max_megabytes
