@@ -57,8 +57,8 @@ class Diagnosis(CopyableCallback):
         action: what to do with a finding: `"warn"` prints it; `"stop"` also ends training when
             the finding is sure before the run is over; `"raise"` raises
             `keras_dlnotes.diagnosis.DiagnosisError`.
-        log_dir: also write the findings to this folder: as text for TensorBoard and as
-            `diagnosis.json`. A second run writes to `run_2` in it, see `TrainingMonitor`.
+        log_dir: also write the findings to this folder: as text for TensorBoard, for its layers
+            tab, which shows them at their layer and step, and as `diagnosis.json`. A second run writes to `run_2` in it, see `TrainingMonitor`.
         verify: replay a short run on a copy of the model with each remedy that can be applied
             automatically, and report the measured gain. Takes at most 300 steps for each, and as
             many for the comparison.
@@ -270,6 +270,8 @@ class Diagnosis(CopyableCallback):
 
     def _write(self):
         text = "\n\n".join(str(finding).replace("\n", "\n\n") for finding in self.findings)
+        found = [finding.to_dict() for finding in self.findings]
+        self._report.add_findings(self._observer.next_step, found)
         self._report.text(self._observer.next_step, "diagnosis", text or str(self.findings))
         try:
             with whole_file(os.path.join(self._report.folder, "diagnosis.json")) as unfinished:

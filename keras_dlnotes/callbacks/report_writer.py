@@ -91,6 +91,10 @@ class ReportWriter:
         if hasattr(self._writer, "add_layers"):
             self._ask("add_layers", step, parts, wall_time)
 
+    def add_findings(self, step, findings):
+        """See `EventFileWriter.add_findings`."""
+        self._ask("add_findings", step, findings)
+
     def add_custom_scalars(self, categories):
         """See `EventFileWriter.add_custom_scalars`."""
         self._ask("add_custom_scalars", categories)

@@ -29,7 +29,7 @@ from keras_dlnotes.summaries.thinning import (
     thinned_files,
     total_size,
 )
-from keras_dlnotes_layers.format import layer_value
+from keras_dlnotes_layers.format import findings_value, layer_value
 
 # What the name of each file ends in.
 FILE_SUFFIX = ".keras_dlnotes"
@@ -144,6 +144,10 @@ class EventFileWriter:
     def add_text(self, step, tag, text, wall_time=None):
         """Adds a text in Markdown."""
         self._add_value(step, wall_time, lambda: text_value(tag, text))
+
+    def add_findings(self, step, findings):
+        """Adds what a diagnosis found, dicts as `Finding.to_dict` makes them, for the layers tab."""
+        self._add_value(step, None, lambda: findings_value(findings))
 
     def add_custom_scalars(self, categories):
         """Sets the layout of the custom-scalars dashboard; see `custom_scalars_value`."""

@@ -11,6 +11,7 @@ class MemoryWriter:
         histograms: dict from tag to list of `(step, low, high, counts)`.
         texts: dict from tag to list of `(step, text)`.
         hparams: list of dicts of hyperparameters.
+        findings: list of dicts, those that were added last.
         layers: dict from a statistic's tag to `(rows, [(step, vector), ...])`, for `kd.plots`.
     """
 
@@ -22,6 +23,7 @@ class MemoryWriter:
         self.texts = {}
         self.custom_scalars = None
         self.hparams = []
+        self.findings = []
         self.layers = {}
 
     def add_scalars(self, step, tags, numbers, wall_time=None):
@@ -41,6 +43,10 @@ class MemoryWriter:
     def add_text(self, step, tag, text, wall_time=None):
         """Adds a text in Markdown."""
         self.texts.setdefault(tag, []).append((step, text))
+
+    def add_findings(self, step, findings):
+        """Keeps what a diagnosis found, instead of what it found before."""
+        self.findings = list(findings)
 
     def add_custom_scalars(self, categories):
         """Keeps the layout of the custom-scalars dashboard."""
