@@ -34,6 +34,8 @@ MODULES = {
 }
 BACKENDS = ("tensorflow", "jax", "torch")
 # Module, the test's name or a word of name or message, and why it fails.
+DENSE = "asks for `self.assign`; here sparse gradients are made dense, and one update assigns all"
+OF_A_RUN = "what the last run left is dropped when the first epoch begins, not in `on_train_begin`"
 TRAIN_ONLY = "the penalty is 0 outside of a gradient, where the test calls it (not on torch)"
 REASONS = [
     ("sgd", "test_invalid_momentum", "another wording of the same error"),
@@ -42,6 +44,10 @@ REASONS = [
     ("rmsprop", "centered", "`centered` is refused: the rule has no such form"),
     ("optimizer", "test_get_method", 'asks that `get("sgd")` is of our class; it is of Keras\'s'),
     ("optimizer", "test_optimizer_auto_naming", "the default name is that of our class"),
+    ("sparse", "`amsgrad`", "`amsgrad` is refused: the rule has no such form"),
+    ("sparse", "`momentum`", "`momentum` is refused: the rule has no such form"),
+    ("sparse", "calling `assign`", DENSE),
+    ("early_stopping", "test_state_reset_across_fit_calls", OF_A_RUN),
     ("batch_normalization", "renorm", "`renorm` is refused: the layer has no renormalization"),
     ("batch_normalization", "test_bn_basics", "one more variable, `total_weight`"),
     ("batch_normalization", "test_trainable_behavior", "one more variable, `total_weight`"),

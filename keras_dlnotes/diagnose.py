@@ -114,12 +114,16 @@ def diagnose(model, x, y=None, verify=False) -> list[Finding]:
     with metrics_kept(model):
         evidence = _after_training(copy, sample, known)
     findings = findings_of(evidence)
-    if evidence.outcome not in ("failed", "flat") or _needs_longer(evidence):
+    told, too_short = looked_at([evidence]), _needs_longer(evidence)
+    if too_short and evidence.outcome != "learned":
+        told += f" The loss was still falling after {_STEPS} steps on one small batch: whether the "
+        told += "model learns it is not known. Pass kd.callbacks.Diagnosis() to a longer `fit`."
+    if evidence.outcome not in ("failed", "flat") or too_short:
         findings = [finding for finding in findings if finding.confidence >= 0.85]
     findings = [finding for finding in findings if finding.cause not in _NOT_TOLD]
     if verify:
         replay(model, (sample.leaves, [sample.targets]), findings, _STEPS)
-    return Findings(findings, looked_at([evidence]))
+    return Findings(findings, told)
 
 
 def _told(evidence):

@@ -310,3 +310,12 @@ def test_bad_calls():
         kd.diagnose(network(), 3.0 + 1j)
     with pytest.raises(ValueError, match="batch"):
         kd.diagnose(network(), ((row, row[0]) for row in X))
+
+
+def test_a_small_run_that_was_too_short_to_tell_says_so():
+    slow = kd.diagnose(network(optimizer=keras.optimizers.Adam(5e-4)), X, AMOUNTS)
+    assert not slow
+    assert "still falling after 200 steps on one small batch" in str(slow)
+    quick = kd.diagnose(network(), X, AMOUNTS)
+    assert not quick
+    assert "still falling" not in str(quick)

@@ -214,13 +214,17 @@ def fit_in_trouble(folder, kind, at, disk):
 
 
 def written(folder):
-    """The steps of the event files in a folder, and the other files that can be read."""
-    found = {}
+    """The steps of the event files in a folder, and what its other files hold, if readable."""
+    found, weights = {}, []
     for path in folder.glob("*"):
         if path.suffix in (".h5", ".keras"):
             try:
-                open_file = h5py.File if path.suffix == ".h5" else keras.models.load_model
-                open_file(path)
+                if path.suffix == ".h5":
+                    with h5py.File(path) as file:
+                        file.visititems(lambda _, item: weights.append(_checksum(item)))
+                    found["weights"] = weights
+                else:
+                    keras.models.load_model(path)
             except (OSError, ValueError) as error:
                 found[path.name] = f"cannot be read: {error}"
                 continue
@@ -231,6 +235,12 @@ def written(folder):
     except Exception as error:
         found["steps"] = f"cannot be read: {error}"
     return found
+
+
+def _checksum(item):
+    """That of a weight; None for groups, and for the callback's state, which holds seconds."""
+    is_weight = isinstance(item, h5py.Dataset) and item.dtype.kind == "f"
+    return zlib.crc32(np.asarray(item).tobytes()) if is_weight else None
 
 
 def trouble_in_fit(folder, row, kinds, is_full, at):
@@ -248,7 +258,7 @@ def trouble_in_fit(folder, row, kinds, is_full, at):
         row.add(False, f"{kind}: the process died")
         return
     found["written"].pop("filler", None)
-    unreadable = [name for name, what in found["written"].items() if "cannot be read" in what]
+    unreadable = [name for name, what in found["written"].items() if "cannot be read" in str(what)]
     if found["raised"] and found["epochs"]:
         row.add(False, f"{kind}: ended training with {found['raised'].split(':')[0]}")
     elif found["raised"]:

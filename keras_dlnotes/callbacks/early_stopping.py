@@ -267,6 +267,8 @@ class EarlyStopping(CopyableCallback):
 
     def on_epoch_end(self, epoch, logs=None):
         """Checks, unless the very last step of the epoch was checked already."""
+        if not self._begun:  # a loop of the user's own that tells of the ends of epochs alone
+            self.on_epoch_begin(epoch)
         self._averages.put_in()
         self._next_epoch = epoch + 1
         if self.reason is None and (self.every is None or self._checked_at != self._batches):

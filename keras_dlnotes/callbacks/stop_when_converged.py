@@ -5,7 +5,8 @@ from keras_dlnotes.callbacks.full_batch import second_order_optimizer
 from keras_dlnotes.numerics import descent
 
 _EXHAUSTED = (
-    "the precision of the weights or the loss is exhausted, or the gradient is not that of the loss"
+    "the precision of the weights or the loss is exhausted, the loss has a kink there (an L1 "
+    "penalty, an absolute error), or the gradient is not that of the loss"
 )
 _SENTENCES = {
     "converged": "the gradient is within the tolerance",

@@ -177,7 +177,7 @@ class Evidence:
         parts = [part.mean() for part in np.array_split(losses, min(len(losses), 8))]
         fall = parts[0] - parts[-1]
         quarter = max(len(parts) // 4, 1)
-        return float((parts[-1 - quarter] - parts[-1]) / fall) if fall > 0 else 0.0
+        return min(float((parts[-1 - quarter] - parts[-1]) / fall), 1.0) if fall > 0 else 0.0
 
     @cached_property
     def update_ratio(self):

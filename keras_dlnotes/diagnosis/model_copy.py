@@ -12,6 +12,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from keras_dlnotes.instrumentation import has_graph
 from keras_dlnotes.instrumentation.compiled_settings import (
     compile_alike,
     known_arguments,
@@ -130,7 +131,7 @@ class _Copier:
 
     def _anew(self, layer):
         if id(layer) not in self._made:
-            if _has_graph(layer):
+            if has_graph(layer):
                 made = self._graph(layer)
             elif not isinstance(layer, keras.Layer):
                 made = _operation(layer)
@@ -248,10 +249,6 @@ def _has_default_config(layer):
     That gives the defaults of the arguments of the class, whatever was passed for them.
     """
     return isinstance(layer, keras.Model) and type(layer).get_config is keras.Model.get_config
-
-
-def _has_graph(layer):
-    return isinstance(layer, keras.Sequential) or hasattr(layer, "_nodes_by_depth")
 
 
 def _is_own(item):

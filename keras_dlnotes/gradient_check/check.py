@@ -9,10 +9,10 @@ import numpy as np
 
 from keras_dlnotes.backend import active
 from keras_dlnotes.backend.always_recording import always_recording
+from keras_dlnotes.backend.own_random_numbers import OwnRandomNumbers
 from keras_dlnotes.gradient_check.arguments import check_counts, checked_subject, text_explained
 from keras_dlnotes.gradient_check.error_line import one_line
 from keras_dlnotes.gradient_check.objective import Objective
-from keras_dlnotes.gradient_check.own_random_numbers import OwnRandomNumbers
 from keras_dlnotes.gradient_check.part_check import PartCheck
 from keras_dlnotes.gradient_check.progress import Progress
 from keras_dlnotes.gradient_check.report import GradientReport

@@ -8,7 +8,11 @@ from keras_dlnotes.instrumentation.subscription import StepRecord, Subscription
 from keras_dlnotes.instrumentation.train_step_number import train_step_number
 from keras_dlnotes.instrumentation.train_step_observer import TrainStepObserver
 from keras_dlnotes.instrumentation.variable_names import VariableNames
-from keras_dlnotes.instrumentation.watched_layers import WatchedLayer, find_watched_layers
+from keras_dlnotes.instrumentation.watched_layers import (
+    WatchedLayer,
+    find_watched_layers,
+    has_graph,
+)
 
 __all__ = [
     "NextBatch",
@@ -20,6 +24,7 @@ __all__ = [
     "WatchedLayer",
     "activation_of",
     "find_watched_layers",
+    "has_graph",
     "inner_optimizer",
     "log_numbers",
     "train_step_number",

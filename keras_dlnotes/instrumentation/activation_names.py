@@ -10,9 +10,11 @@ from collections.abc import Callable
 import keras
 import numpy as np
 from keras import ops
-from keras.src.random.seed_generator import global_seed_generator
+from keras.src.backend.common import global_state
+from keras.src.random.seed_generator import GLOBAL_SEED_GENERATOR, global_seed_generator
 
 from keras_dlnotes.backend import active
+from keras_dlnotes.backend.own_random_numbers import OwnRandomNumbers
 
 OWN_FUNCTION = "own function"
 
@@ -149,17 +151,24 @@ def _is_function_alone(layer):
 
 def _values(function):
     """What a callable makes of the probe; None if it does not take it, or changes its shape."""
-    # A layer of the user's own may draw: what is drawn in training must stay the same.
-    seeds: keras.Variable | None
+    # A layer of the user's own may draw: what is drawn in training must stay the same. Keras makes
+    # its generator at the first draw, from a number that it draws by Python's `random`.
+    known = global_state.get_global_attribute(GLOBAL_SEED_GENERATOR)
+    seeds: keras.Variable | None = None
     try:
-        seeds = global_seed_generator().state
-        before = ops.convert_to_numpy(seeds).copy()
+        if known is not None:
+            seeds = global_seed_generator().state
+            before = ops.convert_to_numpy(seeds).copy()
     except ValueError:  # JAX traces a step: there Keras refuses to draw from these
         seeds = None
     except NotImplementedError:  # within a TensorFlow graph nothing has a value
         return None
     try:
-        with active.random_numbers.SameRandomNumbers().scope(), warnings.catch_warnings():
+        with (
+            OwnRandomNumbers().scope(),
+            active.random_numbers.SameRandomNumbers().scope(),
+            warnings.catch_warnings(),
+        ):
             warnings.simplefilter("ignore")  # torch's softmax without `dim` warns
             values = ops.convert_to_numpy(function(ops.convert_to_tensor(_PROBE, "float32")))
     except Exception:  # it may be anything
@@ -167,6 +176,8 @@ def _values(function):
     finally:
         if seeds is not None:
             seeds.assign(before)
+        if known is None:
+            global_state.set_global_attribute(GLOBAL_SEED_GENERATOR, None)
     return values.astype("float64") if values.shape == _PROBE.shape else None
 
 

@@ -98,6 +98,11 @@ def find_watched_layers(model, layers=None):
     return [w for w in watched if any(item in (w.layer, w.name, w.layer.name) for item in wanted)]
 
 
+def has_graph(layer):
+    """Whether the layer is a model whose connections are known: Sequential or functional."""
+    return isinstance(layer, keras.Sequential) or hasattr(layer, "_nodes_by_depth")
+
+
 def _walk(parent, path):
     seen = set()
 

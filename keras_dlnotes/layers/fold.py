@@ -5,6 +5,7 @@ from collections import Counter
 import keras
 import numpy as np
 
+from keras_dlnotes.instrumentation import has_graph
 from keras_dlnotes.layers import rebuild
 from keras_dlnotes.layers.batch_normalization import BatchNormalization
 from keras_dlnotes.numerics.folding import fold_into_linear, inference_scale_and_shift
@@ -54,7 +55,7 @@ def fold(model: keras.Model, partial: bool = False) -> keras.Model:
     Reference: Jacob et al., "Quantization and Training of Neural Networks for Efficient
     Integer-Arithmetic-Only Inference", 2018, section 3.2.
     """
-    if not rebuild.has_graph(model) or not model.built:
+    if not has_graph(model) or not model.built:
         raise ValueError(
             "Expected a built Sequential or functional model, where it is known which layer "
             f"follows which. Received: {model!r}. Call an unbuilt model on a batch first; of a "
@@ -83,7 +84,7 @@ def _find_pairs(model):
     for layer in (layer for each in models for layer in each.layers):
         if isinstance(layer, NORMALIZATIONS):
             reasons[id(layer)] = (layer.name, "there is no layer before it in its model")
-        elif not rebuild.has_graph(layer):
+        elif not has_graph(layer):
             for inner in layer._flatten_layers(include_self=False):
                 if isinstance(inner, NORMALIZATIONS):
                     reasons[id(inner)] = (inner.name, f"it is hidden in {_described(layer)}")

@@ -2,6 +2,7 @@
 
 import keras
 
+from keras_dlnotes.instrumentation import has_graph
 from keras_dlnotes.layers import rebuild
 from keras_dlnotes.layers.batch_normalization import BatchNormalization
 
@@ -51,7 +52,7 @@ def normalize_before_activation(
     """
     if isinstance(model_or_layer, rebuild.LINEAR_LAYERS):
         return _block(model_or_layer, arguments)
-    if not rebuild.has_graph(model_or_layer):
+    if not has_graph(model_or_layer):
         raise ValueError(
             "Expected a Sequential or functional model, or a dense or convolution layer. "
             f"Received: {model_or_layer!r}. In a subclassed model, normalize its layers one by one."
@@ -133,5 +134,5 @@ def _output_layers(model):
     found: set[int] = set()
     for layer, consumers in rebuild.connections(model):
         if None in consumers:
-            found |= _output_layers(layer) if rebuild.has_graph(layer) else {id(layer)}
+            found |= _output_layers(layer) if has_graph(layer) else {id(layer)}
     return found

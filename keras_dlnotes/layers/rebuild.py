@@ -4,6 +4,7 @@ from itertools import pairwise
 
 import keras
 
+from keras_dlnotes.instrumentation import has_graph
 from keras_dlnotes.instrumentation.compiled_settings import compile_alike
 
 LINEAR_LAYERS = (
@@ -19,11 +20,6 @@ LINEAR_LAYERS = (
     keras.layers.Conv2DTranspose,
     keras.layers.Conv3DTranspose,
 )
-
-
-def has_graph(layer):
-    """Whether the layer is a model whose connections are known: Sequential or functional."""
-    return isinstance(layer, keras.Sequential) or hasattr(layer, "_nodes_by_depth")
 
 
 def is_linear(layer):

@@ -13,6 +13,8 @@ from keras_dlnotes.optimizers import deterministic_objective, flat_weights
 xp = active.arrays
 
 
+# Phases in which there is a trial point that has not been evaluated.
+_ON_THE_WAY = (descent.VERIFY, descent.SEARCH, descent.SETTLE, descent.EXAMINE)
 _COUNTS = ("memory_size", "max_search_evaluations", "max_weights", "max_products")
 
 
@@ -26,6 +28,8 @@ class AcceptedPoint:
 
     # What `status` says where no lower loss could be found.
     failure = descent.NAMES[descent.FAILED]
+    # The evaluations that there were when the last `fit` ended.
+    _evaluations_before: int | None = None
 
     built: bool
     variables: Any
@@ -106,9 +110,19 @@ class AcceptedPoint:
         # a step has raised before they are back: nothing to do then, and an error not to hide.
         if not self.built or getattr(self._control, "_value", 0) is None:
             return
-        phase = int(keras.ops.convert_to_numpy(self._control)[0])
+        known = self._read_control(keras.ops.convert_to_numpy(self._control))
+        phase, evaluations = int(known.phase), int(known.evaluations)
         if phase in deterministic_objective.WARNINGS:
             warnings.warn(deterministic_objective.WARNINGS[phase], RuntimeWarning, stacklevel=2)
+        if phase in _ON_THE_WAY and evaluations - 1 == self._evaluations_before:
+            warnings.warn(
+                f"{type(self).__name__} took no step: the first evaluation of each `fit` is at the "
+                "weights that the last one left. Expected at least 2 evaluations (epochs of the "
+                "full batch) a `fit`. Received: 1. Call fit(epochs=...) once instead of in a loop.",
+                RuntimeWarning,
+                stacklevel=2,
+            )
+        self._evaluations_before = evaluations
         if phase in (descent.START, descent.RESUME, descent.REPEAT):
             return
         self._write(self._accepted_point.value)
@@ -149,10 +163,11 @@ class AcceptedPoint:
 
         "not started", "searching", "converged" (the gradient is within the tolerance, or for
         `Newton` and `NewtonCG` no step promises more than the rounding of the loss), "line search
-        failed" or "trust region failed" (no lower loss was found), "loss too coarse" (it is the
-        same at points where it should differ), "not deterministic" (it is not the same at the same
-        weights) or "not finite" (at weights where it has to be finite; it is evaluated there again,
-        and the search goes on once it is).
+        failed" or "trust region failed" (no lower loss was found: the precision of the weights or
+        the loss is exhausted, or the loss has a kink there, as an L1 penalty has at 0, which is
+        often its minimum), "loss too coarse" (it is the same at points where it should differ),
+        "not deterministic" (it is not the same at the same weights) or "not finite" (at weights
+        where it has to be finite; it is evaluated there again, and the search goes on once it is).
         """
         if not self.built:
             return descent.NAMES[descent.START]

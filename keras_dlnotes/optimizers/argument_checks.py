@@ -66,8 +66,9 @@ def take_out_keras_arguments(class_name: str, accepted: dict, kwargs: dict) -> N
         received = kwargs.pop(name, value)
         if received != value:
             raise ValueError(
-                f"Expected no `{name}`, which the rule of kd.optimizers.{class_name} does not "
-                f"have. Received: {name}={received!r}. Use {instead}."
+                f"Expected `{name}` to be left out or {value!r}: the rule of "
+                f"kd.optimizers.{class_name} has no other form. "
+                f"Received: {name}={received!r}. Use {instead}."
             )
 
 

@@ -47,6 +47,10 @@ class LBFGS(QuasiNewton):
     quantized to float8 changes its scales at every evaluation: `status` tells when that, or a loss
     of too few digits, is all that is left to see.
 
+    The loss has to be smooth. An L1 penalty has no derivative at 0, where its minimum often lies: a
+    search that comes there ends as "line search failed". Use a first-order optimizer (`Adam`) with
+    `kd.regularizers.L1`, or `kd.regularizers.L2`.
+
     Args:
         memory_size: How many pairs (s, y) to remember; 2 * memory_size * n numbers.
         gradient_tolerance: Converged when no component of the gradient is larger than this, in the

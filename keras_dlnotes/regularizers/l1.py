@@ -19,7 +19,8 @@ class TrainingL1(TrainingPenalty):
 
     Its slope is λ sign(w), and 0 at w = 0. A step of the optimizer jumps over 0 rather than
     stopping there, so weights come to lie within about learning rate times λ of it: count those
-    below a threshold, not those that equal 0.
+    below a threshold, not those that equal 0. The second-order optimizers expect a smooth loss and
+    end at such a kink with the status "line search failed" or "trust region failed".
 
     Args:
         strength: finite number of at least 0.

@@ -60,7 +60,8 @@ class JournalFile(BaseJournalBackend):
 
     def append_logs(self, logs: Iterable[dict[str, Any]]) -> None:
         """Appends records, or raises and leaves no part of a record."""
-        lines = b"".join(json.dumps(log, separators=(",", ":")).encode() + b"\n" for log in logs)
+        records = list(logs)
+        lines = b"".join(json.dumps(r, separators=(",", ":")).encode() + b"\n" for r in records)
         with self._lock:
             if not self._path.exists():
                 self._write_anew()
@@ -77,8 +78,14 @@ class JournalFile(BaseJournalBackend):
                         written = file.seek(0, os.SEEK_END) - end
                         file.truncate(end + lines.rfind(b"\n", 0, written) + 1)
                     raise
-                if any("state" in log for log in logs):
-                    os.fsync(file.fileno())
+                if any("state" in record for record in records):
+                    try:
+                        os.fsync(file.fileno())
+                    except OSError:
+                        # The caller is told that it is not stored, so it must not be there.
+                        with contextlib.suppress(OSError):
+                            file.truncate(end)
+                        raise
 
     def mend_end(self) -> None:
         """Completes a last line that lacks nothing but its end, and removes one that lacks more."""

@@ -421,6 +421,22 @@ def test_files_of_weights_fit_with_and_without_the_callback(tmp_path):
     assert stopper.best == 1.0
 
 
+def test_a_loop_of_ones_own_that_tells_of_the_ends_of_epochs_alone():
+    stopper = EarlyStopping(patience=2, restore_best_weights=True)
+    for scale in (1.0, 100.0):  # the second run starts from nothing
+        model = Recorded()
+        model.stop_training = False
+        stopper.set_model(model)
+        stopper.on_train_begin()
+        for epoch, value in enumerate([0.2, 0.15, 0.1, 0.11, 0.12, 0.05]):
+            model.epoch = epoch
+            stopper.on_epoch_end(epoch, {"val_loss": scale * value})
+            if model.stop_training:
+                break
+        stopper.on_train_end()
+        assert (epoch, model.epoch, stopper.best) == (4, 2, scale * 0.1)
+
+
 def test_broken_off_it_can_restore_by_hand():
     model = Recorded()
     stopper = EarlyStopping(patience=9, restore_best_weights=True)

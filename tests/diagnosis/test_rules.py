@@ -795,3 +795,19 @@ def test_a_run_that_goes_on_is_told_only_what_is_sure():
 def test_each_cause_is_in_the_users_table():
     table = (Path(__file__).parents[2] / "docs" / "diagnosis.md").read_text()
     assert {case[1] for case in CASES} <= set(re.findall(r"`(\w+)`", table))
+
+
+def test_a_few_updates_are_not_said_to_have_settled():
+    def told(**changes):
+        found = findings_of(evidence(**POOR, **changes))
+        return next(str(finding) for finding in found if finding.cause == "underfitting")
+
+    assert "settled" in told()
+    assert "settled" not in told(steps=14)
+    assert "14 updates may be too few" in told(steps=14)
+    assert told(steps=14).count("rain longer") == 1
+
+
+def test_no_share_of_a_fall_is_above_one():
+    """A loss that rose first falls by more in its last quarter than in all."""
+    assert evidence(losses=[0.5, 0.6, 0.9, 0.9, 0.9, 0.9, 0.49, 0.49]).still_falling == 1.0

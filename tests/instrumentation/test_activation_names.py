@@ -2,8 +2,10 @@
 
 import functools
 import importlib
+import random
 
 import keras
+import numpy as np
 import pytest
 from keras import layers, ops
 
@@ -144,3 +146,30 @@ def test_saturation_is_watched_whatever_the_name():
     model = keras.Sequential([keras.Input((3,)), *stack])
     found = [watched.saturation for watched in find_watched_layers(model)]
     assert found == [SATURATION["tanh"], SATURATION["sigmoid"]]
+
+
+def draws():
+    return np.random.normal(), random.random(), np.random.permutation(5).tolist()
+
+
+class Noise(layers.Layer):
+    """A user's own layer that draws from each global generator."""
+
+    def call(self, x):
+        np.random.shuffle(np.arange(4))
+        return x + np.random.normal() + random.gauss(0, 1) + keras.random.normal(ops.shape(x))
+
+
+@pytest.mark.parametrize("make", [Noise, lambda: layers.Dense(2, activation=Noise())])
+@pytest.mark.parametrize("drawn_before", [False, True])
+def test_what_a_training_draws_stays_the_same(make, drawn_before):
+    found = []
+    for asked in (False, True):
+        keras.utils.set_random_seed(3)
+        if drawn_before:
+            keras.random.normal((1,))
+        layer = make()
+        if asked:
+            assert activation_of(layer) == OWN_FUNCTION
+        found.append((draws(), ops.convert_to_numpy(keras.random.normal((3,))).tolist()))
+    assert found[0] == found[1]

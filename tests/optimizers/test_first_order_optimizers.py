@@ -152,9 +152,11 @@ def test_hyperparameters_are_checked(make, name, wrong):
 )
 def test_arguments_of_keras_that_a_rule_has_no_place_for(make, arguments, instead):
     name, value = next(iter(arguments.items()))
-    with pytest.raises(ValueError, match=f"Received: {name}={value}. Use {instead}"):
+    expected = (not value) if isinstance(value, bool) else 0.0
+    form = f"Expected `{name}` to be left out or {expected}: .* has no other form. "
+    with pytest.raises(ValueError, match=f"{form}Received: {name}={value}. Use {instead}"):
         make(**arguments)
-    what_it_does_anyway = {name: (not value) if isinstance(value, bool) else 0.0}
+    what_it_does_anyway = {name: expected}
     config = make(name="same", **what_it_does_anyway).get_config()
     assert config == make(name="same").get_config()
 

@@ -8,6 +8,7 @@ from keras import ops
 from keras_dlnotes.callbacks import SecondDerivatives, StopWhenConverged
 from keras_dlnotes.numerics import descent
 from keras_dlnotes.optimizers import BFGS, LBFGS, Newton, NewtonCG
+from keras_dlnotes.regularizers import L1
 
 BACKEND = keras.backend.backend()
 METHODS = [LBFGS, BFGS, Newton, NewtonCG]
@@ -286,3 +287,32 @@ def test_state_saved_by_an_earlier_version_is_loaded(method):
     assert not np.any(loaded[-added:])
     assert fresh.status == "searching"
     assert descent.known_unit(ops.convert_to_tensor(loaded[-1])) == 1.0
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_fits_of_one_evaluation_say_that_no_step_was_taken(method):
+    model, loss, x, y = task(units=1)
+    optimizer = compiled(method, loss, model)
+    before = model.get_weights()
+    fit(model, x, y, 1)
+    for _ in range(2):
+        with pytest.warns(RuntimeWarning, match=f"{method.__name__} took no step.*epochs"):
+            fit(model, x, y, 1)
+    assert all(map(np.array_equal, before, model.get_weights()))
+    fit(model, x, y, 6)  # no warning, nor at the next one, which has nothing left to do
+    assert optimizer.progress["iterations"] > 0
+    fit(model, x, y, 200, StopWhenConverged(verbose=0))
+    assert len(fit(model, x, y, 5, StopWhenConverged(verbose=0))["loss"]) < 5
+
+
+@pytest.mark.usefixtures("float64")
+@pytest.mark.parametrize("method", [LBFGS, Newton])
+def test_a_minimum_at_the_kink_of_an_l1_penalty_is_named(method, capsys):
+    _, loss, x, y = task()
+    dense = keras.layers.Dense(1, None, False, "zeros", kernel_regularizer=L1(10.0))
+    model = keras.Sequential([keras.Input((2,)), dense])
+    optimizer = compiled(method, loss, model)
+    fit(model, x, y, 300, StopWhenConverged())
+    assert np.allclose(model.get_weights()[0], 0.0, atol=1e-9)
+    assert optimizer.status in ("line search failed", "trust region failed")
+    assert "a kink there (an L1 penalty" in capsys.readouterr().out

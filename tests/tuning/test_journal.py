@@ -89,6 +89,38 @@ def test_a_write_that_fails_halfway_leaves_the_line_of_no_other_worker_broken(
     assert [json.loads(line)["op_code"] for line in journal.read_bytes().splitlines()]
 
 
+def test_a_trial_whose_end_does_not_reach_the_disk_is_not_stored(journal, whole, monkeypatch):
+    folder = journal.parents[1]
+    other = optuna.load_study(study_name="search", storage=open_journal(journal))
+    sync, calls = os.fsync, []
+
+    def fail(file):
+        calls.append(journal.read_bytes())
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(os, "fsync", fail)
+    with pytest.raises(OSError, match=os.strerror(errno.EIO)):
+        search_in(folder, 4).run()
+    written = journal.read_bytes()
+    assert written == calls[-1][: len(written)]
+    assert written.endswith(b"\n")
+    assert calls[-1].count(b"\n") - written.count(b"\n") == 1
+    monkeypatch.setattr(os, "fsync", sync)
+    assert states(journal) == ["finished"] * 3 + ["running"]
+    other.set_user_attr("written by", "another worker")
+    assert rows(search_in(folder, 4).run()) == whole
+
+
+def test_an_end_that_ctrl_c_interrupts_on_its_way_to_the_disk_stays(journal, monkeypatch):
+    def interrupted(file):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "fsync", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        search_in(journal.parents[1], 4).run()
+    assert states(journal) == ["finished"] * 4
+
+
 @pytest.mark.parametrize("room", [0, 1, 40, 400])
 def test_a_write_that_is_interrupted_or_cut_short_is_taken_back(journal, monkeypatch, room):
     storage = open_journal(journal)

@@ -5,13 +5,10 @@ import contextlib
 import jax
 import jax.numpy as jnp
 
+from keras_dlnotes.backend.asked_for_gradient import AskedForGradient
 from keras_dlnotes.backend.this_thread import replaced_here
 
 _DIFFERENTIATE = ("grad", "value_and_grad")
-
-
-class _AskedForGradient(Exception):  # noqa: N818 - no error
-    """The step has come to its gradient; the argument is the loss."""
 
 
 def differentiated_loss(model, data):
@@ -39,7 +36,7 @@ def differentiated_loss(model, data):
             stack.enter_context(replaced_here(jax, name, _asked_instead))
         try:
             model.train_step(tuple(state), data)
-        except _AskedForGradient as asked:
+        except AskedForGradient as asked:
             return jnp.sum(asked.args[0])
     raise ValueError("`train_step` calls neither `jax.grad` nor `jax.value_and_grad`")
 
@@ -52,7 +49,7 @@ def _asked_instead(original):
                 for name in _DIFFERENTIATE:
                     stack.enter_context(replaced_here(jax, name, lambda original: original))
                 result = function(*arguments, **options)
-            raise _AskedForGradient(result[0] if has_aux else result)
+            raise AskedForGradient(result[0] if has_aux else result)
 
         return run
 

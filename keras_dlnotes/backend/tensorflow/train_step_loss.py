@@ -3,11 +3,8 @@
 import keras
 import tensorflow as tf
 
+from keras_dlnotes.backend.asked_for_gradient import AskedForGradient
 from keras_dlnotes.backend.this_thread import replaced_here
-
-
-class _AskedForGradient(Exception):  # noqa: N818 - no error
-    """The step has come to its gradient; the argument is the loss."""
 
 
 def differentiated_loss(model, data):
@@ -25,7 +22,7 @@ def differentiated_loss(model, data):
         def gradient(tape, target, sources, *arguments, **options):
             # By inputs it may be asked for within the loss.
             if any(isinstance(s, keras.Variable | tf.Variable) for s in tf.nest.flatten(sources)):
-                raise _AskedForGradient(target)
+                raise AskedForGradient(target)
             return original(tape, target, sources, *arguments, **options)
 
         return gradient
@@ -33,6 +30,6 @@ def differentiated_loss(model, data):
     with replaced_here(tf.GradientTape, "gradient", made):
         try:
             model.train_step(data)
-        except _AskedForGradient as asked:
+        except AskedForGradient as asked:
             return tf.add_n([tf.reduce_sum(part) for part in tf.nest.flatten(asked.args[0])])
     raise ValueError("`train_step` asks no `tf.GradientTape` for a gradient by variables")

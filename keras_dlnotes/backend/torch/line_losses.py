@@ -107,7 +107,9 @@ def _values_alone():
 @contextlib.contextmanager
 def _no_warning_of_speed():
     """Scope in which vmap does not tell of an operation that it takes row by row."""
-    # For all threads, but `warnings.catch_warnings` would lose what other threads set meanwhile.
+    # torch has one switch for the whole process: a vmap that another thread runs meanwhile does not
+    # tell either, and afterwards the warning is on, as it is by default, whatever was set before
+    # (it cannot be read). `warnings.catch_warnings` would lose what other threads set meanwhile.
     switch: Any = torch._C._functorch
     switch._set_vmap_fallback_warning_enabled(False)
     try:

@@ -2,11 +2,8 @@
 
 import torch
 
+from keras_dlnotes.backend.asked_for_gradient import AskedForGradient
 from keras_dlnotes.backend.this_thread import replaced_here
-
-
-class _AskedForGradient(Exception):  # noqa: N818 - no error
-    """The step has come to its gradient; the argument is the loss."""
 
 
 def differentiated_loss(model, data):
@@ -21,7 +18,7 @@ def differentiated_loss(model, data):
     """
 
     def backward(tensor, *arguments, **options):
-        raise _AskedForGradient(tensor)
+        raise AskedForGradient(tensor)
 
     def keep(module, set_to_none=True):
         """The parameters' gradients are those of the training."""
@@ -32,6 +29,6 @@ def differentiated_loss(model, data):
     ):
         try:
             model.train_step(data)
-        except _AskedForGradient as asked:
+        except AskedForGradient as asked:
             return torch.sum(asked.args[0])
     raise ValueError("`train_step` calls no `backward`")

@@ -6,17 +6,20 @@ from keras_dlnotes.diagnosis.finding import Finding, counted
 from keras_dlnotes.diagnosis.remedies import listed, optimizer_call
 from keras_dlnotes.diagnosis.rules.hidden_activation import linear_falls_short
 from keras_dlnotes.diagnosis.rules.learning_rate import usual_rates
+from keras_dlnotes.diagnosis.rules.training_length import FEW_STEPS
 
 NARROW = 4
 ADAPTIVE = ("adam", "adamw", "nadam", "adamax", "lamb", "schedulefreeadamw", "rmsprop")
 
 
 def underfitting(evidence):
-    """The last resort: the loss has settled, and a textbook method does clearly better.
+    """The last resort: no other cause shows, and a textbook method does clearly better.
 
-    Threshold: the run went wrong by `Evidence.outcome`. Called too small is a model without hidden
-    layers where ridge regression does not learn it either, and one that sends more than four times
-    as many outputs as it has units through a hidden layer, or two outputs and more through one.
+    Threshold: the run went wrong by `Evidence.outcome`. Of fewer than 300 updates it is not said
+    that the model has settled: single losses may hide that it was still learning. Called too small
+    is a model without hidden layers where ridge regression does not learn it either, and one that
+    sends more than four times as many outputs as it has units through a hidden layer, or two
+    outputs and more through one.
 
     Reference: Goodfellow, Bengio and Courville, "Deep Learning", 2016, section 5.2.
     """
@@ -31,15 +34,19 @@ def underfitting(evidence):
     if narrow is not None and not small:
         return [_narrow_finding(narrow, evidence)]
     other, part, fix = _other_optimizer(evidence.model)
+    settled = small or evidence.steps >= FEW_STEPS
+    explanation = "The model is too small or too restricted, or training got stuck."
+    remedies = ["add hidden layers or units", "remove regularization", other]
+    if not settled:
+        explanation = f"{counted(evidence.steps, 'update')} may be too few, or the model too small."
+        remedies = list(dict.fromkeys(["train longer", *remedies]))
     return [
         Finding(
             cause="model_too_small" if small else "underfitting",
-            symptom="The model has settled at less than what kernel ridge regression learns from "
-            "the same examples.",
-            explanation="A single layer is a linear model."
-            if small
-            else "The model is too small or too restricted, or training got stuck.",
-            remedy=listed("add hidden layers or units", "remove regularization", other),
+            symptom=f"The model has {'settled at' if settled else 'learned'} less than what kernel "
+            "ridge regression learns from the same examples.",
+            explanation="A single layer is a linear model." if small else explanation,
+            remedy=listed(*remedies),
             confidence=0.92 if small else 0.56,
             evidence={
                 "skill on the training data": evidence.skill.best,

@@ -1,4 +1,4 @@
-"""NumPy's and Python's global random numbers, drawn from generators of the check's own."""
+"""NumPy's and Python's global random numbers, drawn from generators that nobody else has."""
 
 import contextlib
 import random
@@ -14,9 +14,10 @@ _OTHER_NAMES = {"ranf": "random_sample", "sample": "random_sample"}
 class OwnRandomNumbers:
     """Lets the running thread draw from generators that start anew when asked to.
 
-    What a layer under test draws must be the same in each evaluation. The global generators are
-    neither read nor written: threads that prepare batches draw from them meanwhile. Functions that
-    a module imported by name (`from numpy.random import normal`) draw from the global ones.
+    What a layer under test draws must be the same in each evaluation, and change nothing of what a
+    training draws. The global generators are neither read nor written: threads that prepare batches
+    draw from them meanwhile. Functions that a module imported by name
+    (`from numpy.random import normal`) draw from the global ones.
     """
 
     def __init__(self):
