@@ -14,7 +14,8 @@ xp = active.arrays
 # H starts as this many times what the first pair suggests: BFGS reduces in one update what is too
 # large in H, and the search shortens the step meanwhile, but it needs many to raise what is too
 # small. Of factors from 10 to 10000 this takes the fewest evaluations on the problems of the
-# tests, whose condition numbers go up to 10000.
+# tests, whose condition numbers go up to 10000. Of Moré's, Garbow's and Hillstrom's functions, each
+# from three starts, it solves 135 of 153; a factor of 1 solves 143, SciPy's BFGS 124.
 _START_SCALE = 400.0
 
 

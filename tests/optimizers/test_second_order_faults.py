@@ -170,7 +170,8 @@ def test_weights_changed_between_two_fits_are_noticed(method):
     fit(model, x, y, 5)
     changed = [w + 0.25 for w in model.get_weights()]
     model.set_weights(changed)
-    fit(model, x, y, 1)
+    with pytest.warns(RuntimeWarning, match="took no step"):
+        fit(model, x, y, 1)
     assert optimizer.progress["restarts"] == 1
     for weight, new in zip(model.get_weights(), changed, strict=True):
         assert np.array_equal(weight, new)
