@@ -58,7 +58,8 @@ class Diagnosis(CopyableCallback):
             the finding is sure before the run is over; `"raise"` raises
             `keras_dlnotes.diagnosis.DiagnosisError`.
         log_dir: also write the findings to this folder: as text for TensorBoard, for its layers
-            tab, which shows them at their layer and step, and as `diagnosis.json`. A second run writes to `run_2` in it, see `TrainingMonitor`.
+            tab, which shows them at their layer and step, and as `diagnosis.json`. A second run
+            writes to `run_2` in it, see `TrainingMonitor`.
         verify: replay a short run on a copy of the model with each remedy that can be applied
             automatically, and report the measured gain. Takes at most 300 steps for each, and as
             many for the comparison.

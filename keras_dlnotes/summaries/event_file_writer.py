@@ -146,7 +146,7 @@ class EventFileWriter:
         self._add_value(step, wall_time, lambda: text_value(tag, text))
 
     def add_findings(self, step, findings):
-        """Adds what a diagnosis found, dicts as `Finding.to_dict` makes them, for the layers tab."""
+        """Adds what a diagnosis found, as `Finding.to_dict` makes it, for the layers tab."""
         self._add_value(step, None, lambda: findings_value(findings))
 
     def add_custom_scalars(self, categories):
