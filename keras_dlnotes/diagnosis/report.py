@@ -5,6 +5,9 @@ import math
 
 from keras_dlnotes.diagnosis.finding import counted
 
+# Notebooks align the cells of tables to the right and do not wrap them.
+_CELL = "text-align:left;vertical-align:top;white-space:normal;padding-right:1em"
+
 
 class Findings(list):
     """List of `Finding`, the most likely cause first, that prints as a report.
@@ -52,8 +55,8 @@ def _item(finding):
     places += [f"step {finding.step}"] if finding.step is not None else []
     head = ", ".join([f"{finding.confidence:.0%} sure", *places])
     rows = "".join(
-        f'<tr><th style="text-align:left;vertical-align:top">{html.escape(name)}</th>'
-        f'<td style="text-align:left;white-space:normal">{html.escape(text)}</td></tr>'
+        f'<tr><th style="{_CELL}">{html.escape(name)}</th>'
+        f'<td style="{_CELL}">{html.escape(text)}</td></tr>'
         for name, text in [("seen", finding.symptom), *finding.details()]
     )
     cause = html.escape(finding.cause.replace("_", " "))
