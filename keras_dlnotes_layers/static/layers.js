@@ -806,7 +806,7 @@ function drawHistogram(box, { name, steps, low, high, shares }) {
   const largest = several.length ? Math.max(...several.flat()) : 1;
   figure.innerHTML = `<figcaption>${escape(name)}</figcaption>
     <canvas role="img" aria-label="${escape(name)}, ${steps.length} steps from ${steps[0]} to ${steps.at(-1)}, values from ${format(Math.min(...low))} to ${format(Math.max(...high))}"></canvas>
-    <figcaption>colour: share of the numbers in a bin, <canvas style="display:inline-block;width:80px;height:10px" width="80" height="1"></canvas> 0 to ${+(100 * largest).toPrecision(2)} %${log ? '; axis linear near 0, logarithmic beyond' : ''}</figcaption>`;
+    <figcaption>share of a step's numbers in a bin: 0 <canvas style="display:inline-block;width:80px;height:10px" width="80" height="1"></canvas> ${+(100 * largest).toPrecision(2)} %${log ? '; axis linear near 0, logarithmic beyond' : ''}</figcaption>`;
   box.appendChild(figure);
   const [canvas, bar] = figure.querySelectorAll('canvas');
   const density = window.devicePixelRatio || 1;
@@ -816,7 +816,7 @@ function drawHistogram(box, { name, steps, low, high, shares }) {
   draw.scale(density, density);
   draw.font = '11px Roboto, system-ui, sans-serif';
   const neutral = isDark() ? [41, 42, 45] : [248, 249, 250];
-  const color = (share) => rgb(mix([neutral, ...theme(BLUE)], Math.sqrt(share / largest)));  // small shares are seen too
+  const color = (share) => rgb(mix([neutral, ...theme(BLUE)], (share / largest) ** 0.4));  // small shares are seen too
   const y = (value) => above + (top - to(value)) / (top - bottom) * height;
   const x = (k) => left + k / steps.length * width;
   draw.fillStyle = rgb(neutral);
