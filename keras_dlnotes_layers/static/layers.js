@@ -793,10 +793,10 @@ function chart({ name, values }, steps) {
 function drawHistogram(box, { name, steps, low, high, shares }) {
   const figure = document.createElement('figure');
   const extents = steps.map((_, k) => Math.max(Math.abs(low[k]), Math.abs(high[k])));
-  const usual = [...extents].sort((a, b) => a - b)[steps.length >> 1];
   const positive = extents.filter((value) => value > 0);
-  const log = positive.length > 0 && Math.max(...positive) / Math.min(...positive) > 50;
-  const unit = usual > 0 ? usual : Math.min(...positive);
+  const smallest = Math.min(...positive); const widest = Math.max(...positive);
+  const log = widest / smallest > 50;
+  const unit = Math.max(smallest, widest / 1e5);
   const to = (value) => (log ? Math.asinh(value / unit) : value);
   const back = (place) => (log ? Math.sinh(place) * unit : place);
   let bottom = Math.min(...low.map(to)); let top = Math.max(...high.map(to));
