@@ -70,6 +70,57 @@ def layer_details(history, layer, most_steps=1000):
     return {"steps": history.steps[chosen].tolist(), "series": series}
 
 
+def histogram_tags(history, layer):
+    """Where the histograms of one layer stand, if any were recorded.
+
+    Args:
+        history: a `LayerHistory`.
+        layer: its place in `history.layers`.
+
+    Returns:
+        Dict from a histogram's tag in the event file to what the page calls it.
+    """
+    name = history.layers[layer]["name"]
+    return {
+        f"{section}/{row['tag']}/histogram": _label(f"{section}/histogram", row)
+        for section in ("activations", "gradients")
+        for tag, (rows, _) in history.parts.items()
+        if tag.startswith(f"{section}/")
+        for row in rows
+        if row_name(row) == name and "tag" in row
+    }
+
+
+def histograms_over_steps(name, data, most_steps=50):
+    """One histogram at several steps.
+
+    Args:
+        name: what the page calls it.
+        data: list of `(step, table)`, a table with a row `[left, right, count]` for each of its
+            equal bins.
+        most_steps: at most so many steps, evenly chosen, the first and the last among them.
+
+    Returns:
+        Dict with `name`, and lists with one entry a step: `steps`, `low` and `high` (the smallest
+        and the largest number), and `shares` (of the numbers in each bin between them). Where all
+        numbers are alike, `low` is `high`, and there is one bin.
+    """
+    known = dict(sorted((step, table) for step, table in data if len(table) and table[:, 2].any()))
+    steps = list(known)
+    places = np.unique(np.linspace(0, len(steps) - 1, min(len(steps), most_steps)).astype(int))
+    found: dict = {"name": name, "steps": [], "low": [], "high": [], "shares": []}
+    for step in (steps[place] for place in places):
+        left, right, counts = known[step].T
+        low, high = float(left[0]), float(right[-1])
+        if len(counts) == 1:  # written with a width that it does not have
+            low = high = (low + high) / 2
+        found["steps"].append(step)
+        found["low"].append(low)
+        found["high"].append(high)
+        found["shares"].append([float(f"{share:.3g}") for share in counts / counts.sum()])
+    return found
+
+
 def _label(tag, row):
     section, statistic = tag.replace("_", " ").split("/", 1)
     what = section if "variable" in row else "output"

@@ -9,6 +9,7 @@ import numpy as np
 from tensorboard.backend import http_util
 from tensorboard.data import provider
 from tensorboard.plugins import base_plugin
+from tensorboard.plugins.histogram import metadata as histogram_metadata
 from werkzeug import exceptions, wrappers
 
 from keras_dlnotes_layers import payload
@@ -43,6 +44,7 @@ class LayersPlugin(base_plugin.TBPlugin):
             "/run": self._run,
             "/matrix": self._matrix,
             "/layer": self._layer,
+            "/histograms": self._histograms,
         }
 
     def is_active(self):
@@ -81,12 +83,23 @@ class LayersPlugin(base_plugin.TBPlugin):
 
     @_answers
     def _layer(self, request):
-        history, _ = self._look_up(request)
-        layer = request.args.get("layer", type=int)
-        if layer is None or not 0 <= layer < len(history.layers):
-            raise exceptions.NotFound(f"Expected a layer from 0 to {len(history.layers) - 1}.")
-        details = payload.layer_details(history, layer)
+        details = payload.layer_details(*self._look_up_layer(request))
         return http_util.Respond(request, json.dumps(details), "application/json")
+
+    @_answers
+    def _histograms(self, request):
+        names = payload.histogram_tags(*self._look_up_layer(request))
+        # The fast data server takes an empty list of tags for all of them.
+        read = self._read(request, histogram_metadata.PLUGIN_NAME, list(names)) if names else {}
+        found = [
+            payload.histograms_over_steps(
+                names[tag], [(datum.step, np.asarray(datum.numpy)) for datum in read[tag]]
+            )
+            for tag in names
+            if read.get(tag)
+        ]
+        known = [histogram for histogram in found if histogram["steps"]]
+        return http_util.Respond(request, json.dumps(known), "application/json")
 
     def _list(self, ctx, experiment):
         return self._data.list_tensors(ctx, experiment_id=experiment, plugin_name=PLUGIN_NAME)
@@ -102,7 +115,7 @@ class LayersPlugin(base_plugin.TBPlugin):
         with self._lock:
             known = self._known.get((experiment, run))
             if known is None or known[0] != newest:
-                read = self._read(ctx, experiment, run)
+                read = self._read(request, PLUGIN_NAME)
                 findings = read.pop(FINDINGS_TAG, None)
                 series = {
                     tag.removeprefix(TAG_PREFIX): (
@@ -116,13 +129,24 @@ class LayersPlugin(base_plugin.TBPlugin):
                 known = self._known[experiment, run] = newest, history_of(series), found
         return known[1:]
 
-    def _read(self, ctx, experiment, run):
+    def _look_up_layer(self, request):
+        """`(LayerHistory, layer)` that the request names."""
+        history, _ = self._look_up(request)
+        layer = request.args.get("layer", type=int)
+        if layer is None or not 0 <= layer < len(history.layers):
+            raise exceptions.NotFound(f"Expected a layer from 0 to {len(history.layers) - 1}.")
+        return history, layer
+
+    def _read(self, request, plugin, tags=None):
+        """Dict from tag to what is kept of it, of the run that the request names."""
+        ctx, experiment = _context(request)
+        run = request.args.get("run", "")
         read = self._data.read_tensors(
             ctx,
             experiment_id=experiment,
-            plugin_name=PLUGIN_NAME,
+            plugin_name=plugin,
             downsample=SAMPLES,
-            run_tag_filter=provider.RunTagFilter(runs=[run]),
+            run_tag_filter=provider.RunTagFilter(runs=[run], tags=tags),
         )
         return dict(read.get(run, {}))
 

@@ -16,6 +16,7 @@ FLOORS = {
     "measures": 1,
     "summaries": 2,
     "instrumentation": 2,
+    "plots": 2,
     "optimizers": 3,
     "layers": 3,
     "regularizers": 3,
@@ -24,7 +25,6 @@ FLOORS = {
     "stopping": 3,
     "gradient_check": 3,
     "diagnosis": 3,
-    "plots": 4,
     "callbacks": 4,
     "tuning": 4,
 }
@@ -32,12 +32,11 @@ FLOORS = {
 THIRD_PARTY = {
     0: {"keras", "numpy", "tensorflow", "jax", "torch"},
     1: {"keras", "numpy"},
-    2: {"keras", "numpy", "tensorboard", "google_crc32c", "keras_dlnotes_layers"},
+    2: {"keras", "numpy", "tensorboard", "google_crc32c", "keras_dlnotes_layers", "matplotlib"},
     3: {"keras", "numpy", "scipy", "cv2"},
     4: {
         "keras",
         "numpy",
-        "keras_dlnotes_layers",
         "optuna",
         "filelock",
         "sqlalchemy",

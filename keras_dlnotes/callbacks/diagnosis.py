@@ -8,6 +8,7 @@ import warnings
 from typing import Any
 
 from keras_dlnotes.callbacks.copyable_callback import CopyableCallback
+from keras_dlnotes.callbacks.notebook_view import diagnosis_html
 from keras_dlnotes.callbacks.replay import replay
 from keras_dlnotes.callbacks.report_writer import ReportWriter
 from keras_dlnotes.diagnosis import (
@@ -112,6 +113,10 @@ class Diagnosis(CopyableCallback):
         self._observer: Any = None
         self._subscription: Any = None
         self._report = ReportWriter("diagnosis")
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows of it: what was found."""
+        return diagnosis_html(self.findings, self.evidence)
 
     def set_model(self, model):
         """Attaches to the model and removes the observer left by a `fit` that raised."""

@@ -69,6 +69,13 @@ class ReportWriter:
         self._is_open = False
 
     @property
+    def run(self):
+        """What can be read back: the run's folder or a given writer; None before any `fit`."""
+        if isinstance(self._given, EventFileWriter):
+            return os.path.dirname(self._given.path)
+        return self.folder if self._given is None else self._given
+
+    @property
     def writes_event_file(self):
         """Whether what is written goes to an event file."""
         return self._given is None or isinstance(self._given, EventFileWriter)

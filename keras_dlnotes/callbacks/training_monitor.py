@@ -10,6 +10,7 @@ import numpy as np
 from keras_dlnotes.callbacks.copyable_callback import CopyableCallback
 from keras_dlnotes.callbacks.cost_meter import CostMeter
 from keras_dlnotes.callbacks.layer_scalars import CHOICES, Charts, layer_scalars
+from keras_dlnotes.callbacks.notebook_view import monitor_html
 from keras_dlnotes.callbacks.report_writer import ReportWriter
 from keras_dlnotes.instrumentation import Subscription, TrainStepObserver, log_numbers
 from keras_dlnotes.numerics.number_arguments import whole_number
@@ -138,6 +139,10 @@ class TrainingMonitor(CopyableCallback):
         self._observer: Any = None
         self._subscription: Any = None
         self._meter: Any = None
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows of it: the figures of `kd.plots`, and what to look at first."""
+        return monitor_html(self._report.run, self.every, self.log_dir)
 
     def set_model(self, model):
         """Attaches to the model and removes the observer left by a `fit` that raised."""

@@ -77,19 +77,20 @@ class Finding:
 
     def __str__(self):
         place = f" in layer {self.layer!r}" if self.layer else ""
+        head = f"{self.cause} ({self.confidence:.0%} sure){place}: {self.symptom}"
+        return "\n".join([head, *(f"  {name}: {text}" for name, text in self.details())])
+
+    def details(self) -> list[tuple[str, str]]:
+        """What a report says below the symptom: pairs of a word and a text."""
         figures = ", ".join(f"{name} = {_short(value)}" for name, value in self.evidence.items())
-        lines = [
-            f"{self.cause} ({self.confidence:.0%} sure){place}: {self.symptom}",
-            f"  why: {self.explanation}",
-            f"  do: {self.remedy}" + (f" [{self.part}]" if self.part else ""),
+        pairs = [
+            ("evidence", figures),
+            ("why", self.explanation),
+            ("do", self.remedy + (f" [{self.part}]" if self.part else "")),
+            ("tried on a copy", self.verified["sentence"] if self.verified else ""),
+            ("not tried on a copy", self.not_tried or ""),
         ]
-        if figures:
-            lines.insert(1, f"  evidence: {figures}")
-        if self.verified:
-            lines.append(f"  tried on a copy: {self.verified['sentence']}")
-        if self.not_tried:
-            lines.append(f"  not tried on a copy: {self.not_tried}")
-        return "\n".join(lines)
+        return [(name, text) for name, text in pairs if text]
 
 
 def counted(number, noun, plural=None):

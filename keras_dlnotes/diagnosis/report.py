@@ -1,8 +1,12 @@
 """Findings as text, and as an exception."""
 
+import html
 import math
 
 from keras_dlnotes.diagnosis.finding import counted
+
+# Notebooks align the cells of tables to the right and do not wrap them.
+_CELL = "text-align:left;vertical-align:top;white-space:normal;padding-right:1em"
 
 
 class Findings(list):
@@ -24,11 +28,39 @@ class Findings(list):
 
     __repr__ = __str__
 
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the report with its parts set apart."""
+        try:
+            return findings_html(self)
+        except Exception:  # what a caller has put in: a notebook would show a traceback instead
+            return f"<pre>{html.escape(list.__repr__(self))}</pre>"
+
 
 def report(findings, heading="Diagnosis, most likely cause first:"):
     """The findings as text, the most likely cause first."""
     lines = [f"{number}. {finding}" for number, finding in enumerate(findings, start=1)]
     return "\n".join([heading, *lines])
+
+
+def findings_html(findings: Findings) -> str:
+    """The findings as a part of an HTML page that asks nothing from the network."""
+    if not findings:
+        return f"<p>{html.escape(str(findings))}</p>"
+    items = "".join(f"<li>{_item(finding)}</li>" for finding in findings)
+    return f"<p><b>Diagnosis, most likely cause first</b></p><ol>{items}</ol>"
+
+
+def _item(finding):
+    places = [f"layer {finding.layer}"] if finding.layer else []
+    places += [f"step {finding.step}"] if finding.step is not None else []
+    head = ", ".join([f"{finding.confidence:.0%} sure", *places])
+    rows = "".join(
+        f'<tr><th style="{_CELL}">{html.escape(name)}</th>'
+        f'<td style="{_CELL}">{html.escape(text)}</td></tr>'
+        for name, text in [("seen", finding.symptom), *finding.details()]
+    )
+    cause = html.escape(finding.cause.replace("_", " "))
+    return f"<b>{cause}</b> ({html.escape(head)})<table>{rows}</table>"
 
 
 def looked_at(evidences):

@@ -9,6 +9,7 @@ from keras_dlnotes_layers import VIEWS, LayerHistory, history_of
 from keras_dlnotes_layers.event_files import read_run
 
 _MOST_NAMES = 30  # more would overlap in a figure of the default size
+_NAMES = {"fontsize": 6, "parse_math": False}  # a name may hold dollar signs
 
 
 def layers_over_steps(run: Any, statistic: str = "activation_scale", figsize=(10, 6)) -> Any:
@@ -60,7 +61,7 @@ def layers_over_steps(run: Any, statistic: str = "activation_scale", figsize=(10
         axes.legend(loc="upper left", bbox_to_anchor=(0, -0.08), ncols=2, frameon=False)
     axes.set_ylim(len(values) - 0.5, -0.5)
     places = np.unique(np.linspace(0, len(values) - 1, min(_MOST_NAMES, len(values))).astype(int))
-    axes.set_yticks(places, [history.layers[place]["name"] for place in places], fontsize=6)
+    axes.set_yticks(places, [history.layers[place]["name"] for place in places], **_NAMES)
     axes.set_xlabel("step")
     axes.set_title(view.title)
     bar = figure.colorbar(image, ax=axes, pad=0.01)
@@ -111,14 +112,15 @@ def scale_by_depth(
     if view.healthy:
         axes.axhspan(*view.healthy, color="0.9", zorder=0, label="healthy")
     places = np.unique(np.linspace(0, len(longest) - 1, min(_MOST_NAMES, len(longest))).astype(int))
-    axes.set_xticks(places, [longest[place] for place in places], rotation=90, fontsize=6)
+    axes.set_xticks(places, [longest[place] for place in places], rotation=90, **_NAMES)
     axes.set_ylabel(view.title)
-    axes.legend()
+    for text in axes.legend().get_texts():
+        text.set_parse_math(False)
     return figure
 
 
 def _chosen(run, statistic):
-    history = _history(run)
+    history = history_of_run(run)
     views = {view.name: view for view in VIEWS}
     if statistic not in history.views:
         raise ValueError(
@@ -128,7 +130,13 @@ def _chosen(run, statistic):
     return history, views[statistic]
 
 
-def _history(run):
+def history_of_run(run: Any) -> LayerHistory:
+    """What is known of a run that is given as in `layers_over_steps`.
+
+    Raises:
+        FileNotFoundError: if a folder holds no event file.
+        ValueError: if a run has no layer statistics, or is none.
+    """
     if isinstance(run, LayerHistory):
         return run
     series = getattr(run, "layers", None)

@@ -43,8 +43,10 @@ button:focus-visible, select:focus-visible, canvas:focus-visible, li:focus-visib
 #details { border-top: 1px solid var(--line); padding: 10px 12px; display: none; }
 #details h2 { font-size: 14px; margin: 0 0 8px; display: flex; gap: 10px; align-items: center; }
 #charts { display: grid; grid-template-columns: repeat(auto-fill, minmax(210px, 1fr)); gap: 10px; }
-#charts figure { margin: 0; }
-#charts figcaption { color: var(--soft); overflow-wrap: anywhere; }
+#histograms { display: grid; grid-template-columns: repeat(auto-fill, minmax(320px, 1fr)); gap: 10px; margin-top: 10px; }
+#charts figure, #histograms figure { margin: 0; }
+#histograms canvas { width: 100%; height: 190px; display: block; }
+#charts figcaption, #histograms figcaption { color: var(--soft); overflow-wrap: anywhere; }
 #charts svg { width: 100%; height: 84px; background: var(--panel); border: 1px solid var(--line); display: block; }
 #empty { padding: 40px; max-width: 640px; line-height: 1.6; }
 code { background: var(--panel); padding: 1px 4px; }
@@ -116,6 +118,7 @@ class ServerSource {
   async summary(run) { return (await this.ask('run', { run })).json(); }
   async matrix(run, view) { return new Float32Array(await (await this.ask('matrix', { run, view })).arrayBuffer()); }
   async details(run, layer) { return (await this.ask('layer', { run, layer })).json(); }
+  async histograms(run, layer) { return (await this.ask('histograms', { run, layer })).json(); }
 }
 
 class EmbeddedSource {
@@ -127,6 +130,7 @@ class EmbeddedSource {
     return new Float32Array(bytes.buffer);
   }
   async details(run, layer) { return this.all[run].details[layer]; }
+  async histograms() { return []; }  // they would make the file too large
 }
 
 // ---------------------------------------------------------------------------------------------
@@ -194,7 +198,7 @@ class LayersPage {
   async start() {
     document.head.appendChild(Object.assign(document.createElement('style'), { textContent: STYLE }));
     document.body.innerHTML = PAGE;
-    followTheme(() => this.draw());
+    followTheme(() => this.redraw());
     Object.assign(this.state, this.address.read());
     this.state.step = +this.state.step;
     this.state.layer = +this.state.layer;
@@ -227,7 +231,7 @@ class LayersPage {
       if (event.key === '[' || event.key === ']') this.turn(event.key === ']' ? 1 : -1);
       if (event.key === 'Escape') { this.state.layer = -1; this.update(); }
     });
-    window.addEventListener('resize', () => this.draw());
+    window.addEventListener('resize', () => this.redraw());
   }
 
   async refresh(first) {
@@ -430,6 +434,12 @@ class LayersPage {
       if (place >= 0) aligned[row * places.length + layer] = theirs[row * other.summary.layers.length + place];
     }));
     return [first, { ...panel(state.other, other, aligned), columns: places.length }];
+  }
+
+  // After a change of colours or of width.
+  redraw() {
+    this.draw();
+    this.drawHistograms();
   }
 
   draw() {
@@ -729,18 +739,27 @@ class LayersPage {
     const { run, layer } = this.state;
     const box = $('details');
     const entry = this.loaded[run];
-    if (layer < 0 || layer >= entry.summary.layers.length) { box.style.display = 'none'; box.dataset.shown = ''; return; }
+    if (layer < 0 || layer >= entry.summary.layers.length) { box.style.display = 'none'; box.dataset.shown = ''; box.replaceChildren(); return; }
     const key = `${run} ${layer} ${entry.summary.steps.length}`;
     if (box.dataset.shown !== key) {
-      const details = await this.source.details(run, layer);
+      const [details, histograms] = await Promise.all([this.source.details(run, layer), this.source.histograms(run, layer)]);
       if (this.state.run !== run || this.state.layer !== layer) return;
       box.dataset.shown = key;
       const { name, type } = entry.summary.layers[layer];
-      box.innerHTML = `<h2>${escape(name)} (${escape(type)}) <button id="close">Close</button></h2><div id="charts"></div>`;
+      box.innerHTML = `<h2>${escape(name)} (${escape(type)}) <button id="close">Close</button></h2><div id="charts"></div><div id="histograms"></div>`;
       $('close').onclick = () => { this.state.layer = -1; this.update(); };
       for (const series of details.series) $('charts').appendChild(chart(series, details.steps));
+      box.style.display = 'block';
+      this.histograms = histograms;
+      this.drawHistograms();  // needs a width
     }
-    box.style.display = 'block';
+  }
+
+  drawHistograms() {
+    const box = $('histograms');
+    if (!box) return;
+    box.replaceChildren();
+    for (const histogram of this.histograms) drawHistogram(box, histogram);
   }
 }
 
@@ -763,10 +782,83 @@ function chart({ name, values }, steps) {
   const last = values.at(-1);
   figure.innerHTML = `<figcaption>${escape(name)}: ${format(last)} at the last step</figcaption>
     <svg viewBox="0 0 200 80" preserveAspectRatio="none" role="img" aria-label="${escape(name)} over the steps">
-    <path d="${path}" fill="none" stroke="${css('--accent')}" stroke-width="1.2" vector-effect="non-scaling-stroke"/>${marks}</svg>
+    <path d="${path}" fill="none" style="stroke: var(--accent)" stroke-width="1.2" vector-effect="non-scaling-stroke"/>${marks}</svg>
     <figcaption>${known.length ? `${format(Math.min(...known))} to ${format(Math.max(...known))}${log ? ', log axis' : ''}` : 'no finite number'}</figcaption>`;
   return figure;
 }
+
+// A heat map: columns are recorded steps, the height is the value, the colour the share of the
+// numbers in a bin. Each column has the bins of its own step, between its smallest and its largest
+// number. Where the extent changes much, the axis is linear near 0 and logarithmic farther away.
+function drawHistogram(box, { name, steps, low, high, shares }) {
+  const figure = document.createElement('figure');
+  const extents = steps.map((_, k) => Math.max(Math.abs(low[k]), Math.abs(high[k])));
+  const positive = extents.filter((value) => value > 0);
+  const smallest = Math.min(...positive); const widest = Math.max(...positive);
+  const log = widest / smallest > 50;
+  const unit = Math.max(smallest, widest / 1e5);
+  const to = (value) => (log ? Math.asinh(value / unit) : value);
+  const back = (place) => (log ? Math.sinh(place) * unit : place);
+  let bottom = Math.min(...low.map(to)); let top = Math.max(...high.map(to));
+  if (!(top > bottom)) { const more = Math.abs(top) / 2 || 1; bottom -= more; top += more; }
+  // One bin with all of a step's numbers would make the others pale.
+  const several = shares.filter((row) => row.length > 1);
+  const largest = several.length ? Math.max(...several.flat()) : 1;
+  figure.innerHTML = `<figcaption>${escape(name)}</figcaption>
+    <canvas role="img" aria-label="${escape(name)}, ${steps.length} steps from ${steps[0]} to ${steps.at(-1)}, values from ${format(Math.min(...low))} to ${format(Math.max(...high))}"></canvas>
+    <figcaption>share of a step's numbers in a bin: 0 <canvas style="display:inline-block;width:80px;height:10px" width="80" height="1"></canvas> ${+(100 * largest).toPrecision(2)} %${log ? '; axis linear near 0, logarithmic beyond' : ''}</figcaption>`;
+  box.appendChild(figure);
+  const [canvas, bar] = figure.querySelectorAll('canvas');
+  const density = window.devicePixelRatio || 1;
+  const left = 62; const width = canvas.clientWidth - left - 8; const above = 8; const height = 190 - above - 34;
+  canvas.width = canvas.clientWidth * density; canvas.height = 190 * density;
+  const draw = canvas.getContext('2d');
+  draw.scale(density, density);
+  draw.font = '11px Roboto, system-ui, sans-serif';
+  const neutral = isDark() ? [41, 42, 45] : [248, 249, 250];
+  const color = (share) => rgb(mix([neutral, ...theme(BLUE)], (share / largest) ** 0.4));  // small shares are seen too
+  const y = (value) => above + (top - to(value)) / (top - bottom) * height;
+  const x = (k) => left + k / steps.length * width;
+  draw.fillStyle = rgb(neutral);
+  draw.fillRect(left, above, width, height);
+  shares.forEach((row, k) => row.forEach((share, bin) => {
+    if (!share) return;
+    const size = (high[k] - low[k]) / row.length;
+    const upper = y(low[k] + (bin + 1) * size); const lower = y(low[k] + bin * size);
+    draw.fillStyle = color(share);
+    const thick = Math.max(2, lower - upper + 0.4);
+    draw.fillRect(x(k), (upper + lower - thick) / 2, x(k + 1) - x(k) + 0.4, thick);
+  }));
+  draw.strokeStyle = css('--line');
+  draw.strokeRect(left - 0.5, above - 0.5, width + 1, height + 1);
+  draw.fillStyle = css('--soft');
+  draw.textAlign = 'right'; draw.textBaseline = 'middle';
+  const marks = [[top, above], [bottom, above + height]];
+  if (bottom < 0 && top > 0 && Math.min(y(0) - above, above + height - y(0)) > 14) marks.push([0, y(0)]);
+  for (const [place, at] of marks) draw.fillText(short(back(place)), left - 5, at);
+  draw.save();
+  draw.translate(10, above + height / 2); draw.rotate(-Math.PI / 2); draw.textAlign = 'center';
+  draw.fillText('value', 0, 0);
+  draw.restore();
+  draw.textBaseline = 'alphabetic';
+  draw.textAlign = 'left'; draw.fillText(steps[0].toLocaleString('en'), left, above + height + 14);
+  draw.textAlign = 'right'; if (steps.length > 1) draw.fillText(steps.at(-1).toLocaleString('en'), left + width, above + height + 14);
+  draw.textAlign = 'center'; draw.fillText('step', left + width / 2, above + height + 26);
+  const scale = bar.getContext('2d');
+  for (let k = 0; k < 80; k++) { scale.fillStyle = color(k / 79 * largest); scale.fillRect(k, 0, 1, 1); }
+  canvas.onmousemove = (event) => {
+    const k = Math.floor((event.offsetX - left) / width * steps.length);
+    if (k < 0 || k >= steps.length) { canvas.title = ''; return; }
+    const value = back(top - (event.offsetY - above) / height * (top - bottom));
+    const size = (high[k] - low[k]) / shares[k].length;
+    const bin = size ? Math.floor((value - low[k]) / size) : 0;
+    const share = shares[k][bin];
+    canvas.title = `step ${steps[k].toLocaleString('en')}: ${format(low[k])} to ${format(high[k])}` +
+      (share === undefined ? '' : `; ${+(100 * share).toPrecision(3)} % from ${format(low[k] + bin * size)} to ${format(low[k] + (bin + 1) * size)}`);
+  };
+}
+
+const short = (value) => (value === 0 ? '0' : Math.abs(value) >= 0.01 && Math.abs(value) < 10000 ? String(+value.toPrecision(3)) : value.toExponential(1));
 
 function severity(reason) {
   if (reason === 'not_finite') return NOT_FINITE;

@@ -50,3 +50,15 @@ def write(folder, steps, every=10, broken=False, writer=None):
     out.flush()
     if writer is None:
         out.close()
+
+
+def write_histograms(writer, layer, steps):
+    """Writes histograms of a layer whose numbers spread from step to step; of the last, one bin."""
+    rows = [{"layer": layer, "type": "Conv2D", "tag": layer}]
+    for step in steps:
+        spread = 1.1 ** (step / 10)
+        counts = np.round(1000 * np.exp(-(np.linspace(-3, 3, 30) ** 2)))
+        if step == max(steps):
+            spread, counts = 0.0, np.array([5.0])
+        writer.add_layers(step, [("activations/standard_deviation", rows, np.ones(1, "f4"))])
+        writer.add_histogram(step, f"activations/{layer}/histogram", -spread, spread, counts)

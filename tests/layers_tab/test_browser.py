@@ -182,6 +182,50 @@ def test_hover_and_click_tell_the_numbers_of_the_event_file(browser, address, lo
     assert not severe(browser)
 
 
+def test_a_click_shows_the_histograms_where_some_were_recorded(browser, address, logs):
+    writer = EventFileWriter(logs / "histograms")
+    fabricated_run.write_histograms(writer, "conv", range(0, 300, 10))
+    writer.close()
+    try:
+        listed = "return fetch('runs').then((a) => a.json())"
+        open_tab(browser, address)
+        wait(browser, lambda d: "histograms" in d.execute_script(listed))
+        open_tab(browser, address, run="histograms", layer=0)
+        figures = wait(
+            browser,
+            lambda d: d.find_elements(By.CSS_SELECTOR, "#histograms figure canvas[role=img]"),
+        )
+        (picture,) = figures
+        assert "30 steps from 0 to 290" in picture.get_attribute("aria-label")
+        # In a late column most numbers are in the middle, and none at the ends of the axis.
+        colors = (
+            "const c = arguments[0], k = devicePixelRatio, s = (c.clientWidth - 70) / 30;"
+            "return [82, 9, 155].map((y) => [...c.getContext('2d').getImageData("
+            "Math.round((62 + 20.5 * s) * k), Math.round(y * k), 1, 1).data].slice(0, 3));"
+        )
+        before = browser.execute_script(colors, picture)
+        assert sum(before[0]) < sum(before[1]) - 300
+        assert before[1] == before[2]
+        ActionChains(browser).move_to_element(picture).perform()
+        assert "% from" in picture.get_attribute("title")
+        # The colours follow those of TensorBoard.
+        body = "window.parent.document.body.classList"
+        browser.execute_script(f"{body}.toggle('dark-mode')")
+        selector = "#histograms figure canvas[role=img]"
+        (picture,) = browser.find_elements(By.CSS_SELECTOR, selector)
+        wait(
+            browser,
+            lambda d: d.execute_script(colors, d.find_element(By.CSS_SELECTOR, selector)) != before,
+        )
+        browser.execute_script(f"{body}.toggle('dark-mode')")
+        open_tab(browser, address, run="broken", layer=0)
+        wait(browser, lambda d: d.find_element(By.ID, "charts").text)
+        assert browser.find_elements(By.CSS_SELECTOR, "#histograms figure") == []
+        assert not severe(browser)
+    finally:
+        shutil.rmtree(logs / "histograms")
+
+
 def test_two_runs_are_compared_and_the_view_is_part_of_the_address(browser, address):
     open_tab(browser, address, run="broken", other="healthy", view="activation_scale")
     count = "return window.layersPage.drawn.panels.length"

@@ -4,6 +4,7 @@ import subprocess
 import sys
 from argparse import Namespace
 
+import keras
 import numpy as np
 import pytest
 from tensorboard.backend.event_processing.data_provider import MultiplexerDataProvider
@@ -11,6 +12,8 @@ from tensorboard.backend.event_processing.plugin_event_multiplexer import EventM
 from tensorboard.plugins.base_plugin import TBContext
 from werkzeug.test import Client
 
+from keras_dlnotes.callbacks import TrainingMonitor
+from keras_dlnotes.summaries import EventFileWriter, MemoryWriter
 from keras_dlnotes_layers.format import PLUGIN_NAME, findings_value, rows_of
 from keras_dlnotes_layers.loader import LayersLoader
 from tests.layers_tab import fabricated_run
@@ -51,6 +54,53 @@ def test_the_tab_serves_what_the_event_file_holds(tmp_path):
     assert apps["/index.js"].get("/").headers["Content-Type"].startswith("application/javascript")
 
 
+def test_the_histograms_of_one_layer_are_those_that_the_monitor_recorded(tmp_path):
+    def fit(**options):
+        keras.utils.set_random_seed(0)
+        layers = [keras.layers.Dense(4, "tanh", name=f"dense_{i}") for i in range(2)]
+        model = keras.Sequential([keras.Input((5,)), *layers], name="net")
+        model.compile("sgd", "mse")
+        x = np.random.default_rng(0).normal(size=(32, 5)).astype("float32")
+        monitor = TrainingMonitor(every=1, histograms_every=2, **options)
+        model.fit(x, x[:, :4], batch_size=8, verbose=0, callbacks=[monitor])
+
+    writer = MemoryWriter()
+    fit(writer=writer)
+    fit(log_dir=tmp_path / "run")
+    fabricated_run.write(tmp_path / "without", range(0, 40, 10))
+    _, apps, _ = applications(tmp_path)
+    found = json.loads(apps["/histograms"].get("/?run=run&layer=1").data)
+    expected = {
+        "output: histogram": "activations/dense_1/histogram",
+        "kernel, gradients: histogram": "gradients/net/dense_1/kernel/histogram",
+        "bias, gradients: histogram": "gradients/net/dense_1/bias/histogram",
+    }
+    assert [histogram["name"] for histogram in found] == list(expected)
+    for histogram in found:
+        steps, low, high, counts = zip(*writer.histograms[expected[histogram["name"]]], strict=True)
+        assert histogram["steps"] == list(steps) == [0, 2]
+        np.testing.assert_allclose(histogram["low"], low, rtol=1e-4)
+        np.testing.assert_allclose(histogram["high"], high, rtol=1e-4)
+        shares = [count / np.sum(count) for count in counts]
+        np.testing.assert_allclose(histogram["shares"], shares, atol=0.01)
+    assert json.loads(apps["/histograms"].get("/?run=without&layer=1").data) == []
+    assert apps["/histograms"].get("/?run=run&layer=2").status_code == 404
+
+
+def test_histograms_of_many_steps_are_thinned_and_one_bin_has_no_width(tmp_path):
+    writer = EventFileWriter(tmp_path / "run")
+    fabricated_run.write_histograms(writer, "conv", range(0, 1000, 10))
+    writer.close()
+    _, apps, _ = applications(tmp_path)
+    (found,) = json.loads(apps["/histograms"].get("/?run=run&layer=0").data)
+    assert len(found["steps"]) == 50
+    assert (found["steps"][0], found["steps"][-1]) == (0, 990)
+    assert (found["low"][0], found["high"][0]) == (-1, 1)
+    assert (found["low"][-1], found["high"][-1], found["shares"][-1]) == (0, 0, [1])
+    np.testing.assert_allclose([sum(row) for row in found["shares"]], 1, rtol=0.01)
+    assert found["shares"][0] == found["shares"][0][::-1]
+
+
 def test_questions_that_have_no_answer_are_told_so(tmp_path):
     fabricated_run.write(tmp_path / "run", range(0, 40, 10))
     _, apps, _ = applications(tmp_path)
@@ -60,13 +110,13 @@ def test_questions_that_have_no_answer_are_told_so(tmp_path):
         ("/layer", "run=run&layer=999"),
         ("/layer", "run=run&layer=-1"),
         ("/layer", "run=run&layer=first"),
+        ("/histograms", "run=none&layer=0"),
+        ("/histograms", "run=run&layer=999"),
     ):
         assert apps[path].get(f"/?{query}").status_code == 404
 
 
 def test_a_run_that_grows_is_read_anew_and_findings_are_shown(tmp_path):
-    from keras_dlnotes.summaries import EventFileWriter
-
     writer = EventFileWriter(tmp_path / "live")
     fabricated_run.write(None, range(0, 100, 10), writer=writer)
     _, apps, multiplexer = applications(tmp_path)

@@ -1,0 +1,97 @@
+"""What a notebook shows of a recorded run: the two figures, and what to look at first."""
+
+import base64
+import html
+import io
+import warnings
+from typing import Any
+
+from keras_dlnotes.plots.layer_figures import history_of_run, layers_over_steps, scale_by_depth
+from keras_dlnotes_layers import VIEWS, LayerHistory, look_first
+from keras_dlnotes_layers.look_first import REASONS
+
+_MOST_NOTICES = 5
+
+
+def run_html(run: Any, title: str) -> str:
+    """A run as a part of an HTML page that asks nothing from the network.
+
+    Args:
+        run: what `layers_over_steps` takes.
+        title: plain text above the figures.
+
+    Returns:
+        HTML. What cannot be read or drawn is told in it: nothing is raised, since a notebook would
+        show a long traceback in the place of the object.
+    """
+    try:
+        history = history_of_run(run)
+    except Exception as error:
+        return paragraphs(title, f"Nothing can be shown. {error}")
+    try:
+        head = paragraphs(title, _extent(history)) + _notices(history)
+    except Exception as error:
+        return paragraphs(title, f"Nothing can be shown. {type(error).__name__}: {error}")
+    try:
+        return head + _figures(history)
+    except ImportError as error:
+        return head + paragraphs("", str(error))
+    except Exception as error:
+        sentence = f"The figures could not be drawn. {type(error).__name__}: {error}"
+        return head + paragraphs("", sentence)
+
+
+def paragraphs(title: str, *sentences: str) -> str:
+    """Plain texts as HTML: a title in bold, which may be empty, and paragraphs."""
+    head = f"<p><b>{html.escape(title)}</b></p>" if title else ""
+    return head + "".join(f"<p>{html.escape(sentence)}</p>" for sentence in sentences)
+
+
+def _extent(history: LayerHistory) -> str:
+    layers, steps = len(history.layers), history.steps
+    if not len(steps):
+        return "No step has been recorded yet."
+    return f"{layers} layers, {len(steps)} recorded steps, {steps[0]} to {steps[-1]}."
+
+
+def _notices(history: LayerHistory) -> str:
+    if not history.views:
+        return ""
+    notices = look_first(history, _MOST_NOTICES)
+    if not notices:
+        return paragraphs("", "No layer left the healthy band or its neighbours' trend.")
+    lines = []
+    for notice in notices:
+        layer = history.layers[notice.layer]
+        text = f"{REASONS[notice.reason]}, from step {notice.step}"
+        if notice.others:
+            text += f", and {notice.others} more near it"
+        name = html.escape(layer["name"])
+        lines.append(f"<li><b>{name}</b> ({html.escape(layer['type'])}): {html.escape(text)}</li>")
+    return f"<p>Look here first:</p><ol>{''.join(lines)}</ol>"
+
+
+def _figures(history: LayerHistory) -> str:
+    view = next((view for view in VIEWS if view.name in history.views), None)
+    if view is None:
+        return ""
+    height = min(6.0, 2.5 + 0.2 * len(history.layers))
+    images = ""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # a font without a letter of a layer's name
+        for figure, what in (
+            (
+                layers_over_steps(history, view.name, figsize=(10, height)),
+                "of each layer over steps",
+            ),
+            (scale_by_depth(history, view.name), "by depth, at the last recorded step"),
+        ):
+            file = io.BytesIO()
+            figure.savefig(file, format="png", dpi=100)
+            data = base64.b64encode(file.getvalue()).decode()
+            alt = html.escape(f"{view.title} {what}")
+            images += (
+                f'<img alt="{alt}" style="display:block;max-width:100%" '
+                f'src="data:image/png;base64,{data}">'
+            )
+    return images
