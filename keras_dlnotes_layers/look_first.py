@@ -11,7 +11,8 @@ Pure functions of a `LayerHistory`. A layer is noticed at a recorded step if
   which travels backward, these are the layers after it.
 
 Layers that follow one another in the network and are noticed for the same reason at the same step
-are one notice, named by the first in the direction of travel: what follows is its consequence.
+are one notice, named by the first in the direction of travel: what follows is its consequence. Layers
+with too large updates are one notice wherever they stand, since they have one learning rate.
 """
 
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ TIMES = 30.0
 NEIGHBOURS = 8
 PERSISTS = 3  # recorded steps in a row, or to the end: one odd batch is no news
 DEAD = 0.999
+USUAL_RATIO = 1e-3  # of an update to its weights
 
 # Most telling first: of several reasons at one step the first is named.
 REASONS = {
@@ -34,7 +36,6 @@ REASONS = {
     "gradient_vanishing": "gradient far smaller than in the layers after it",
     "saturated": "all outputs are saturated",
     "update_too_large": "updates too large for its weights",
-    "update_too_small": "updates too small for its weights",
 }
 
 
@@ -75,7 +76,9 @@ def look_first(history, limit=20):
     for view, reason, mask, usual in _marks(history):
         values = history.views[view]
         backward = reason.startswith(("gradient", "no_gradient", "update"))
-        for place, others in _joined(_first_steps(mask), backward):
+        # One learning rate is for all layers: that of their updates is one notice.
+        near = len(history.layers) if reason.startswith("update") else NEIGHBOURS
+        for place, others in _joined(_first_steps(mask), backward, near):
             row, layer = place
             compared = None if usual is None else float(usual[row, layer])
             found.append(
@@ -112,7 +115,8 @@ def _marks(history):
         yield "gradient_norm", "no_gradient", views["gradient_norm"] == 0, None
     if "update_ratio" in views:
         ratio = views["update_ratio"]
-        yield "update_ratio", "update_too_large", ratio > 0.1, None
+        usual = np.full(ratio.shape, USUAL_RATIO)
+        yield "update_ratio", "update_too_large", ratio > 0.1, usual
     for name, prefix, backward in (
         ("activation_scale", "", False),
         ("gradient_norm", "gradient_", True),
@@ -166,17 +170,18 @@ def _first_steps(mask):
     return first
 
 
-def _joined(first, backward):
-    """Runs of nearby layers with the same first row: `((row, leading layer), others)`.
+def _joined(first, backward, near):
+    """Runs of layers with the same first row: `((row, leading layer), others)`.
 
-    Layers of other types, which have no trend of their own, may stand between them.
+    Two of a run are at most `near` apart: layers of other types, which have no trend of their own,
+    may stand between them.
     """
     marked = [(int(row), layer) for layer, row in enumerate(first) if row >= 0]
     runs: list[list] = []
     open_runs: dict[int, list] = {}
     for row, layer in reversed(marked) if backward else marked:
         run = open_runs.get(row)
-        if run is not None and abs(layer - run[-1]) <= NEIGHBOURS:
+        if run is not None and abs(layer - run[-1]) <= near:
             run.append(layer)
         else:
             run = open_runs[row] = [row, layer]

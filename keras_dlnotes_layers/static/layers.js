@@ -189,7 +189,7 @@ class LayersPage {
   constructor(source, address) {
     this.source = source;
     this.address = address;
-    this.state = { run: '', other: '', mode: 'beside', view: 'activation_scale', step: -1, layer: -1, folded: '' };
+    this.state = { run: '', other: '', mode: 'beside', view: '', step: -1, layer: -1, folded: '' };
     this.loaded = {};
     this.drawn = null;
     window.layersPage = this;  // for whoever drives the page by a script
@@ -278,7 +278,7 @@ class LayersPage {
     try {
       const entry = await this.load(this.state.run, again);
       await this.load(this.state.other, again);
-      if (!entry.summary.views.some((v) => v.name === this.state.view)) this.state.view = entry.summary.views[0]?.name;
+      if (!entry.summary.views.some((v) => v.name === this.state.view)) this.state.view = firstView(entry.summary);
       await this.matrix(this.state.run, this.state.view);
       if (this.state.other) await this.matrix(this.state.other, this.state.view);
     } catch (error) {
@@ -353,8 +353,8 @@ class LayersPage {
       const layer = summary.layers[notice.layer];
       const item = this.entry(layer.name, notice.text, [
         `from step ${notice.step.toLocaleString('en')}`,
-        notice.reason === 'not_finite' ? '' : format(notice.value) + (notice.usual ? `, usual here ${format(notice.usual)}` : ''),
-        notice.others ? `and ${notice.others} more ${notice.others === 1 ? 'layer' : 'layers'} near it` : '',
+        ['not_finite', 'dead'].includes(notice.reason) ? '' : format(notice.value) + (notice.usual ? `, usual here ${format(notice.usual)}` : ''),
+        notice.others ? `and ${notice.others} more ${notice.others === 1 ? 'layer' : 'layers'}${notice.reason.startsWith('update') ? '' : ' near it'}` : '',
       ], () => { Object.assign(this.state, { layer: notice.layer, view: notice.view, step: notice.step }); this.update(); });
       item.style.borderColor = rgb(severity(notice.reason));
       list.appendChild(item);
@@ -859,6 +859,16 @@ function drawHistogram(box, { name, steps, low, high, shares }) {
 }
 
 const short = (value) => (value === 0 ? '0' : Math.abs(value) >= 0.01 && Math.abs(value) < 10000 ? String(+value.toPrecision(3)) : value.toExponential(1));
+
+// The page opens on the scale of activations, or where that shows none of the layers to look at
+// first, on the statistic that shows the first of them.
+function firstView(summary) {
+  const seen = ['not_finite', 'dead', 'saturated', 'exploding', 'vanishing'];
+  const [first] = summary.look_first;
+  const elsewhere = first && !summary.look_first.some((notice) => seen.includes(notice.reason));
+  const view = elsewhere ? first.view : 'activation_scale';
+  return summary.views.some((v) => v.name === view) ? view : summary.views[0]?.name;
+}
 
 function severity(reason) {
   if (reason === 'not_finite') return NOT_FINITE;

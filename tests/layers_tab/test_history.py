@@ -136,3 +136,14 @@ def test_event_files_are_read_back_even_if_a_crash_cut_one_off(tmp_path):
     path.write_bytes(whole)
     with pytest.raises(FileNotFoundError, match=r"holds no event file\. Runs below it"):
         read_run(tmp_path)
+
+
+def test_too_large_updates_of_all_layers_are_one_notice():
+    layers = [{"layer": f"dense_{i}", "type": "Dense", "variable": "kernel"} for i in range(30)]
+    ratios = np.full(30, 1e-3, "f4")
+    ratios[[0, 14, 29]] = 0.4
+    history = history_of({"updates/ratio": (layers, [(step, ratios) for step in range(5)])})
+    (notice,) = look_first(history)
+    assert (notice.reason, notice.step, notice.others) == ("update_too_large", 0, 2)
+    assert history.layers[notice.layer]["name"] == "dense_29"
+    assert notice.usual == 1e-3
