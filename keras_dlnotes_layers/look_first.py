@@ -11,8 +11,8 @@ Pure functions of a `LayerHistory`. A layer is noticed at a recorded step if
   which travels backward, these are the layers after it.
 
 Layers that follow one another in the network and are noticed for the same reason at the same step
-are one notice, named by the first in the direction of travel: what follows is its consequence. Layers
-with too large updates are one notice wherever they stand, since they have one learning rate.
+are one notice, named by the first in the direction of travel: what follows is its consequence.
+Layers with too large updates are one wherever they stand, since they have one learning rate.
 """
 
 from dataclasses import dataclass
