@@ -9,6 +9,9 @@ from tensorboard.compat.proto.event_pb2 import Event
 from keras_dlnotes_layers.format import FINDINGS_TAG, PLUGIN_NAME, TAG_PREFIX, rows_of, vector_of
 from keras_dlnotes_layers.history import history_of
 
+# What the tags of layer statistics begin with.
+_SECTIONS = ("activations", "gradients", "weights", "updates")
+
 
 def read_run(folder):
     """The layer statistics and the findings in a run's folder.
@@ -65,12 +68,19 @@ def runs_below(folder):
     """Names of the runs with layer statistics in a folder and below; `"."` is the folder."""
     names = []
     for path, _, _ in sorted(os.walk(folder)):
-        for file in _event_files(path):
-            with open(file, "rb") as opened:
-                if PLUGIN_NAME.encode() in opened.read(1 << 20):
-                    names.append(os.path.relpath(path, folder))
-                    break
+        if any(map(_has_layers, _event_files(path))):
+            names.append(os.path.relpath(path, folder))
     return names
+
+
+def _has_layers(path):
+    """Whether a file holds layer statistics, not findings alone."""
+    try:
+        with open(path, "rb") as opened:
+            head = opened.read(1 << 20)
+    except FileNotFoundError:
+        return True  # a running monitor has put a thinner file in its place
+    return any(f"{TAG_PREFIX}{section}/".encode() in head for section in _SECTIONS)
 
 
 def events_of(path):

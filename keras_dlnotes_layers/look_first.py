@@ -94,9 +94,11 @@ def look_first(history, limit=20):
     for notice in found:
         # A dead block has outputs of 0, no gradient and a vanishing scale: one entry.
         group = history.layers[notice.layer]["group"]
-        key = (group, notice.step) if group else notice.layer
+        key: object = (group, notice.step) if group else notice.layer
         if notice.reason == "not_finite":
             key = notice.reason, notice.step  # where it is first in the pass; the rest follows
+        if notice.reason.startswith("update"):
+            key = notice.reason  # the earliest stands for all
         once.setdefault(key, notice)
     return list(once.values())[:limit]
 

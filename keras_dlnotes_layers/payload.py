@@ -105,7 +105,9 @@ def histograms_over_steps(name, data, most_steps=50):
         and the largest number), and `shares` (of the numbers in each bin between them). Where all
         numbers are alike, `low` is `high`, and there is one bin.
     """
-    known = dict(sorted((step, table) for step, table in data if len(table) and table[:, 2].any()))
+    # A step that was written twice counts as it was written last.
+    some = [(step, table) for step, table in data if len(table) and table[:, 2].any()]
+    known = dict(sorted(some, key=lambda pair: pair[0]))
     steps = list(known)
     places = np.unique(np.linspace(0, len(steps) - 1, min(len(steps), most_steps)).astype(int))
     found: dict = {"name": name, "steps": [], "low": [], "high": [], "shares": []}

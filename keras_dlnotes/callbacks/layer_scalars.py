@@ -77,7 +77,7 @@ class WorstScalars:
         self._groups = []
         for name in _WORST_OF:
             members = groups.get(name, [])
-            weights = [m for m in members if m[0].origin.variable not in _START_AT_ZERO]
+            weights = [m for m in members if _last_name(m[0].origin.variable) not in _START_AT_ZERO]
             places = np.array([place for _, place in weights or members], dtype=int)
             if len(places):
                 self._groups.append((name.split("/"), places))
@@ -148,3 +148,8 @@ class Charts:
             for category, charts in _CHARTS.items()
         }
         return {category: charts for category, charts in layout.items() if charts}
+
+
+def _last_name(variable):
+    """`"bias"` of `"query/bias"`: what a composite layer's variable is called in its own layer."""
+    return (variable or "").rpartition("/")[2]

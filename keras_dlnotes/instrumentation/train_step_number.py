@@ -44,9 +44,10 @@ def train_step_number(model) -> int:
     known = _of(model)
     if known is None:
         return count
-    step = known.step + count - known.count
-    # Fewer than before: the weights of an earlier step were loaded.
-    return step if count < known.count else max(step, known.reached)
+    if count < known.count:
+        # The weights of an earlier step were loaded; the optimizer counted as it did until now.
+        return round(known.step * count / known.count)
+    return max(known.step + count - known.count, known.reached)
 
 
 def note_step(model, step):

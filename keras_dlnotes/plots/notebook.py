@@ -65,7 +65,8 @@ def _notices(history: LayerHistory) -> str:
         layer = history.layers[notice.layer]
         text = f"{REASONS[notice.reason]}, from step {notice.step}"
         if notice.others:
-            text += f", and {notice.others} more near it"
+            near = "" if notice.reason.startswith("update") else " near it"
+            text += f", and {notice.others} more{near}"
         name = html.escape(layer["name"])
         lines.append(f"<li><b>{name}</b> ({html.escape(layer['type'])}): {html.escape(text)}</li>")
     return f"<p>Look here first:</p><ol>{''.join(lines)}</ol>"

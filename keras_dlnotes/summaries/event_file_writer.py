@@ -256,8 +256,10 @@ class EventFileWriter:
 
     def _other_files(self):
         folder = os.path.dirname(self.path)
-        paths = [os.path.join(folder, name) for name in sorted(os.listdir(folder))]
-        return [path for path in paths if path.endswith(FILE_SUFFIX) and path != self.path]
+        # Without "tfevents" it is a copy over which a process was killed.
+        names = [name for name in sorted(os.listdir(folder)) if ".tfevents." in name]
+        paths = [os.path.join(folder, name) for name in names if name.endswith(FILE_SUFFIX)]
+        return [path for path in paths if path != self.path]
 
     def _closed_files(self):
         """The other files of the run; none if one of them is still being written.

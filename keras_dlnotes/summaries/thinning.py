@@ -116,13 +116,15 @@ def _steps_to_keep(paths, size):
     # Never nothing: what must stay may be large.
     room = max(size - fixed, size // 4)
     steps = {kind: sorted(counted) for kind, counted in sizes.items()}
-    spacing = min((int(np.diff(s).min()) for s in steps.values() if len(s) > 1), default=1)
+    spacing = {k: int(np.diff(s).min()) if len(s) > 1 else 1 for k, s in steps.items()}
     while True:
-        kept = {kind: _spaced(several, spacing) for kind, several in steps.items()}
-        taken = sum(counted[step] for kind, counted in sizes.items() for step in kept[kind])
-        if taken <= room or all(len(several) <= 2 for several in kept.values()):
+        kept = {kind: _spaced(several, spacing[kind]) for kind, several in steps.items()}
+        taken = {kind: sum(sizes[kind][step] for step in kept[kind]) for kind in kept}
+        left = [kind for kind in kept if len(kept[kind]) > 2]
+        if sum(taken.values()) <= room or not left:
             return kept
-        spacing *= 2
+        # Of what takes the most: seldom, large histograms must not push out the layers' numbers.
+        spacing[max(left, key=taken.__getitem__)] *= 2
 
 
 def _spaced(steps, spacing):

@@ -742,7 +742,7 @@ class LayersPage {
     if (layer < 0 || layer >= entry.summary.layers.length) { box.style.display = 'none'; box.dataset.shown = ''; box.replaceChildren(); return; }
     const key = `${run} ${layer} ${entry.summary.steps.length}`;
     if (box.dataset.shown !== key) {
-      const [details, histograms] = await Promise.all([this.source.details(run, layer), this.source.histograms(run, layer)]);
+      const [details, histograms] = await Promise.all([this.source.details(run, layer), this.source.histograms(run, layer).catch(() => [])]);
       if (this.state.run !== run || this.state.layer !== layer) return;
       box.dataset.shown = key;
       const { name, type } = entry.summary.layers[layer];

@@ -214,3 +214,19 @@ def test_a_diagnosis_beside_it_still_sees_every_layer():
     )
     assert {"add", "reshape", "inner"} <= set(seen)
     assert watched(memory) == {"dense", "own_add", "swish", "act", "output"}
+
+
+def test_biases_within_a_composite_layer_are_left_out_of_the_worst():
+    keras.utils.set_random_seed(0)
+    inputs = keras.Input((4, 6))
+    outputs = keras.layers.MultiHeadAttention(2, 3, name="attention")(inputs, inputs)
+    model = keras.Model(inputs, outputs)
+    model.compile("sgd", "mse")
+    x = np.random.default_rng(0).normal(size=(8, 4, 6)).astype("float32")
+    both = MemoryWriter()
+    model.fit(x, x, verbose=0, callbacks=[TrainingMonitor(every=1, writer=both, scalars="worst")])
+    rows, recorded = both.layers["updates/ratio"]
+    kernels = [not row["variable"].endswith("bias") for row in rows]
+    assert 0 < sum(kernels) < len(rows)
+    ((_, largest),) = both.scalars["updates/largest/ratio"]
+    assert largest == pytest.approx(recorded[0][1][kernels].max())

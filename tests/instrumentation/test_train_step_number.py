@@ -165,17 +165,21 @@ def test_a_model_without_an_optimizer():
 
 
 @pytest.mark.filterwarnings("ignore:overflow:RuntimeWarning")
-def test_a_loss_scale_optimizer_skips_batches_that_count():
+def test_a_loss_scale_optimizer_skips_batches_that_count(tmp_path):
     model = keras.Sequential(layers())
     inner = keras.optimizers.SGD(0.01)
     model.compile(keras.optimizers.LossScaleOptimizer(inner), "mse")
     y = Y.copy()
     y[8] = np.inf  # the second batch of each epoch
+    model.optimizer.build(model.trainable_variables)
+    model.save(tmp_path / "start.keras")
     first, second = monitor(), monitor()
     fit(model, first, y=y)
     assert int(inner.iterations) == 6
     fit(model, second)
     assert steps(first, second) == list(range(16))
+    model.load_weights(tmp_path / "start.keras")
+    assert train_step_number(model) == 0
 
 
 @pytest.mark.parametrize("accumulated", [None, 3])

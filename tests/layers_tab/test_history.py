@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from keras_dlnotes.summaries import EventFileWriter
 from keras_dlnotes_layers import history_of, look_first
 from keras_dlnotes_layers.event_files import events_of, read_run, runs_below
 from keras_dlnotes_layers.groups import groups_of
@@ -147,3 +148,25 @@ def test_too_large_updates_of_all_layers_are_one_notice():
     assert (notice.reason, notice.step, notice.others) == ("update_too_large", 0, 2)
     assert history.layers[notice.layer]["name"] == "dense_29"
     assert notice.usual == 1e-3
+
+
+def test_findings_alone_are_no_run_of_layers(tmp_path):
+    writer = EventFileWriter(tmp_path / "diagnosed")
+    writer.add_findings(3, [{"cause": "dead_units", "layer": "x"}])
+    writer.close()
+    fabricated_run.write(tmp_path / "watched", range(0, 100, 10))
+    assert runs_below(tmp_path) == ["watched"]
+
+
+def test_a_fault_of_the_last_layer_stands_beside_the_rate_of_all():
+    layers = [{"layer": f"dense_{i}", "type": "Dense"} for i in range(3)]
+    kernels = [{**layer, "variable": "kernel"} for layer in layers]
+    dead = np.array([0, 0, 1], "f4")
+    steps = range(5)
+    history = history_of(
+        {
+            "activations/zero_fraction": (layers, [(step, dead) for step in steps]),
+            "updates/ratio": (kernels, [(step, np.full(3, 0.4, "f4")) for step in steps]),
+        }
+    )
+    assert [n.reason for n in look_first(history)] == ["dead", "update_too_large"]

@@ -16,6 +16,7 @@ from keras_dlnotes.callbacks import TrainingMonitor
 from keras_dlnotes.summaries import EventFileWriter, MemoryWriter
 from keras_dlnotes_layers.format import PLUGIN_NAME, findings_value, rows_of
 from keras_dlnotes_layers.loader import LayersLoader
+from keras_dlnotes_layers.payload import histograms_over_steps
 from tests.layers_tab import fabricated_run
 
 
@@ -155,3 +156,12 @@ def test_tensorboard_imports_neither_keras_nor_a_backend_for_the_tab():
         [sys.executable, "-c", code], capture_output=True, text=True, env=os.environ
     )
     assert result.stdout.strip() == "[]", result.stderr
+
+
+def test_a_step_whose_histogram_was_written_twice_counts_as_written_last():
+    def table(low):
+        return np.array([[low, low + 1.0, 3.0], [low + 1.0, low + 2.0, 1.0]])
+
+    data = [(0, table(0.0)), (10, table(1.0)), (0, table(5.0))]
+    found = histograms_over_steps("output", data)
+    assert (found["steps"], found["low"]) == ([0, 10], [5.0, 1.0])

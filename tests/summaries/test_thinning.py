@@ -304,3 +304,18 @@ def _wait(condition):
             pass
         assert time.monotonic() < end
         time.sleep(0.3)
+
+
+def test_seldom_and_large_histograms_do_not_push_out_the_layers(tmp_path):
+    writer = EventFileWriter(tmp_path, max_megabytes=LIMIT)
+    for step in range(200):
+        record(writer, step)
+        if step % 10 == 0:
+            tag = "activations/layer_0/histogram"
+            writer.add_histogram(step, tag, 0.0, 1.0, np.arange(400))
+    writer.close()
+    assert size(tmp_path) < 1.3e6 * LIMIT
+    histograms = read_back(tmp_path).Tensors("activations/layer_0/histogram")
+    assert len(histograms) < 20
+    # With one spacing for both kinds there would be about one in sixteen.
+    assert len(read_run(tmp_path)[0].steps) > 40
