@@ -91,25 +91,16 @@ def unet():
     for filters, skip in zip((64, 32, 16), reversed(kept), strict=True):
         x = layers.Conv2DTranspose(filters, 2, strides=2)(x)
         x = block(layers.Concatenate()([x, skip]), filters)
-    return keras.Model(picture, layers.Conv2D(CLASSES, 1, activation="softmax")(x)), masks(64)
+    outputs = layers.Conv2D(CLASSES, 1, activation="softmax")(x)
+    return keras.Model(picture, outputs), pictures(64, targets=(64, 64))
 
 
-def pictures(size):
-    """A function from a number of examples to pictures and classes."""
-
-    def make(random, count):
-        x = random.normal(size=(count, size, size, 3)).astype("float32")
-        return x, random.integers(0, CLASSES, count)
-
-    return make
-
-
-def masks(size):
-    """A function from a number of examples to pictures and a class for each pixel."""
+def pictures(size, targets=()):
+    """A function from a number of examples to pictures and classes, one each or for each pixel."""
 
     def make(random, count):
         x = random.normal(size=(count, size, size, 3)).astype("float32")
-        return x, random.integers(0, CLASSES, (count, size, size))
+        return x, random.integers(0, CLASSES, (count, *targets))
 
     return make
 

@@ -6,11 +6,15 @@ import struct
 
 from tensorboard.compat.proto.event_pb2 import Event
 
-from keras_dlnotes_layers.format import FINDINGS_TAG, PLUGIN_NAME, TAG_PREFIX, rows_of, vector_of
+from keras_dlnotes_layers.format import (
+    FINDINGS_TAG,
+    PLUGIN_NAME,
+    SECTIONS,
+    TAG_PREFIX,
+    rows_of,
+    vector_of,
+)
 from keras_dlnotes_layers.history import history_of
-
-# What the tags of layer statistics begin with.
-_SECTIONS = ("activations", "gradients", "weights", "updates")
 
 
 def read_run(folder):
@@ -80,7 +84,7 @@ def _has_layers(path):
             head = opened.read(1 << 20)
     except FileNotFoundError:
         return True  # a running monitor has put a thinner file in its place
-    return any(f"{TAG_PREFIX}{section}/".encode() in head for section in _SECTIONS)
+    return any((TAG_PREFIX + section).encode() in head for section in SECTIONS)
 
 
 def events_of(path):

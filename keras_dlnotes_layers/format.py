@@ -21,6 +21,8 @@ from tensorboard.compat.proto.types_pb2 import DT_FLOAT, DT_STRING
 PLUGIN_NAME = "keras_dlnotes_layers"
 TAG_PREFIX = "layers/"
 FINDINGS_TAG = "layers/findings"
+# What the tags of layer statistics begin with.
+SECTIONS = ("activations/", "gradients/", "weights/", "updates/")
 VERSION = 1
 
 

@@ -10,12 +10,11 @@ import numpy as np
 from tensorboard.summary.writer.record_writer import RecordWriter
 
 from keras_dlnotes_layers.event_files import events_of
-from keras_dlnotes_layers.format import PLUGIN_NAME, TAG_PREFIX
+from keras_dlnotes_layers.format import PLUGIN_NAME, SECTIONS, TAG_PREFIX
 
 # How the tags begin whose old steps may go. All else (metrics of epochs, texts, findings, layouts,
 # hyperparameters) stays.
-_SECTIONS = ("activations/", "gradients/", "weights/", "updates/")
-_MAY_GO = (*_SECTIONS, *(TAG_PREFIX + section for section in _SECTIONS), "metrics/batch_")
+_MAY_GO = (*SECTIONS, *(TAG_PREFIX + section for section in SECTIONS), "metrics/batch_")
 
 
 class FastRecordWriter(RecordWriter):

@@ -67,14 +67,10 @@ def build_state(model, arguments):
         model: a compiled model inside `fit`.
         arguments: those of `model.train_function`.
     """
-    (iterator,) = arguments
     of_keras = type(model).train_step.__module__.startswith("keras.src.")
-    if isinstance(iterator, tf.distribute.DistributedIterator) or not of_keras:
-        return
-    specs = iterator.element_spec
-    dense = all(isinstance(spec, tf.TensorSpec) for spec in tf.nest.flatten(specs))
     built = all(layer.built for layer in model._flatten_layers())
-    if dense and built and not model.run_eagerly:
+    if of_keras and built and not model.run_eagerly and can_peek(model, arguments):
+        (iterator,) = arguments
         # What is wrong with the data or the loss, the step itself tells better.
         with contextlib.suppress(Exception):
-            model._symbolic_build(data_batch=specs)
+            model._symbolic_build(data_batch=iterator.element_spec)
