@@ -105,6 +105,8 @@ def torch_update(optimizer, variables, gradients, repeats):
     def update():
         for _ in range(repeats):
             optimizer.apply(gradients, variables)
+        if torch.cuda.is_available():
+            torch.cuda.synchronize()
 
     return update
 

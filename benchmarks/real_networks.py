@@ -132,24 +132,24 @@ def compiled(name):
     return model, make
 
 
-def data(make, steps):
+def data(make, steps, batch=BATCH):
     """Examples for so many steps."""
-    return make(np.random.default_rng(0), steps * BATCH)
+    return make(np.random.default_rng(0), steps * batch)
 
 
-def start(name, monitored):
+def start(name, monitored, batch=BATCH):
     """Seconds until 12 steps are over, and the peak of memory in MB."""
     model, make = compiled(name)
-    x, y = data(make, 12)
+    x, y = data(make, 12, batch)
     with tempfile.TemporaryDirectory() as folder:
         callbacks = [kd.callbacks.TrainingMonitor(folder)] if monitored else []
         begin = time.perf_counter()
-        model.fit(x, y, batch_size=BATCH, verbose=0, callbacks=callbacks)
+        model.fit(x, y, batch_size=batch, verbose=0, callbacks=callbacks)
         seconds = time.perf_counter() - begin
     return seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
-def steps(name, rounds, count):
+def steps(name, rounds, count, batch=BATCH):
     """Seconds of a plain step, and the ratios to it at the defaults and at every step."""
     seconds: dict[str, list[float]] = {"plain": [], "default": [], "every step": []}
     with tempfile.TemporaryDirectory() as folder:
@@ -159,12 +159,12 @@ def steps(name, rounds, count):
             "every step": [kd.callbacks.TrainingMonitor(f"{folder}/1", every=1)],
         }
         models = {kind: compiled(name) for kind in seconds}
-        x, y = data(models["plain"][1], count)
+        x, y = data(models["plain"][1], count, batch)
         order = list(seconds)
         for number in range(rounds + 1):
             for kind in order:
                 begin = time.perf_counter()
-                models[kind][0].fit(x, y, batch_size=BATCH, verbose=0, callbacks=callbacks[kind])
+                models[kind][0].fit(x, y, batch_size=batch, verbose=0, callbacks=callbacks[kind])
                 if number:  # the first compiles
                     seconds[kind].append(time.perf_counter() - begin)
             order = order[1:] + order[:1]

@@ -27,7 +27,6 @@ import jax.numpy as jnp
 import keras
 import numpy as np
 import optax
-import tensorflow as tf
 import torch
 from scipy.optimize import minimize
 from sklearn.datasets import load_digits
@@ -37,6 +36,9 @@ from keras_dlnotes.backend import active
 
 MEMORY = 10
 ROUNDS = 5
+BACKEND = keras.backend.backend()
+# Where Keras trains on torch, torch's own optimizer works too.
+TORCH_DEVICE = "cuda" if BACKEND == "torch" and torch.cuda.is_available() else "cpu"
 
 
 def tasks():
@@ -63,9 +65,11 @@ def start_weights(sizes):
 
 def same_batch(x, y):
     """The whole data again and again, where the backend computes."""
-    if keras.backend.backend() != "jax":
+    if BACKEND == "tensorflow":
+        import tensorflow as tf
+
         return tf.data.Dataset.from_tensors((x, y)).repeat()
-    on_device = jnp.asarray(x), jnp.asarray(y)
+    on_device = keras.ops.convert_to_tensor(x), keras.ops.convert_to_tensor(y)
     return (on_device for _ in itertools.repeat(None))
 
 
@@ -146,6 +150,9 @@ def ours(sizes, x, y, target, most):
 
 def flat_loss(sizes, library):
     """The network's loss as a function of one flat vector, in tensorflow, torch or jax."""
+    if library == "tf":
+        import tensorflow as tf
+
     shapes = [w.shape for w in start_weights(sizes)]
 
     def loss(flat, x, y):
@@ -155,13 +162,13 @@ def flat_loss(sizes, library):
             kernel = (
                 flat[offset : offset + n * m].reshape((n, m))
                 if library != "tf"
-                else (tf.reshape(flat[offset : offset + n * m], (n, m)))
+                else tf.reshape(flat[offset : offset + n * m], (n, m))
             )
             bias = flat[offset + n * m : offset + n * m + m]
             offset += n * m + m
             h = h @ kernel + bias
             if i + 2 < len(shapes):
-                h = {"tf": tf.tanh, "torch": torch.tanh, "jax": jnp.tanh}[library](h)
+                h = (tf if library == "tf" else torch if library == "torch" else jnp).tanh(h)
         if library == "tf":
             return tf.reduce_mean(
                 tf.nn.sparse_softmax_cross_entropy_with_logits(labels=y, logits=h)
@@ -177,8 +184,10 @@ class Reached(Exception):  # noqa: N818 - it is no error
     """The target is reached."""
 
 
-def scipy_lbfgs(sizes, x, y, target, most):
-    """SciPy's L-BFGS-B over a compiled TensorFlow closure."""
+def tensorflow_closure(sizes, x, y):
+    """Loss and gradient of a flat vector, compiled by TensorFlow."""
+    import tensorflow as tf
+
     loss, xt, yt = flat_loss(sizes, "tf"), tf.constant(x), tf.constant(y)
 
     @tf.function(jit_compile=True)
@@ -188,15 +197,27 @@ def scipy_lbfgs(sizes, x, y, target, most):
             value = loss(flat, xt, yt)
         return value, tape.gradient(value, flat)
 
+    return value_and_gradient
+
+
+def jax_closure(sizes, x, y):
+    """Loss and gradient of a flat vector, compiled by JAX."""
+    loss, xj, yj = flat_loss(sizes, "jax"), jnp.asarray(x), jnp.asarray(y)
+    return jax.jit(jax.value_and_grad(lambda flat: loss(flat, xj, yj)))
+
+
+def scipy_lbfgs(sizes, x, y, target, most, closure_of=tensorflow_closure):
+    """SciPy's L-BFGS-B over a compiled closure."""
+    value_and_gradient = closure_of(sizes, x, y)
     start = np.concatenate([w.ravel() for w in start_weights(sizes)])
     record = []
 
     def closure(flat):
-        value, gradient = value_and_gradient(tf.constant(flat.astype("float32")))
+        value, gradient = value_and_gradient(flat.astype("float32"))
         record.append(float(value))
         if record[-1] <= target:
             raise Reached
-        return record[-1], gradient.numpy().astype("float64")
+        return record[-1], np.asarray(gradient, "float64")
 
     def run():
         record.clear()
@@ -211,11 +232,12 @@ def scipy_lbfgs(sizes, x, y, target, most):
 
 def torch_lbfgs(sizes, x, y, target, most):
     """torch.optim.LBFGS with its strong Wolfe search."""
-    loss, xt, yt = flat_loss(sizes, "torch"), torch.tensor(x), torch.tensor(y).long()
+    to = lambda array: torch.tensor(array, device=TORCH_DEVICE)  # noqa: E731
+    loss, xt, yt = flat_loss(sizes, "torch"), to(x), to(y).long()
     start = np.concatenate([w.ravel() for w in start_weights(sizes)])
 
     def run():
-        flat = torch.tensor(start, requires_grad=True)
+        flat = to(start).requires_grad_()
         optimizer = torch.optim.LBFGS(
             [flat],
             lr=1.0,
@@ -309,6 +331,8 @@ def direction_cost(size=1_000_000):
 
     def milliseconds(function):
         if keras.backend.backend() == "tensorflow":
+            import tensorflow as tf
+
             compiled = tf.function(function, jit_compile=True)
         else:
             compiled = jax.jit(function) if keras.backend.backend() == "jax" else function
@@ -322,6 +346,19 @@ def direction_cost(size=1_000_000):
     return milliseconds(direction), milliseconds(twice)
 
 
+def compare(sizes, x, y, target, evaluations, solvers, rounds=ROUNDS):
+    """{solver: (median seconds, evaluations, loss)} and how long `fit` alone takes, interleaved."""
+    runs = {s.__name__: s(sizes, x, y, target, 5 * evaluations) for s in solvers}
+    unmeasured = {solver: run() for solver, run in runs.items()}
+    runs["fit alone"] = fit_alone(sizes, x, y, unmeasured["ours"][1])
+    runs["fit alone"]()
+    results = [{solver: run() for solver, run in runs.items()} for _ in range(rounds)]
+    return {
+        solver: (np.median([result[solver][0] for result in results]), *results[-1][solver][1:])
+        for solver in runs
+    }
+
+
 def main():
     """Print the tables."""
     chosen = sys.argv[1:]
@@ -333,16 +370,11 @@ def main():
         target = scipy_lbfgs(sizes, x, y, -1.0, evaluations)()[2]
         print(f"{name}: {count:,} weights, target {target:.3e}")
         solvers = (ours, scipy_lbfgs, torch_lbfgs, optax_lbfgs)
-        runs = {s.__name__: s(sizes, x, y, target, 5 * evaluations) for s in solvers}
-        unmeasured = {solver: run() for solver, run in runs.items()}
-        runs["fit alone"] = fit_alone(sizes, x, y, unmeasured["ours"][1])
-        runs["fit alone"]()
-        rounds = [{solver: run() for solver, run in runs.items()} for _ in range(ROUNDS)]
         medians = {}
-        for solver in runs:
-            _, taken, reached = rounds[-1][solver]
+        for solver, (seconds, taken, reached) in compare(
+            sizes, x, y, target, evaluations, solvers
+        ).items():
             late = f"  did not reach it: {reached:.3e}" if reached > target else ""
-            seconds = np.median([result[solver][0] for result in rounds])
             medians[solver] = seconds if not late else float("inf")
             print(f"  {solver:12s} {seconds:8.3f} ({taken}){late}", flush=True)
         best = min(v for k, v in medians.items() if k not in ("ours", "fit alone"))
