@@ -52,7 +52,7 @@ def check_arguments(class_name, arguments):
 
 
 def check_variables(class_name, variables):
-    """Refuse weights that somebody else moves after each step, and strategies that are not known."""
+    """Refuse weights that somebody else moves after each step, and unknown strategies."""
     strategy = active.replicas.refusal()
     if strategy is not None:
         raise ValueError(

@@ -85,7 +85,7 @@ def check_agreement(variables, gradient, examples):
     """
     if count() == 1:
         return
-    weights = sum((_bits(variable.value) for variable in variables), torch.zeros((), dtype=int))
+    weights = sum((_bits(variable.value) for variable in variables), torch.zeros((), dtype=torch.int64))
     number = torch.as_tensor(-1 if examples is None else examples)
     own = [weights, _bits(gradient), number.double().view(torch.int64)]
     weights, gradients, numbers = gather(torch.stack([part.to(weights) for part in own])).T
