@@ -1,8 +1,7 @@
 """Full-batch training on more data than memory holds."""
 
-import keras
-
 from keras_dlnotes.callbacks.copyable_callback import CopyableCallback
+from keras_dlnotes.callbacks.examples_of_batch import telling_examples
 from keras_dlnotes.instrumentation import inner_optimizer
 from keras_dlnotes.instrumentation.replaced_methods import ReplacedMethods
 
@@ -60,16 +59,7 @@ class FullBatch(CopyableCallback):
                 f"Received: {type(optimizer).__name__}, whose curvature belongs to one batch."
             )
         self._optimizer = optimizer
-
-        def weighted(train_step):
-            def weighted_train_step(*arguments):
-                x, _, _ = keras.utils.unpack_x_y_sample_weight(arguments[-1])
-                inputs = [leaf for leaf in keras.tree.flatten(x) if leaf is not None]
-                optimizer.weigh_batch(keras.ops.shape(inputs[0])[0])
-                return train_step(*arguments)
-
-            return weighted_train_step
-
+        weighted = telling_examples(optimizer.weigh_batch)
         self._replaced = ReplacedMethods(model, {"train_step": weighted}, self._discard_evaluation)
 
     def on_train_begin(self, logs=None):

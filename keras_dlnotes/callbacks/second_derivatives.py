@@ -6,6 +6,7 @@ import keras
 
 from keras_dlnotes.backend import active
 from keras_dlnotes.callbacks.copyable_callback import CopyableCallback
+from keras_dlnotes.callbacks.examples_of_batch import telling_examples
 from keras_dlnotes.instrumentation import inner_optimizer
 from keras_dlnotes.instrumentation.patch import patched
 from keras_dlnotes.instrumentation.replaced_methods import ReplacedMethods
@@ -18,6 +19,7 @@ class SecondDerivatives(CopyableCallback):
     When to use it: with these two optimizers in `fit` on JAX, and with
     `NewtonCG(curvature="gauss_newton")` on every backend. Elsewhere, on TensorFlow and torch, the
     loss carries its graph and this callback does nothing, so that a script with it runs everywhere.
+    Where several replicas train on parts of unequal size, it tells the optimizer their sizes.
 
     Formula: while `fit` runs, the optimizer is given L(w), the very loss of the batch of the
     training step (penalties included) as a function of the trainable weights, and where it asks
@@ -52,10 +54,15 @@ class SecondDerivatives(CopyableCallback):
                 "SecondDerivatives works with Newton and NewtonCG. "
                 f"Received: {type(optimizer).__name__}. {advice}"
             )
+        replacements: dict[str, Any] = {}
         if active.derivatives.SOURCE == "function":
-            self._replaced = ReplacedMethods(model, {"train_step": self._with_loss_function})
+            replacements["train_step"] = self._with_loss_function
         elif optimizer.needs_outputs:
-            self._replaced = ReplacedMethods(model, {"compute_loss": self._with_outputs})
+            replacements["compute_loss"] = self._with_outputs
+        if active.replicas.count_of(model) > 1:
+            replacements["train_step"] = telling_examples(optimizer.count_examples)
+        if replacements:
+            self._replaced = ReplacedMethods(model, replacements)
 
     def on_train_begin(self, logs=None):
         """Watch over the train function."""

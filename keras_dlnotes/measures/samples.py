@@ -22,10 +22,11 @@ class Samples:
 
     def __init__(self, tensors):
         tensors = [active.reductions.as_row(tensor) for tensor in tensors]
+        stacked = active.reductions.stacked_size()
         alike: dict[object, list[int]] = {}
         for place, row in enumerate(tensors):
             size = row.shape[1]
-            small = size is not None and size <= active.reductions.STACKED_SIZE
+            small = size is not None and size <= stacked
             alike.setdefault((size, str(row.dtype)) if small else place, []).append(place)
         self._places = list(alike.values())
         # From the order of the groups to that in which the tensors were given.

@@ -9,6 +9,7 @@ import numpy as np
 from keras_dlnotes.backend import active
 from keras_dlnotes.numerics import descent
 from keras_dlnotes.optimizers import deterministic_objective, flat_weights
+from keras_dlnotes.optimizers.carried import Carried
 
 xp = active.arrays
 
@@ -37,7 +38,7 @@ class AcceptedPoint:
     _control: Any
     _accepted_point: Any
     _trial_point: Any
-    _carried: Any
+    _carried: Carried
     _trainable_variables: Any
 
     def _read_control(self, vector) -> Any:
@@ -78,11 +79,41 @@ class AcceptedPoint:
         self._carried.loss = xp.detached(loss)
         return super().scale_loss(loss)  # type: ignore[misc]
 
+    def count_examples(self, count):
+        """Say of how many examples the next loss and gradient are the mean.
+
+        Where several replicas train the weights together, it is the weight of this one's part;
+        without it all parts count the same, as they do in Keras. In `fit`, `FullBatch` and
+        `SecondDerivatives` do it.
+        """
+        self._carried.examples = count
+
     def _carried_loss(self):
-        loss, self._carried.loss = self._carried.loss, None
+        loss = self._carried.take("loss")
         if loss is None or not xp.is_usable(loss):
             return None
+        if 0 in loss.shape:  # Keras's mean over no examples
+            return xp.tensor(float("nan"), self._dtype)
         return xp.reshape(xp.cast(loss, self._dtype), ())
+
+    def _of_whole_batch(self, gradient, *others):
+        """The means over the whole batch, of which each replica knows those of its own part."""
+        examples = self._carried.take("examples")
+        replicas = active.replicas.count()
+        if replicas == 1:
+            return gradient, *others
+        active.replicas.check_agreement(self._weights, gradient, examples)
+        weight = xp.tensor(1.0 if examples is None else examples, self._dtype)
+        parts = [self._weighted(part, weight) for part in (gradient, *others)]
+        *sums, total = active.replicas.sums([*parts, weight])
+        return [part / total for part in sums]
+
+    def _weighted(self, part, weight):
+        """The mean over this replica's examples times their weight."""
+        if active.replicas.LOSS_IS_DIVIDED:
+            part = part * active.replicas.count()
+        # Without examples the mean may be NaN.
+        return xp.where(weight > 0.0, part * weight, xp.zeros_like(part))
 
     @property
     def _weights(self):

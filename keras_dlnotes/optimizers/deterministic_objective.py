@@ -52,14 +52,14 @@ def check_arguments(class_name, arguments):
 
 
 def check_variables(class_name, variables):
-    """Refuse weights that somebody else moves after each step, or that exist several times."""
-    replicas = active.arrays.replica_count()
-    if replicas > 1:
+    """Refuse weights that somebody else moves after each step, and unknown strategies."""
+    strategy = active.replicas.refusal()
+    if strategy is not None:
         raise ValueError(
-            f"{class_name} does not run under a tf.distribute strategy with several replicas, each "
-            "of which would search with its own part of the loss. Expected one replica. Received: "
-            f"{replicas}. Build the model outside of strategy.scope(), or use "
-            "keras_dlnotes.callbacks.FullBatch for more data than one device holds."
+            f"{class_name} takes the sums of loss and gradient over all replicas, which it knows "
+            "how to do under MirroredStrategy, MultiWorkerMirroredStrategy, keras.distribution and "
+            f"torch.distributed. Received: {strategy} with several replicas. Build the model under "
+            "one of these, or outside of strategy.scope()."
         )
     for variable in variables:
         if getattr(variable, "constraint", None) is not None:

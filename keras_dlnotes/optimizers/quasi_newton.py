@@ -1,7 +1,6 @@
 """What L-BFGS and BFGS share: one gradient in, the next weights to evaluate out."""
 
 import abc
-import types
 
 import keras
 import numpy as np
@@ -11,6 +10,7 @@ from keras_dlnotes.numerics import descent
 from keras_dlnotes.numerics.number_arguments import whole_number
 from keras_dlnotes.optimizers import deterministic_objective, flat_weights
 from keras_dlnotes.optimizers.accepted_point import AcceptedPoint
+from keras_dlnotes.optimizers.carried import Carried
 
 xp = active.arrays
 
@@ -51,8 +51,7 @@ class QuasiNewton(AcceptedPoint, keras.optimizers.Optimizer, abc.ABC):
             "max_search_evaluations", max_search_evaluations, least=2
         )
         self.verify_determinism = verify_determinism
-        # Numbers on their way from one call to the next inside a single training step.
-        self._carried = types.SimpleNamespace(loss=None, weight=None)
+        self._carried = Carried(loss=None, examples=None, weight=None)
         self._sums_with_loss = (
             False  # whether the batches' losses are known, and not only gradients
         )
@@ -104,11 +103,12 @@ class QuasiNewton(AcceptedPoint, keras.optimizers.Optimizer, abc.ABC):
     def _backend_apply_gradients(self, grads, trainable_variables):
         loss = self._carried_loss()
         gradient = self._flat_gradient(grads, trainable_variables)
-        weight, self._carried.weight = self._carried.weight, None
+        weight = self._carried.take("weight")
         if weight is not None:
             self._accumulate(loss, gradient, xp.tensor(weight, self._dtype))
-        else:
-            self._advance(loss, gradient)
+            return
+        parts = self._of_whole_batch(gradient, *(() if loss is None else (loss,)))
+        active.replicas.on_each_replica(self._control, self._advance, *parts)
 
     def weigh_batch(self, weight):
         """Say that the next gradient is one of several to be averaged, and with what weight.
@@ -120,17 +120,28 @@ class QuasiNewton(AcceptedPoint, keras.optimizers.Optimizer, abc.ABC):
     def _accumulate(self, loss, gradient, weight):
         self._sums_with_loss = loss is not None
         loss = xp.tensor(float("nan"), self._dtype) if loss is None else loss
-        self._gradient_sum.assign(self._gradient_sum.value + weight * gradient)
-        self._sums.assign(self._sums.value + xp.stack([weight * loss, weight]))
+        sums = [self._weighted(gradient, weight), self._weighted(loss, weight), weight]
+        if not active.replicas.OUTLAST_STEPS:
+            sums = active.replicas.sums(sums)
+        active.replicas.on_each_replica(self._control, self._add, *sums)
+
+    def _add(self, gradient, *sums):
+        self._gradient_sum.assign(self._gradient_sum.value + gradient)
+        self._sums.assign(self._sums.value + xp.stack(sums))
 
     def finish_evaluation(self):
         """Use the loss and gradient accumulated over an epoch's batches as one evaluation."""
         self.swap_in_trial_point()  # a callback may have shown the accepted point meanwhile
-        loss_sum, weight_sum = xp.unstack(self._sums.value, 2)
-        loss = loss_sum / weight_sum
-        gradient = self._gradient_sum.value / weight_sum
+        gradient, sums = self._gradient_sum.value, self._sums.value
+        if active.replicas.OUTLAST_STEPS:
+            active.replicas.check_agreement(self._weights, gradient, None)
+            gradient, sums = active.replicas.sums([gradient, sums])
+        loss_sum, weight_sum = xp.unstack(sums, 2)
+        parts = [gradient / weight_sum]
+        if self._sums_with_loss:
+            parts.append(loss_sum / weight_sum)
         self.discard_evaluation()
-        self._advance(loss if self._sums_with_loss else None, gradient)
+        active.replicas.on_each_replica(self._control, self._advance, *parts)
 
     def discard_evaluation(self):
         """Empty the sums over batches."""
@@ -156,7 +167,7 @@ class QuasiNewton(AcceptedPoint, keras.optimizers.Optimizer, abc.ABC):
             epsilon=float(np.finfo(self._dtype).eps),
         )
 
-    def _advance(self, loss, gradient):
+    def _advance(self, gradient, loss=None):
         control = descent.unpack(self._control.value)
         settings = self._settings(control.unit)
         gradient = gradient / control.unit

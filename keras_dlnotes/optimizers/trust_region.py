@@ -1,7 +1,6 @@
 """What Newton and NewtonCG share: trial points judged by the model's promise."""
 
 import abc
-import types
 from typing import Any, NamedTuple
 
 import keras
@@ -11,6 +10,7 @@ from keras_dlnotes.backend import active
 from keras_dlnotes.numerics import descent, trust_region
 from keras_dlnotes.optimizers import deterministic_objective, flat_weights
 from keras_dlnotes.optimizers.accepted_point import AcceptedPoint
+from keras_dlnotes.optimizers.carried import Carried
 
 xp = active.arrays
 UNSCALED = (
@@ -71,8 +71,14 @@ class TrustRegion(AcceptedPoint, keras.optimizers.Optimizer, abc.ABC):
             raise ValueError(f"Expected gradient_tolerance >= 0. Received: {gradient_tolerance}.")
         self.gradient_tolerance = gradient_tolerance
         self.verify_determinism = verify_determinism
-        self._carried = types.SimpleNamespace(
-            loss=None, graph_loss=None, second=None, function=None, outputs=None, muted=False
+        self._carried = Carried(
+            loss=None,
+            examples=None,
+            graph_loss=None,
+            second=None,
+            function=None,
+            outputs=None,
+            muted=False,
         )
 
     @abc.abstractmethod
@@ -145,7 +151,7 @@ class TrustRegion(AcceptedPoint, keras.optimizers.Optimizer, abc.ABC):
         """The loss of which second derivatives are taken."""
         if not self.needs_outputs:
             return loss
-        outputs, self._carried.outputs = self._carried.outputs, None
+        outputs = self._carried.take("outputs")
         if outputs is None:
             raise ValueError(
                 f"{type(self).__name__} with these arguments needs the model's outputs apart from "
@@ -169,7 +175,7 @@ class TrustRegion(AcceptedPoint, keras.optimizers.Optimizer, abc.ABC):
         return scaled
 
     def _second_from_function(self):
-        function, self._carried.function = self._carried.function, None
+        function = self._carried.take("function")
         if function is None:
             raise ValueError(
                 f"{type(self).__name__} needs second derivatives, and on JAX those need the loss "
@@ -207,10 +213,10 @@ class TrustRegion(AcceptedPoint, keras.optimizers.Optimizer, abc.ABC):
         if active.derivatives.SOURCE == "function":
             second = self._second_from_function()
         elif active.derivatives.SOURCE == "graph":
-            graph_loss, self._carried.graph_loss = self._carried.graph_loss, None
+            graph_loss = self._carried.take("graph_loss")
             second = self.second_derivative(graph_loss)
         else:
-            second, self._carried.second = self._carried.second, None
+            second = self._carried.take("second")
             if second is None:
                 raise ValueError(
                     f"{type(self).__name__} takes second derivatives in scale_loss, for which it "
@@ -218,12 +224,16 @@ class TrustRegion(AcceptedPoint, keras.optimizers.Optimizer, abc.ABC):
                     "first step."
                 )
         gradient = self._flat_gradient(grads, trainable_variables)
+        parts = self._of_whole_batch(gradient, loss, xp.cast(second, self._dtype))
+        active.replicas.on_each_replica(self._control, self._take, *parts)
+
+    def _take(self, gradient, loss, second):
+        """One evaluation in, the next trial point out."""
         weights = flat_weights.read(self._weights, self._dtype)
         control = Control(*xp.unstack(self._control.value, len(Control._fields)))
         unit = descent.known_unit(control.unit)
-        second = xp.cast(second, self._dtype) / unit
         control, trial_point = self._judged(
-            control._replace(unit=unit), weights, loss / unit, gradient / unit, second
+            control._replace(unit=unit), weights, loss / unit, gradient / unit, second / unit
         )
         self._control.assign(xp.stack(control))
         self._trial_point.assign(self._write(trial_point))

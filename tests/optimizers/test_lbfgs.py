@@ -367,11 +367,11 @@ def test_saved_in_mid_search_it_continues_bit_for_bit(tmp_path):
         assert float(resumed.train_on_batch(x, y)) == whole[number]
 
 
-def test_several_replicas_are_refused(monkeypatch):
+def test_a_strategy_that_is_not_known_is_refused(monkeypatch):
     from keras_dlnotes.backend import active
 
-    monkeypatch.setattr(active.arrays, "replica_count", lambda: 2)
+    monkeypatch.setattr(active.replicas, "refusal", lambda: "TPUStrategy")
     layer = keras.layers.Dense(1)
     layer.build((None, 2))
-    with pytest.raises(ValueError, match="Received: 2"):
+    with pytest.raises(ValueError, match="Received: TPUStrategy"):
         LBFGS().build(layer.trainable_variables)

@@ -18,6 +18,7 @@ logical_or = jnp.logical_or
 logical_not = jnp.logical_not
 stack = jnp.stack
 reshape = jnp.reshape
+zeros_like = jnp.zeros_like
 
 
 def cast(array, dtype):
@@ -170,8 +171,3 @@ def is_usable(value):
     except jax.errors.UnexpectedTracerError:
         return False
     return True
-
-
-def replica_count():
-    """How many copies of the weights are trained side by side, each with its own gradient."""
-    return 1

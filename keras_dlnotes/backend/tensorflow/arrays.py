@@ -18,6 +18,7 @@ logical_not = tf.logical_not
 stack = tf.stack
 cast = tf.cast
 reshape = tf.reshape
+zeros_like = tf.zeros_like
 
 
 def tensor(values, dtype):
@@ -133,7 +134,8 @@ def row(matrix, index):
 def assign_row(variable, index, value):
     """Write one row of a matrix variable and leave the others where they lie."""
     if 0 not in variable.shape:  # TensorFlow writes no rows without numbers
-        variable.value.scatter_nd_update(tf.reshape(index, (1, 1)), tf.expand_dims(value, 0))
+        row = tf.IndexedSlices(tf.expand_dims(value, 0), tf.reshape(index, (1,)))
+        variable.value.scatter_update(row)
 
 
 def flatten(tensors, dtype):
@@ -179,8 +181,3 @@ def is_usable(value):
             return True
         graph = getattr(graph, "outer_graph", None)
     return hasattr(value, "numpy")
-
-
-def replica_count():
-    """How many copies of the weights are trained side by side, each with its own gradient."""
-    return tf.distribute.get_strategy().num_replicas_in_sync

@@ -18,6 +18,7 @@ logical_or = torch.logical_or
 logical_not = torch.logical_not
 stack = torch.stack
 reshape = torch.reshape
+zeros_like = torch.zeros_like
 
 
 def cast(array, dtype):
@@ -155,8 +156,3 @@ def detached(loss):
 def is_usable(value):
     """Whether a carried number can still be used where the program now is."""
     return True
-
-
-def replica_count():
-    """How many copies of the weights are trained side by side, each with its own gradient."""
-    return 1

@@ -21,6 +21,9 @@ SMALL = 4_096
 PIECE = 524_288
 # The gradients and changes of a group are copied into one tensor each; this bounds that memory.
 LARGEST_GROUP = 1_048_576
+# On a GPU a copy costs less than the start of an operation: variables of every size are grouped.
+# (One H200, Adam, 20 variables of 1,000,000 numbers: 3.9 ms one by one, Keras's own 1.5 ms.)
+LARGEST_GROUP_ON_GPU = 33_554_432
 
 
 def creating_state():
@@ -99,7 +102,7 @@ class FusedUpdate:
         small = [
             index
             for index, variable in enumerate(self._variables)
-            if variable.value.numel() <= SMALL
+            if (variable.value.device.type != "cpu" or variable.value.numel() <= SMALL)
             and variable.value.is_contiguous()
             and not any(slot is None for slot in self._slots[index])
         ]
@@ -109,7 +112,8 @@ class FusedUpdate:
             total = 0
             for index in same_dtype:
                 size = self._variables[index].value.numel()
-                if group and total + size > LARGEST_GROUP:
+                on_cpu = self._variables[index].value.device.type == "cpu"
+                if group and total + size > (LARGEST_GROUP if on_cpu else LARGEST_GROUP_ON_GPU):
                     yield FlatGroup(group, self._slots)
                     group, total = [], 0
                 group.append(index)

@@ -1,10 +1,20 @@
 """Reductions of the rows of a matrix, by torch's vectorised kernels."""
 
 import torch
+from keras.src.backend.torch.core import get_device
 
 # Tensors of one shape and at most so many elements are measured as one: a copy costs less than the
 # overhead of eight operations for each.
 STACKED_SIZE = 16384
+
+
+# On a GPU a copy costs less than the start of an operation.
+STACKED_SIZE_ON_GPU = 4_194_304
+
+
+def stacked_size():
+    """Up to how many elements tensors of one shape are measured as one."""
+    return STACKED_SIZE_ON_GPU if get_device() != "cpu" else STACKED_SIZE
 
 
 def belongs_to_step(tensor, reference):

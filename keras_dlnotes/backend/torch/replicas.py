@@ -1,15 +1,36 @@
-"""Sums over the copies of a model that are trained side by side."""
+"""The processes of `torch.distributed`, each of which trains a copy of the model."""
 
 import torch
 import torch.distributed
 
+# Each process has the mean over its own examples.
+LOSS_IS_DIVIDED = False
+
+# A process takes steps, and what comes between them, for itself.
+OUTLAST_STEPS = True
+
+
+def count():
+    """How many processes train the weights, each with its own part of a batch."""
+    distributed = torch.distributed
+    if not (distributed.is_available() and distributed.is_initialized()):
+        return 1
+    return distributed.get_world_size()
+
+
+def count_of(model):
+    """How many processes train a model."""
+    return count()
+
+
+def refusal():
+    """What there is instead of replicas that can work as one: nothing."""
+    return None
+
 
 def sum_over_replicas(tensor):
     """The sum over all processes of `torch.distributed`, differentiable; else the tensor itself."""
-    distributed = torch.distributed
-    if not (distributed.is_available() and distributed.is_initialized()):
-        return tensor
-    return _Sum.apply(tensor)
+    return tensor if count() == 1 else _Sum.apply(tensor)
 
 
 class _Sum(torch.autograd.Function):
@@ -24,3 +45,69 @@ class _Sum(torch.autograd.Function):
     @staticmethod
     def backward(context, gradient):
         return _Sum.apply(gradient)
+
+
+def sums(tensors):
+    """The sums of tensors of one dtype over the processes, which take a training step together."""
+    if count() == 1:
+        return list(tensors)
+    vector = torch.cat([tensor.detach().reshape(-1) for tensor in tensors])
+    torch.distributed.all_reduce(vector)
+    parts = vector.split([tensor.numel() for tensor in tensors])
+    return [part.reshape(tensor.shape) for part, tensor in zip(parts, tensors, strict=True)]
+
+
+def gather(vector):
+    """The vectors [n] of all processes as the rows of a matrix [processes, n]."""
+    if count() == 1:
+        return vector[None]
+    rows = [torch.empty_like(vector) for _ in range(count())]
+    torch.distributed.all_gather(rows, vector.contiguous())
+    return torch.stack(rows)
+
+
+def on_each_replica(variable, function, *tensors):
+    """Call a function of tensors, as every process does for itself."""
+    function(*tensors)
+
+
+def check_agreement(variables, gradient, examples):
+    """Raise an error unless all processes have the same weights, and gradients of their own.
+
+    Args:
+        variables: `keras.Variable`s that have to agree, bit for bit.
+        gradient: This process's gradient, a vector.
+        examples: The weight of its part, or None.
+
+    Raises:
+        RuntimeError: If weights differ.
+        ValueError: If gradients that have been averaged already are to be weighted.
+    """
+    if count() == 1:
+        return
+    weights = sum((_bits(variable.value) for variable in variables), torch.zeros((), dtype=torch.int64))
+    number = torch.as_tensor(-1 if examples is None else examples)
+    own = [weights, _bits(gradient), number.double().view(torch.int64)]
+    weights, gradients, numbers = gather(torch.stack([part.to(weights) for part in own])).T
+    if bool((weights != weights[0]).any()):
+        raise RuntimeError(
+            "The weights differ between the processes of torch.distributed, so their losses and "
+            f"gradients are not those of one model. Received at rank "
+            f"{torch.distributed.get_rank()}: weights with the checksums {weights.tolist()}, one a "
+            "rank. Expected the same weights everywhere. Call keras.utils.set_random_seed with the "
+            "same seed on all ranks before the model is made, or load the same weights; and let "
+            "nothing but the optimizer change them."
+        )
+    if bool((numbers != numbers[0]).any()) and bool((gradients == gradients[0]).all()):
+        raise ValueError(
+            "The gradients are the same on all ranks, although the ranks have different numbers of "
+            f"examples. Received: {numbers.view(torch.float64).tolist()} examples. "
+            "DistributedDataParallel has averaged them without regard to the examples. Call the "
+            "model itself instead: this optimizer sums gradients over the ranks."
+        )
+
+
+def _bits(tensor):
+    """A checksum of a tensor: the sum of its numbers' bits."""
+    whole = {2: torch.int16, 4: torch.int32, 8: torch.int64}[tensor.element_size()]
+    return tensor.detach().contiguous().view(whole).sum(dtype=torch.int64)
