@@ -1,6 +1,7 @@
 """The notes on hyperparameter tuning, each claim as a sentence with its figure.
 
 KERAS_BACKEND=tensorflow python examples/tuning.py     (or jax, or torch)
+python examples/tuning.py --storage postgresql://user@host/database
 
 One objective: the validation loss of a small network on scikit-learn's digits, over a learning rate
 that decides everything and a weight decay so small that it does not matter, which one rarely knows
@@ -8,8 +9,14 @@ beforehand. A grid search trains the network for real at 39 points. Between them
 interpolated, so that the three searches can be repeated with many seeds and judged by their means:
 one run of each says next to nothing. Run again, the example reads the trainings from `logs/tuning`;
 look at them with: tensorboard --logdir logs/tuning
+
+With `--storage` the trainings are in a PostgreSQL database (`pip install
+"keras_dlnotes[examples,postgresql]"`). Started on several machines, or several times on one, the
+processes share them; what one was running when it was killed, another runs again. The example then
+ends with their table, without the comparison of the searches.
 """
 
+import argparse
 import os
 
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
@@ -37,7 +44,7 @@ KINDS = {
 }
 
 
-def network(hp):
+def network(hp, rates):
     """64 pixels, 16 hidden units, 10 digits."""
     penalty = keras.regularizers.L2(hp.Choice("decay", DECAYS))
     model = keras.Sequential(
@@ -47,20 +54,30 @@ def network(hp):
             keras.layers.Dense(10, kernel_regularizer=penalty),
         ]
     )
-    optimizer = keras.optimizers.SGD(hp.Choice("learning_rate", RATES))
+    optimizer = keras.optimizers.SGD(hp.Choice("learning_rate", rates))
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     model.compile(optimizer, loss, steps_per_execution=10)
     return model
 
 
-def tabulated():
-    """Validation losses of 39 trainings, an array of learning rate and decay."""
+def trained(rates=RATES, directory="logs/tuning", storage=None):
+    """The grid search of trainings, finished, and how many of them this process ran."""
     x, y = load_digits(return_X_y=True)
     x_train, x_val, y_train, y_val = train_test_split(
         (x / 16).astype("float32"), y, train_size=640, random_state=0
     )
-    search = kd.tuning.GridSearch(network, name="digits")
-    search.run(x_train, y_train, validation_data=(x_val, y_val), epochs=3)
+    search = kd.tuning.GridSearch(
+        lambda hp: network(hp, rates), directory=directory, name="digits", storage=storage
+    )
+    begun = []
+    count = keras.callbacks.LambdaCallback(on_train_begin=begun.append)
+    search.run(x_train, y_train, validation_data=(x_val, y_val), epochs=3, callbacks=[count])
+    return search, len(begun)
+
+
+def tabulated():
+    """Validation losses of 39 trainings, an array of learning rate and decay."""
+    search, _ = trained()
     search.plot("logs/tuning/digits.png")
     losses = {
         (row["hyperparameters"]["learning_rate"], row["hyperparameters"]["decay"]): row["objective"]
@@ -146,6 +163,22 @@ def picture(table, runs, curves):
 
 
 def main():
+    """Print the sentences, or the table of the trainings in a database."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--storage", help="URL of a database that holds the trainings")
+    parser.add_argument("--directory", default="logs/tuning", help="with --storage: of the weights")
+    parser.add_argument("--rates", type=int, default=len(RATES), help="with --storage: how many")
+    options = parser.parse_args()
+    if options.storage is None:
+        compare_searches()
+        return
+    rates = np.logspace(-3, 1, options.rates)
+    search, ran = trained(rates, options.directory, options.storage)
+    print(search.results())
+    print(f"This process ran {ran} of the trainings.")
+
+
+def compare_searches():
     """Print the sentences."""
     table = tabulated()
     runs = {kind: [searched(kind, table, seed) for seed in range(SEEDS)] for kind in KINDS}

@@ -28,7 +28,7 @@ def main(arguments=None):
             store = StudyStore(options.path, options.name or Path(options.path).resolve().name)
         with store.reading() as study:
             print(table_of(study, settings_of(study)["objective"]))
-    except (FileNotFoundError, ValueError) as error:
+    except (FileNotFoundError, ImportError, ValueError) as error:
         parser.error(str(error))
 
 

@@ -49,7 +49,9 @@ class Search(abc.ABC):
             `"successive_halving"`, to let the better quarter of trials train four times as long;
             or a pruner of Optuna's. With any of them a trial whose `loss` is no longer finite is
             ended too. A trial whose objective is not finite is ended in any case, and has failed.
-        storage: None for a journal in `directory/name`, or the URL of a database.
+        storage: None for a journal in `directory/name`, or the URL of a database:
+            `"postgresql://user@host/database"` for workers on several machines (the extra
+            `postgresql`), `"sqlite:///study.db"` for one machine. See `docs/reliability.md`.
         verbose: 1 prints a line for each trial, 0 does not.
 
     Example, a search of one's own:

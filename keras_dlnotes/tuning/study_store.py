@@ -7,6 +7,7 @@ import optuna
 from optuna.storages import RDBStorage
 from optuna.trial import TrialState
 
+from keras_dlnotes.tuning.database_url import database_url
 from keras_dlnotes.tuning.file_claims import FileClaims
 from keras_dlnotes.tuning.journal import open_journal
 from keras_dlnotes.tuning.postgres_claims import PostgresClaims
@@ -22,23 +23,18 @@ class StudyStore:
     Args:
         directory: folder of the study: journal, claims, curves and weights.
         name: the study's name.
-        url: None for a journal in `directory`, or the URL of a database: `postgresql+psycopg://`
-            for several machines, `sqlite:///` for one.
+        url: None for a journal in `directory`, or the URL of a database: `postgresql://` for
+            several machines, `sqlite:///` for one.
 
     Raises:
         ValueError: If the URL names a database without the locks that workers need.
+        ImportError: If the database's driver is not installed.
     """
 
     def __init__(self, directory, name, url=None):
-        if url is not None and not url.startswith(("postgresql", "sqlite")):
-            raise ValueError(
-                "Expected as storage None (a journal in `directory`), the URL of a PostgreSQL "
-                "database such as 'postgresql+psycopg://user@host/database', or of an SQLite "
-                f"file, 'sqlite:///study.db'. Received {url!r}."
-            )
         self.directory = Path(directory)
         self._name = name
-        self._url = url
+        self._url = None if url is None else database_url(url)
 
     @contextlib.contextmanager
     def reading(self):
@@ -55,7 +51,7 @@ class StudyStore:
                     study = optuna.load_study(study_name=self._name, storage=storage)
             if study is None:
                 raise FileNotFoundError(
-                    f"Expected a study {self._name!r} in {self._url or str(self.directory)!r}. "
+                    f"Expected a study {self._name!r} in {str(self._url or self.directory)!r}. "
                     "Found none. Run the search first, or pass the directory and the name that it "
                     "was run with."
                 )
@@ -71,7 +67,7 @@ class StudyStore:
         """
         self.directory.mkdir(parents=True, exist_ok=True)
         claims: PostgresClaims | FileClaims
-        if self._url and self._url.startswith("postgresql"):
+        if self._url is not None and self._url.get_backend_name() == "postgresql":
             claims = PostgresClaims(self._url, self._name)
         else:
             claims = FileClaims(self.directory / "claims")
@@ -103,7 +99,7 @@ class StudyStore:
         weights = [folder for folder in self.directory.glob("trial_*") if has_weights(folder)]
         if weights:
             raise ValueError(
-                f"Expected in {self._url or str(self.directory / JOURNAL)!r} the study "
+                f"Expected in {str(self._url or self.directory / JOURNAL)!r} the study "
                 f"{self._name!r}, whose weights are in {str(weights[0])!r}. Found none. Restore it "
                 "from a copy, move the folder away, or begin in another directory."
             )
@@ -113,7 +109,7 @@ class StudyStore:
         if self._url is None:
             yield open_journal(self.directory / JOURNAL)
             return
-        storage = RDBStorage(self._url)
+        storage = RDBStorage(self._url.render_as_string(hide_password=False))
         try:
             yield storage
         finally:

@@ -241,6 +241,10 @@ def test_arguments_are_checked_before_anything_is_made(tmp_path):
         ({"objective": "val_f"}, "mode='min' or mode='max'"),
         ({"pruner": "hyperband"}, "median"),
         ({"storage": "mysql://host/db"}, "postgresql"),
+        ({"storage": 5}, "int 5"),
+        ({"storage": "study.db"}, "no URL and begins with 'study.db'"),
+        ({"storage": "postgresql+unknown://host/db"}, "SQLAlchemy does not know"),
+        ({"storage": "postgresql+asyncpg://host/db"}, "asynchronous"),
         ({"space": {"x": "abc"}}, "list of values"),
     ):
         with pytest.raises(ValueError, match=message):

@@ -3,20 +3,31 @@
 import getpass
 import os
 import pwd
+import re
 import shutil
 import socket
 import subprocess
+import sys
 from pathlib import Path
 
 import keras
 import pytest
 
+from keras_dlnotes.tuning.study_store import StudyStore
 from tests.tuning.test_resuming import lines, start_worker
 from tests.tuning.worker import search_of
 
 pytestmark = pytest.mark.skipif(
     keras.backend.backend() != "jax", reason="starts processes that run on JAX"
 )
+
+# Keras imports TensorFlow on every backend where it is installed, to seed it; that takes seconds.
+WITHOUT_TENSORFLOW = """
+import runpy, sys
+sys.modules["tensorflow"] = None
+del sys.argv[0]
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
 
 
 def check_each_trial_ran_once(worker, processes, started, search, trials):
@@ -47,15 +58,15 @@ def programs():
 @pytest.fixture
 def postgresql(tmp_path_factory):
     """The URL of an empty database on a server of its own."""
-    pytest.importorskip("psycopg", reason="psycopg, the driver for PostgreSQL, is not installed")
+    pytest.importorskip("psycopg", reason="left out: psycopg is not installed")
     folder = programs()
     if folder is None:
-        pytest.skip("PostgreSQL is not installed (Debian's package postgresql)")
+        pytest.skip("left out: PostgreSQL is not installed (Debian's package postgresql)")
     user = getpass.getuser()
     if user == "root":  # the server refuses to run as root
         user = "postgres"
         if user not in {entry.pw_name for entry in pwd.getpwall()}:
-            pytest.skip("PostgreSQL does not run as root, and there is no user postgres")
+            pytest.skip("left out: PostgreSQL does not run as root, and there is no user postgres")
     data = Path("/tmp") / f"keras_dlnotes_postgresql_{os.getpid()}"
     data.mkdir()
     shutil.chown(data, user)
@@ -71,7 +82,7 @@ def postgresql(tmp_path_factory):
         run("initdb", "--auth=trust", "--username=tuner", "--no-sync")
         options = f"-p {port} -k {data} -c listen_addresses=127.0.0.1 -c fsync=off"
         run("pg_ctl", "-w", "-l", str(data / "log"), "-o", options, "start")
-        yield f"postgresql+psycopg://tuner@127.0.0.1:{port}/postgres"
+        yield f"postgresql://tuner@127.0.0.1:{port}/postgres"
         run("pg_ctl", "-m", "immediate", "stop")
     finally:
         shutil.rmtree(data)
@@ -95,3 +106,38 @@ def test_processes_share_a_postgresql_server_and_one_takes_over_what_was_killed(
     assert [row["hyperparameters"] for row in shared.results()] == [
         row["hyperparameters"] for row in alone.results()
     ]
+
+
+def start_example(folder, storage):
+    """The example on two learning rates and three decays, in a folder and a process of its own."""
+    folder.mkdir()
+    example = Path(__file__).parents[2] / "examples" / "tuning.py"
+    return subprocess.Popen(
+        [
+            *(sys.executable, "-c", WITHOUT_TENSORFLOW, str(example)),
+            *("--rates", "2", "--directory", str(folder), "--storage", storage),
+        ],
+        env={**os.environ, "KERAS_BACKEND": "jax", "PYTHONPATH": str(example.parents[1])},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def test_the_example_shares_its_trainings_and_survives_a_worker_that_is_killed(
+    tmp_path, postgresql
+):
+    first, second = (start_example(tmp_path / name, postgresql) for name in ("first", "second"))
+    line = first.stdout.readline()
+    assert "finished" in line, line + first.stdout.read()
+    first.kill()  # in the middle of its next training
+    finished = 1 + first.communicate()[0].count("finished")
+    output = second.communicate(timeout=120)[0]
+    assert second.returncode == 0, output
+    store = StudyStore(tmp_path / "second", "digits", postgresql)
+    with store.reading() as study:
+        states = [trial.state.name for trial in study.trials]
+    assert states == ["COMPLETE"] * 6
+    ran = int(re.search(r"This process ran (\d+) of the trainings", output)[1])
+    # The killed one may have stored a training that it had not yet printed.
+    assert ran in (6 - finished, 5 - finished)
