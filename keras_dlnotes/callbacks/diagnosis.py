@@ -7,6 +7,7 @@ import pathlib
 import warnings
 from typing import Any
 
+from keras_dlnotes.backend import active
 from keras_dlnotes.callbacks.copyable_callback import CopyableCallback
 from keras_dlnotes.callbacks.notebook_view import diagnosis_html
 from keras_dlnotes.callbacks.replay import replay
@@ -175,6 +176,7 @@ class Diagnosis(CopyableCallback):
             return
         self._next_check = 2 * (epoch + 1)
         self._judge(finished=False)
+        self._agree()
         if self.findings and self.action != "warn":
             self.model.stop_training = True
 
@@ -185,6 +187,7 @@ class Diagnosis(CopyableCallback):
         self._observer.deliver()
         self._observer.unsubscribe(self._subscription)
         self._judge(finished=True)
+        self._agree()
         if self.log_dir is not None:
             self._write()
         if self.findings and self.action == "raise":
@@ -216,7 +219,13 @@ class Diagnosis(CopyableCallback):
         if loss_gets_targets(self.model):
             self._judge(finished=False, record=self._first_batch, before_training=True)
 
+    def _agree(self):
+        """Takes over what the chief has found, so that all processes stop or raise together."""
+        self.findings = active.replicas.from_chief(self.findings)
+
     def _judge(self, finished, **options):
+        if not active.replicas.judges(self.model):
+            return
         try:
             self._look_for_causes(finished, **options)
         except Exception as error:  # a diagnosis must never end a training run
@@ -240,7 +249,7 @@ class Diagnosis(CopyableCallback):
         self.findings = Findings(found, looked_at(self.evidence))
         if finished and self.verify and self.findings:
             replay(self.model, self._record.sample(), self.findings, self._record.steps)
-        if self.verbose:
+        if self.verbose and active.replicas.is_chief(self.model):
             self._tell(finished)
 
     def _probe(self):
@@ -275,6 +284,8 @@ class Diagnosis(CopyableCallback):
             self._write()
 
     def _write(self):
+        if not active.replicas.is_chief(self.model):
+            return
         text = "\n\n".join(str(finding).replace("\n", "\n\n") for finding in self.findings)
         found = [finding.to_dict() for finding in self.findings]
         self._report.add_findings(self._observer.next_step, found)

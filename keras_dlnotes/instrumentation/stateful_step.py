@@ -71,7 +71,7 @@ class StatefulStep(ObservedStep):
             before = [active.reductions.copy_of(variable) for variable in variables]
             result = original(grads, variables)
             after = [ops.convert_to_tensor(variable.value) for variable in variables]
-            tape.pack_update(grads, variables, before, after, scale)
+            tape.pack_update(grads, variables, before, after, scale, optimizer)
             return result
 
         return apply

@@ -11,6 +11,7 @@ import numpy as np
 from keras import ops
 
 from keras_dlnotes.backend import active
+from keras_dlnotes.instrumentation.combined_rows import CombinedRows
 from keras_dlnotes.instrumentation.execution_of_steps import ExecutionOfSteps
 from keras_dlnotes.instrumentation.log_numbers import log_numbers
 from keras_dlnotes.instrumentation.observed_step import (
@@ -60,6 +61,7 @@ class TrainStepObserver:
         self._warned = False
         self._clock = None  # (start of the last step, whether it was recorded)
         self.next_step = train_step_number(model)
+        self._combined: dict[int, tuple] = {}  # by the identity of the columns, which are kept
         self._variants: dict[bool, ObservedStep] = {}  # by whether rows carry histograms
         self._execution: ExecutionOfSteps | None = None
         self._single_steps: Any = None
@@ -201,12 +203,12 @@ class TrainStepObserver:
     def deliver(self):
         """Brings the rows that wait on the device to the subscribers."""
         pending, self._pending = self._pending, []
-        records = [
-            StepRecord(
-                step, columns, ops.convert_to_numpy(row), log_numbers(logs), wall_time, examples
+        records = []
+        for step, columns, row, logs, wall_time, examples in pending:
+            columns, values = self._as_one(columns, row)
+            records.append(
+                StepRecord(step, columns, values, log_numbers(logs), wall_time, examples)
             )
-            for step, columns, row, logs, wall_time, examples in pending
-        ]
         if self._execution is not None:
             now = time.time()
             records += [
@@ -219,6 +221,16 @@ class TrainStepObserver:
             for subscription in self._subscriptions:
                 if subscription.due(record.step) or subscription.histograms_due(record.step):
                     subscription.receive(record)
+
+    def _as_one(self, columns, row):
+        """The columns and the numbers of a row, combined where each replica has one of its own."""
+        row = ops.convert_to_numpy(row)
+        if row.ndim == 1:
+            return columns, row
+        if id(columns) not in self._combined:
+            self._combined[id(columns)] = columns, CombinedRows(columns)
+        _, combined = self._combined[id(columns)]
+        return combined.columns, combined.combine(row)
 
     @property
     def waiting(self):

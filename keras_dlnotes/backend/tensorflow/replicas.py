@@ -1,4 +1,4 @@
-"""Sums over the copies of a model that are trained side by side."""
+"""What the copies of a model that are trained side by side measure and know together."""
 
 import tensorflow as tf
 
@@ -9,3 +9,83 @@ def sum_over_replicas(tensor):
     if context is None or context.num_replicas_in_sync == 1:
         return tensor
     return context.all_reduce(tf.distribute.ReduceOp.SUM, tensor)
+
+
+def count():
+    """How many replicas take the step that is being traced; 1 outside of one."""
+    context = tf.distribute.get_replica_context()
+    return 1 if context is None else context.num_replicas_in_sync
+
+
+def is_chief(model):
+    """Whether this process is the one that writes, of those that train the model together."""
+    return model.distribute_strategy.extended.should_save_summary
+
+
+def judges(model):
+    """Whether this process has what there is to judge of a run: each one, see `from_chief`."""
+    return True
+
+
+def from_chief(item):
+    """What the chief gives for `item`: what each process has, as all have seen the same."""
+    return item
+
+
+def concatenate(tensor):
+    """The tensors of all replicas, which may differ in the length of their first axis, as one."""
+    context = tf.distribute.get_replica_context()
+    if _has_workers(context.strategy):
+        return context.all_gather(tensor, axis=0)
+
+    def joined(strategy, parts):
+        return tf.concat(strategy.experimental_local_results(parts), axis=0)
+
+    # One tensor for all replicas, where `all_gather` would make one for each: Keras leaves it as it
+    # is in the logs, and takes the mean of several, which can overflow.
+    return context.merge_call(joined, args=(tensor,))
+
+
+def examples_of_all(examples):
+    """Some examples of each replica's part of a batch, for the logs.
+
+    Those of the first replica alone where the parts may not fit each other, as where each is padded
+    to a length of its own; of several workers none then.
+
+    Args:
+        examples: dict of tensors with one example a row.
+    """
+    context = tf.distribute.get_replica_context()
+    alike = all(None not in tensor.shape[1:] for tensor in examples.values())
+    if not _has_workers(context.strategy):
+        return {n: concatenate(t) if alike else _of_first(t) for n, t in examples.items()}
+    if not alike or any(tensor.dtype == tf.string for tensor in examples.values()):
+        return {}
+    # The sum over workers, which Keras takes, could overflow.
+    small = (tf.bool, tf.int8, tf.uint8, tf.int16, tf.uint16)
+    wide = {n: tf.cast(t, tf.int32) if t.dtype in small else t for n, t in examples.items()}
+    return {name: as_log(concatenate(tensor)) for name, tensor in wide.items()}
+
+
+def _of_first(tensor):
+    context = tf.distribute.get_replica_context()
+    return context.merge_call(lambda s, parts: s.experimental_local_results(parts)[0], (tensor,))
+
+
+def reduced_gradients(gradients, optimizer):
+    """The gradients of the reduced loss: Keras's optimizers add up those of all replicas."""
+    return tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, gradients)
+
+
+def as_log(tensor):
+    """A tensor, the same on all replicas, so that it leaves the step in Keras's logs unchanged.
+
+    With several workers Keras takes the mean along the first axis, and over the workers.
+    """
+    workers = _has_workers(tf.distribute.get_replica_context().strategy)
+    return tensor[None] if workers else tensor
+
+
+def _has_workers(strategy):
+    several = isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy)
+    return several and strategy.extended._in_multi_worker_mode()
