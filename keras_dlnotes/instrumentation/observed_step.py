@@ -50,7 +50,7 @@ class ObservedStep:
         """Takes one step; arguments and result are those of `model.train_function`."""
         with self.observing(), patched([(self.model, "train_step", self.train_step)]):
             if self._function is None:
-                self._function = self._make_function()
+                self._function = self._make_function(arguments)
             result = self._function(*arguments)
             self.attempt = None
             return result
@@ -61,7 +61,7 @@ class ObservedStep:
         with patched(self._replacements()):
             yield
 
-    def _make_function(self):
+    def _make_function(self, arguments):
         return make_train_function(self.model)
 
     def _replacements(self):

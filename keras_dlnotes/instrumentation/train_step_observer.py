@@ -146,11 +146,6 @@ class TrainStepObserver:
             return self._plain(*arguments)
         self._armed = False
         arguments = self._show_first_batch(arguments)
-        if keras.backend.backend() == "jax" and keras.distribution.distribution() is not None:
-            self._warn(
-                "under a keras.distribution, whose shardings the observed step does not know"
-            )
-            return self._plain(*arguments)
         try:
             if self._built_for is None:
                 active.fit_batches.build_state(self.model, arguments)
@@ -271,7 +266,7 @@ class TrainStepObserver:
     def _take_steps_one_by_one(self, state, iterator):
         """JAX's own loop over the steps of one execution, each step free to be observed."""
         if self._single_steps is None:
-            self._single_steps = single_steps(self.model)
+            self._single_steps = single_steps(self.model, (state, iterator))
         logs, state = self._take_step(self._single_steps, (state, iterator))
         try:
             for _ in range(self.model.steps_per_execution - 1):
