@@ -53,7 +53,7 @@ class ReportWriter:
         if self._is_open:
             return
         self._failure, self._warned, self._is_open = None, False, True
-        if not active.replicas.is_chief(callback.model):
+        if not active.processes.is_chief(callback.model):
             return
         if self._given is not None:
             self._writer = self._given

@@ -106,6 +106,7 @@ class TrainStepObserver:
         watched = find_watched_layers(self.model, subscription.layers)
         if subscription.layers is not None:
             subscription.names = frozenset(w.name for w in watched)
+        active.processes.meet(f"{subscription.settings()}, next step={self.next_step}")
         self._subscriptions.append(subscription)
         self.model.train_function = self.run
 
@@ -225,6 +226,12 @@ class TrainStepObserver:
         if id(columns) not in self._combined:
             self._combined[id(columns)] = columns, CombinedRows(columns)
         _, combined = self._combined[id(columns)]
+        if active.processes.is_chief(self.model) and not combined.agree(row):
+            self._warn(
+                "The gradients of the processes differ, so each trains a model of its own. "
+                "Recorded are those of rank 0, and activations of all. Average the gradients, as "
+                "DistributedDataParallel does."
+            )
         return combined.columns, combined.combine(row)
 
     @property
@@ -261,6 +268,8 @@ class TrainStepObserver:
             columns = observed.layouts[key]
             examples = logs.pop(EXAMPLES, None)
             self.recorded_steps += 1
+            if active.processes.keeps_logs_apart():
+                logs = active.processes.mean_logs(self.model, log_numbers(logs))
             self._pending.append((step, columns, row, dict(logs), time.time(), examples))
 
     def _take_steps_one_by_one(self, state, iterator):
@@ -279,8 +288,9 @@ class TrainStepObserver:
         several = self.model.distribute_strategy.num_replicas_in_sync > 1
         if several:
             self._warn(
-                "with several replicas and several steps per execution, where TensorFlow allows no "
-                "choice between two steps; compile with steps_per_execution=1 to record them"
+                "No steps are recorded with several replicas and several steps per execution, "
+                "where TensorFlow allows no choice between two steps. Compile with "
+                "steps_per_execution=1 to record them."
             )
         if several or not self.model.built:
             # The first execution makes the model's variables, which must not be made in a branch.
@@ -303,10 +313,10 @@ class TrainStepObserver:
             self.deliver()
         return self._execution(iterator)
 
-    def _warn(self, reason):
+    def _warn(self, text):
         if not self._warned:
             self._warned = True
-            warnings.warn(f"No steps are recorded {reason}.", stacklevel=2)
+            warnings.warn(text, stacklevel=2)
 
     def _observed(self, histograms):
         if histograms not in self._variants:

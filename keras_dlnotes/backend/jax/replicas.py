@@ -1,7 +1,5 @@
 """What the copies of a model that are trained side by side measure and know together."""
 
-import jax
-
 
 def sum_over_replicas(tensor):
     """The tensor itself: a jitted step over several devices sees the whole batch as one array."""
@@ -13,16 +11,21 @@ def count():
     return 1
 
 
-def is_chief(model):
-    """Whether this process is the one that writes, of those that train the model together."""
-    return jax.process_index() == 0
+def concatenate(tensor):
+    """The tensor itself, which is that of all."""
+    return tensor
 
 
-def judges(model):
-    """Whether this process has what there is to judge of a run: each one, see `from_chief`."""
-    return True
+def examples_of_all(examples):
+    """The examples themselves, which are of the whole batch."""
+    return examples
 
 
-def from_chief(item):
-    """What the chief gives for `item`: what each process has, as all have seen the same."""
-    return item
+def reduced_gradients(gradients, optimizer):
+    """The gradients themselves, which are those of the whole batch."""
+    return gradients
+
+
+def as_log(tensor):
+    """A tensor so that it leaves the step in Keras's logs: as it is."""
+    return tensor

@@ -17,21 +17,6 @@ def count():
     return 1 if context is None else context.num_replicas_in_sync
 
 
-def is_chief(model):
-    """Whether this process is the one that writes, of those that train the model together."""
-    return model.distribute_strategy.extended.should_save_summary
-
-
-def judges(model):
-    """Whether this process has what there is to judge of a run: each one, see `from_chief`."""
-    return True
-
-
-def from_chief(item):
-    """What the chief gives for `item`: what each process has, as all have seen the same."""
-    return item
-
-
 def concatenate(tensor):
     """The tensors of all replicas, which may differ in the length of their first axis, as one."""
     context = tf.distribute.get_replica_context()

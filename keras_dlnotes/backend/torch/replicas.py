@@ -16,25 +16,6 @@ def count():
     return torch.distributed.get_world_size() if _is_initialized() else 1
 
 
-def is_chief(model):
-    """Whether this process is the one that writes, of those that train the model together."""
-    return not _is_initialized() or torch.distributed.get_rank() == 0
-
-
-def judges(model):
-    """Whether this process has what there is to judge of a run: the chief, see `from_chief`."""
-    return is_chief(model)
-
-
-def from_chief(item):
-    """What the chief gives for `item`, which must be one that can be pickled, in all processes."""
-    if count() == 1:
-        return item
-    items = [item]
-    torch.distributed.broadcast_object_list(items)
-    return items[0]
-
-
 def concatenate(tensor):
     """The tensors of all processes, of one shape, as one along the first axis."""
     parts = [torch.empty_like(tensor) for _ in range(count())]
@@ -43,12 +24,36 @@ def concatenate(tensor):
 
 
 def examples_of_all(examples):
-    """Some examples of a batch: of this process's part, as only the chief looks at them.
+    """Some examples of each process's part of a batch, for the logs.
+
+    Those of this process alone where the parts do not fit each other, as where each is padded to a
+    length of its own.
 
     Args:
         examples: dict of tensors with one example a row.
     """
-    return examples
+    tensors = list(examples.values())
+    if not tensors:
+        return examples
+    sizes = [size for tensor in tensors for size in tensor.shape]
+    every = concatenate(torch.tensor([sizes], device=tensors[0].device)).cpu()
+    shapes = torch.split(every, [tensor.ndim for tensor in tensors], dim=1)
+    if any((shape[:, 1:] != shape[:1, 1:]).any() for shape in shapes):
+        return examples
+    return {
+        name: _joined(tensor, shape[:, 0].tolist())
+        for (name, tensor), shape in zip(examples.items(), shapes, strict=True)
+    }
+
+
+def _joined(tensor, lengths):
+    """The tensors of all processes along their first axis, whose lengths are known."""
+    full = tensor.new_zeros((max(lengths), *tensor.shape[1:]))
+    full[: len(tensor)] = tensor
+    # As bytes: not every number type can be gathered.
+    every = concatenate(full.reshape(-1).view(torch.uint8)).view(tensor.dtype)
+    parts = every.reshape(len(lengths), *full.shape)
+    return torch.cat([part[:length] for part, length in zip(parts, lengths, strict=True)])
 
 
 def reduced_gradients(gradients, optimizer):
