@@ -52,8 +52,7 @@ class GradientCheck(CopyableCallback):
 
     Raises:
         TypeError: if an option is none of `check_gradients`.
-        ValueError: if an argument is not as described, or `fit` runs under a TensorFlow
-            distribution strategy and `data` is None.
+        ValueError: if an argument is not as described.
 
     Example:
     ```python

@@ -61,7 +61,8 @@ class TrainingMonitor(CopyableCallback):
     Weights are the same bit for bit, but where XLA fuses the recorded step otherwise than the
     plain one (then equal within rounding, 1e-6 after 100 steps), and but for dropout under
     torch's `jit_compile=True`, where recorded steps run uncompiled and draw other random numbers.
-    Under `tf.distribute` the numbers are averages over the replicas.
+    With several devices or processes the numbers are those of the whole batch, and one process
+    writes; see `docs/distributed.md`.
 
     Args:
         log_dir: folder of this run. Give each run its own, `logs/first`, `logs/second`, ...,

@@ -14,7 +14,7 @@ def can_peek(model, arguments):
     """
     (iterator,) = arguments
     if not _is_of_dataset(iterator):
-        return model.steps_per_execution == 1
+        return True
     specs = tf.nest.flatten(iterator.element_spec)
     return all(isinstance(spec, tf.TensorSpec) for spec in specs)
 
@@ -31,14 +31,14 @@ def peek(model, arguments):
         strategy, the parts of the batch that the replicas of this process get, put together.
     """
     (iterator,) = arguments
-    if not _is_of_dataset(iterator):
-        # Keras's train function takes a batch, or its parts, from any iterator.
-        batch = next(iterator)
-        strategy = model.distribute_strategy
-        return tf.nest.map_structure(lambda leaf: _whole(strategy, leaf), batch), (iter([batch]),)
     # All that the train function will take, and no more: a dataset that reads from the iterator
     # itself would read ahead.
     batches = [next(iterator), *itertools.islice(iterator, model.steps_per_execution - 1)]
+    if not _is_of_dataset(iterator):
+        # Keras's train function takes a batch, or its parts, from any iterator.
+        strategy = model.distribute_strategy
+        whole = tf.nest.map_structure(lambda leaf: _whole(strategy, leaf), batches[0])
+        return whole, (iter(batches),)
     # Of the same element type, so that the train function is not traced anew.
     again = tf.data.Dataset.from_generator(lambda: batches, output_signature=iterator.element_spec)
     return batches[0], (iter(again),)
