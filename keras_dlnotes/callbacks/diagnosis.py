@@ -7,6 +7,7 @@ import pathlib
 import warnings
 from typing import Any
 
+from keras_dlnotes.backend import active
 from keras_dlnotes.callbacks.copyable_callback import CopyableCallback
 from keras_dlnotes.callbacks.notebook_view import diagnosis_html
 from keras_dlnotes.callbacks.replay import replay
@@ -25,7 +26,7 @@ from keras_dlnotes.diagnosis import (
     probe,
     report,
 )
-from keras_dlnotes.instrumentation import Subscription, TrainStepObserver
+from keras_dlnotes.instrumentation import Subscription, TrainStepObserver, log_numbers
 from keras_dlnotes.summaries.whole_file import whole_file
 
 _ACTIONS = ("warn", "stop", "raise")
@@ -157,6 +158,7 @@ class Diagnosis(CopyableCallback):
             interrupted=self._on_interruption,
             examples=_EXAMPLES,
             first_batch=self._on_first_batch,
+            steps_per_epoch=self.params.get("steps"),
         )
         self._observer.subscribe(self._subscription)
 
@@ -170,11 +172,13 @@ class Diagnosis(CopyableCallback):
     def on_epoch_end(self, epoch, logs=None):
         """Looks after 1, 2, 4, 8, ... epochs for what is sure already."""
         self._observer.deliver()
-        self._record.add_epoch(logs or {}, learning_rate_of(self.model))
+        logs = active.processes.mean_logs(self.model, log_numbers(logs))
+        self._record.add_epoch(logs, learning_rate_of(self.model))
         if epoch + 1 < self._next_check:
             return
         self._next_check = 2 * (epoch + 1)
         self._judge(finished=False)
+        self._agree()
         if self.findings and self.action != "warn":
             self.model.stop_training = True
 
@@ -185,6 +189,7 @@ class Diagnosis(CopyableCallback):
         self._observer.deliver()
         self._observer.unsubscribe(self._subscription)
         self._judge(finished=True)
+        self._agree()
         if self.log_dir is not None:
             self._write()
         if self.findings and self.action == "raise":
@@ -216,7 +221,13 @@ class Diagnosis(CopyableCallback):
         if loss_gets_targets(self.model):
             self._judge(finished=False, record=self._first_batch, before_training=True)
 
+    def _agree(self):
+        """Takes over what the chief has found, so that all processes stop or raise together."""
+        self.findings = active.processes.from_chief(self.findings)
+
     def _judge(self, finished, **options):
+        if not active.processes.judges(self.model):
+            return
         try:
             self._look_for_causes(finished, **options)
         except Exception as error:  # a diagnosis must never end a training run
@@ -240,7 +251,7 @@ class Diagnosis(CopyableCallback):
         self.findings = Findings(found, looked_at(self.evidence))
         if finished and self.verify and self.findings:
             replay(self.model, self._record.sample(), self.findings, self._record.steps)
-        if self.verbose:
+        if self.verbose and active.processes.is_chief(self.model):
             self._tell(finished)
 
     def _probe(self):
@@ -275,6 +286,8 @@ class Diagnosis(CopyableCallback):
             self._write()
 
     def _write(self):
+        if not active.processes.is_chief(self.model):
+            return
         text = "\n\n".join(str(finding).replace("\n", "\n\n") for finding in self.findings)
         found = [finding.to_dict() for finding in self.findings]
         self._report.add_findings(self._observer.next_step, found)

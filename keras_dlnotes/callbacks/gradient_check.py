@@ -52,8 +52,7 @@ class GradientCheck(CopyableCallback):
 
     Raises:
         TypeError: if an option is none of `check_gradients`.
-        ValueError: if an argument is not as described, or `fit` runs under a TensorFlow
-            distribution strategy and `data` is None.
+        ValueError: if an argument is not as described.
 
     Example:
     ```python
@@ -153,6 +152,13 @@ class GradientCheck(CopyableCallback):
 
     def _check(self, names, data):
         self._batch = data
+        wrong = self._found_wrong(names, data)
+        # Several processes stop together, or those that go on would wait for the others.
+        if self.action == "stop" and active.processes.any_process(wrong):
+            self.model.stop_training = True
+
+    def _found_wrong(self, names, data):
+        """Checks; whether a gradient is wrong."""
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
         x, y, sample_weight = keras.tree.map_structure(
             lambda leaf: leaf if leaf is None else leaf[: self.samples], (x, y, sample_weight)
@@ -166,19 +172,18 @@ class GradientCheck(CopyableCallback):
             warnings.warn(
                 f"The gradients could not be checked: {type(error).__name__}: {error}", stacklevel=2
             )
-            return
+            return False
         self.reports |= dict.fromkeys(names, report)
         for name in names:
             step = train_step_number(self.model)
             self._report.text(step, f"gradient_check/{name}", report.markdown())
         if report.passed:
-            return
+            return False
         if self.action == "raise" and report.failures:
             report.raise_if_failed()
         # Also where nothing was tested, which is no wrong gradient.
         warnings.warn(f"At step {self._steps_done} of this fit: {report}", stacklevel=2)
-        if self.action == "stop" and report.failures:
-            self.model.stop_training = True
+        return bool(report.failures)
 
 
 def _step(name):

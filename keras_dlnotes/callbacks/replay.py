@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 
+from keras_dlnotes.backend import active
 from keras_dlnotes.diagnosis import (
     Evidence,
     as_taken,
@@ -69,6 +70,8 @@ def _attempt(model, sample, fix, steps):
     """Skill of a copy on the sample after training, or None and why it cannot be had."""
     if sample is None:
         return None, "no examples of the run are known"
+    if active.processes.keeps_logs_apart():
+        return None, "the train step may wait for the other processes, which train no copy"
     inputs, (targets, *others) = sample
     if others:
         return None, "no one skill says how several outputs have done"

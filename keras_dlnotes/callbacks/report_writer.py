@@ -4,6 +4,7 @@ import os
 import warnings
 from typing import Any
 
+from keras_dlnotes.backend import active
 from keras_dlnotes.callbacks.run_folder import run_folder
 from keras_dlnotes.summaries import EventFileWriter
 from keras_dlnotes.summaries.whole_file import is_full
@@ -11,6 +12,9 @@ from keras_dlnotes.summaries.whole_file import is_full
 
 class ReportWriter:
     """An event file that is open while `fit` runs, a given writer, or nothing.
+
+    Of several processes that train one model together only the chief writes: worker 0 of a
+    TensorFlow cluster, rank 0 of `torch.distributed`.
 
     Nothing that goes wrong while it writes ends the training: there is one warning in each `fit`,
     and what comes after is dropped.
@@ -49,6 +53,8 @@ class ReportWriter:
         if self._is_open:
             return
         self._failure, self._warned, self._is_open = None, False, True
+        if not active.processes.is_chief(callback.model):
+            return
         if self._given is not None:
             self._writer = self._given
         elif log_dir is not None:

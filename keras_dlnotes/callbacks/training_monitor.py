@@ -7,6 +7,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from keras_dlnotes.backend import active
 from keras_dlnotes.callbacks.copyable_callback import CopyableCallback
 from keras_dlnotes.callbacks.cost_meter import CostMeter
 from keras_dlnotes.callbacks.layer_scalars import CHOICES, Charts, layer_scalars
@@ -60,7 +61,8 @@ class TrainingMonitor(CopyableCallback):
     Weights are the same bit for bit, but where XLA fuses the recorded step otherwise than the
     plain one (then equal within rounding, 1e-6 after 100 steps), and but for dropout under
     torch's `jit_compile=True`, where recorded steps run uncompiled and draw other random numbers.
-    Under `tf.distribute` the numbers are averages over the replicas.
+    With several devices or processes the numbers are those of the whole batch, and one process
+    writes; see `docs/distributed.md`.
 
     Args:
         log_dir: folder of this run. Give each run its own, `logs/first`, `logs/second`, ...,
@@ -173,6 +175,7 @@ class TrainingMonitor(CopyableCallback):
             self.histograms_every,
             self.layers,
             passing_on=False,
+            steps_per_epoch=self.params.get("steps"),
             interrupted=self._on_interruption,
         )
         try:
@@ -199,7 +202,8 @@ class TrainingMonitor(CopyableCallback):
         with self._meter.host_work():
             self._deliver()
             step = self._observer.next_step - 1
-            numbers = {f"metrics/epoch_{name}": n for name, n in log_numbers(logs).items()}
+            logs = active.processes.mean_logs(self.model, log_numbers(logs))
+            numbers = {f"metrics/epoch_{name}": n for name, n in logs.items()}
             if self.model.optimizer is not None:
                 rate = keras.ops.convert_to_numpy(self.model.optimizer.learning_rate)
                 numbers["metrics/learning_rate"] = float(rate)

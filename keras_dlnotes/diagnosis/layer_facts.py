@@ -41,7 +41,8 @@ def _class_name(item):
 def _gain(values, shape):
     """By the number of inputs; see `LayerFacts`."""
     inputs, outputs = np.prod(shape[:-1]), np.prod(shape[:-2]) * shape[-1]
-    gain, xavier = (float(values.std() * n**0.5) for n in (inputs, (inputs + outputs) / 2))
+    with np.errstate(all="ignore"):  # weights of a run that diverged
+        gain, xavier = (float(values.std() * n**0.5) for n in (inputs, (inputs + outputs) / 2))
     return max(gain, min(xavier, 1.0))
 
 

@@ -37,10 +37,7 @@ class ObservedStep:
         self.model = model
         self.watched = watched
         self.histograms = histograms
-        # Under several replicas Keras would average the entries of the logs.
-        replicas = getattr(model, "distribute_strategy", None)
-        several = replicas is not None and replicas.num_replicas_in_sync > 1
-        self.examples = 0 if several else examples
+        self.examples = examples
         self.layouts = {}
         self._names = VariableNames(model)
         # Examples of the batch in work, to be looked at if its loss raises; seldom known.
@@ -53,7 +50,7 @@ class ObservedStep:
         """Takes one step; arguments and result are those of `model.train_function`."""
         with self.observing(), patched([(self.model, "train_step", self.train_step)]):
             if self._function is None:
-                self._function = self._make_function()
+                self._function = self._make_function(arguments)
             result = self._function(*arguments)
             self.attempt = None
             return result
@@ -64,7 +61,7 @@ class ObservedStep:
         with patched(self._replacements()):
             yield
 
-    def _make_function(self):
+    def _make_function(self, arguments):
         return make_train_function(self.model)
 
     def _replacements(self):
@@ -79,7 +76,8 @@ class ObservedStep:
 
     @contextlib.contextmanager
     def _recording(self):
-        self._local.tape = StepTape(self.histograms, self._names)
+        several = active.replicas.count() > 1
+        self._local.tape = StepTape(self.histograms, self._names, several)
         self._local.batch = None
         try:
             yield self._local.tape
@@ -109,7 +107,8 @@ class ObservedStep:
         def compute_metrics(x, y, y_pred, *args, **kwargs):
             if self._tape is not None:
                 weights = args[0] if args else kwargs.get("sample_weight")
-                self._local.batch = examples_of(self.model, self.examples, x, y, weights, y_pred)
+                count = -(-self.examples // active.replicas.count())  # of this replica's part
+                self._local.batch = examples_of(self.model, count, x, y, weights, y_pred)
             return original(x, y, y_pred, *args, **kwargs)
 
         return compute_metrics
@@ -125,9 +124,13 @@ class ObservedStep:
                 stacklevel=2,
             )
             return logs
-        entries = {self._layout_key(tape.columns): tape.row()}
-        if self._local.batch is not None:
-            entries[EXAMPLES] = self._local.batch
+        row, batch = tape.row(), self._local.batch
+        if active.replicas.count() > 1:
+            row = active.replicas.as_log(active.replicas.concatenate(row[None]))
+            batch = active.replicas.examples_of_all(batch or {})
+        entries = {self._layout_key(tape.columns): row}
+        if batch:
+            entries[EXAMPLES] = batch
         return {**logs, **entries}
 
     def _layout_key(self, columns):

@@ -23,13 +23,13 @@ class StatefulStep(ObservedStep):
             tape.add_part(*tape.pack_activations(reference=()))
             return self._with_row(logs, tape)
 
-    def _make_function(self):
+    def _make_function(self, arguments):
         if keras.backend.backend() == "torch":
             # torch.compile cannot see tensors leave through a tape; an eager step now and then
             # costs less than the graph breaks would.
             with patched([(self.model, "_jit_compile", False)]):
-                return super()._make_function()
-        return super()._make_function()
+                return super()._make_function(arguments)
+        return super()._make_function(arguments)
 
     def _replacements(self):
         yield from super()._replacements()
@@ -71,7 +71,7 @@ class StatefulStep(ObservedStep):
             before = [active.reductions.copy_of(variable) for variable in variables]
             result = original(grads, variables)
             after = [ops.convert_to_tensor(variable.value) for variable in variables]
-            tape.pack_update(grads, variables, before, after, scale)
+            tape.pack_update(grads, variables, before, after, scale, optimizer)
             return result
 
         return apply

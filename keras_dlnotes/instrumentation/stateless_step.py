@@ -6,6 +6,7 @@ import warnings
 import keras
 from keras import ops
 
+from keras_dlnotes.backend import active
 from keras_dlnotes.instrumentation.observed_step import (
     ObservedStep,
     loss_scale,
@@ -41,6 +42,7 @@ class StatelessStep(ObservedStep):
             dtype="float32",
             trainable=False,
             name="activation_statistics",
+            layout=_whole_on_each_device(),
         )
         self._carried = self._carrier.value
 
@@ -56,8 +58,8 @@ class StatelessStep(ObservedStep):
             self._carried = extended[place]
             return logs, (trainable, [*extended[:place], *extended[place + 1 :]], *others)
 
-    def _make_function(self):
-        return single_steps(self.model)
+    def _make_function(self, arguments):
+        return single_steps(self.model, arguments)
 
     @contextlib.contextmanager
     def _carrier_attached(self):
@@ -137,7 +139,24 @@ class StatelessStep(ObservedStep):
         return stateless_apply
 
 
-def single_steps(model):
-    """A train function that takes one step however many `model` takes in one execution."""
-    with patched([(model, "steps_per_execution", 1)]):
+def _whole_on_each_device():
+    """Layout of a vector under the running `keras.distribution`; None without one."""
+    distribution = keras.distribution.distribution()
+    if distribution is None:
+        return None
+    return keras.distribution.TensorLayout([None], distribution.device_mesh)
+
+
+def single_steps(model, arguments):
+    """A train function that takes one step however many `model` takes in one execution.
+
+    Args:
+        model: a compiled model inside `fit`.
+        arguments: those of `model.train_function`.
+    """
+    # Under a `keras.distribution` Keras asks the variables how their values are sharded.
+    with (
+        active.fit_batches.readable_variables(model, arguments),
+        patched([(model, "steps_per_execution", 1)]),
+    ):
         return make_train_function(model)

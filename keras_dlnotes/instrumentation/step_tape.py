@@ -15,6 +15,9 @@ from keras_dlnotes.measures import (
     saturated_fraction,
 )
 
+# Of a tensor of which each replica has a part: how many elements its part has.
+ELEMENT_COUNT = "element_count"
+
 
 @dataclass(frozen=True)
 class Origin:
@@ -68,10 +71,12 @@ class StepTape:
     Args:
         histograms: whether rows carry a histogram of each tensor as well.
         names: function from a variable to its `Origin` and its name in tags.
+        several: whether the step is one of several replicas', whose rows are combined later.
     """
 
-    def __init__(self, histograms=False, names=None):
+    def __init__(self, histograms=False, names=None, several=False):
         self.histograms = histograms
+        self._several = several
         self._names = names or (lambda variable: (None, variable.path))
         self.columns = []
         self._parts = []
@@ -104,14 +109,16 @@ class StepTape:
             return None, []
         names, tensors, watched_layers, origins = map(list, zip(*taken, strict=True))
         layers = [watched.name for watched in watched_layers]
-        parts, columns = _table(
-            "activations", names, Samples(tensors), ACTIVATION_STATISTICS, origins, layers
-        )
+        samples = Samples(tensors)
+        statistics = ACTIVATION_STATISTICS
+        if self._several:
+            statistics = statistics | {ELEMENT_COUNT: lambda samples: samples.counts}
+        parts, columns = _table("activations", names, samples, statistics, origins, layers)
         saturating = [i for i, watched in enumerate(watched_layers) if watched.saturation]
         if saturating:
             centers, radii = zip(*(watched_layers[i].saturation for i in saturating), strict=True)
-            samples = Samples([tensors[i] for i in saturating])
-            parts.append(saturated_fraction(samples, centers, radii))
+            saturable = Samples([tensors[i] for i in saturating])
+            parts.append(saturated_fraction(saturable, centers, radii))
             columns += [
                 Column(
                     "activations",
@@ -123,10 +130,13 @@ class StepTape:
                 for i in saturating
             ]
         if self.histograms:
-            _append_histograms(parts, columns, "activations", names, tensors, origins, layers)
+            extremes = _common_extremes(samples) if self._several else None
+            _append_histograms(
+                parts, columns, "activations", names, tensors, origins, layers, extremes
+            )
         return ops.concatenate(parts), columns
 
-    def pack_update(self, gradients, variables, before, after, scale=None):
+    def pack_update(self, gradients, variables, before, after, scale=None, optimizer=None):
         """Measures gradients and what the optimizer made of them.
 
         Args:
@@ -136,6 +146,7 @@ class StepTape:
             before: list of the weights before the update.
             after: list of the weights after the update.
             scale: factor by which the loss, and so each gradient, was multiplied.
+            optimizer: who reduces the gradients over the replicas, where there are several.
         """
         kept = [
             i
@@ -146,6 +157,10 @@ class StepTape:
             return
         origins, names = zip(*(self._names(variables[i]) for i in kept), strict=True)
         dense = [active.sparse_gradients.to_dense(gradients[i]) for i in kept]
+        if self._several:
+            # Ours may weight the replicas' parts.
+            reduced = getattr(optimizer, "gradients_of_whole_batch", None)
+            dense = (reduced or active.replicas.reduced_gradients)(dense)
         if scale is not None:
             # In float32: a scale of 2**16 is infinite in float16.
             dense = [
@@ -212,10 +227,26 @@ def _table(section, names, samples, statistics, origins, layers=None):
     return parts, columns
 
 
-def _append_histograms(parts, columns, section, names, tensors, origins, layers=None):
+def _common_extremes(samples):
+    """`(minimum, maximum)` of each tensor over all replicas, without the parts that are empty."""
+    empty = samples.counts == 0
+    # One collective for both.
+    low = ops.where(empty, float("inf"), samples.minima)
+    negative_high = ops.where(empty, float("inf"), -samples.maxima)
+    every = active.replicas.concatenate(ops.stack([low, negative_high])[None])
+    least = ops.min(every, axis=0)
+    return [(least[0, i], -least[1, i]) for i in range(len(samples))]
+
+
+def _append_histograms(
+    parts, columns, section, names, tensors, origins, layers=None, extremes=None
+):
     layers = layers or [None] * len(names)
-    for name, tensor, layer, origin in zip(names, tensors, layers, origins, strict=True):
-        counts = histogram(tensor)
+    extremes = extremes or [None] * len(names)
+    for name, tensor, layer, origin, ends in zip(
+        names, tensors, layers, origins, extremes, strict=True
+    ):
+        counts = histogram(tensor, ends)
         parts.append(counts)
         columns.append(Column(section, name, "histogram", counts.shape[0], layer, origin))
 

@@ -52,6 +52,7 @@ class Subscription:
         every: record each step whose number is divisible by it.
         first: record also this many steps from the step `start` on.
         start: see `first`.
+        steps_per_epoch: number of steps of an epoch, if known; must be the same in all processes.
         histograms_every: likewise with histograms; None for never.
         layers: names of layers, or layers, whose activations are wanted; None for all.
         passing_on: whether all means also those that have neither weights nor an activation.
@@ -74,7 +75,16 @@ class Subscription:
     examples: int = 0
     first: int = 0
     start: int = 0
+    steps_per_epoch: int | None = None
     names: frozenset | None = field(default=None, init=False)
+
+    def settings(self):
+        """What several processes must have in common, as text."""
+        return (
+            f"every={self.every}, histograms_every={self.histograms_every}, first={self.first}, "
+            f"start={self.start}, steps per epoch={self.steps_per_epoch}, "
+            f"layers={'all' if self.names is None else sorted(self.names)}"
+        )
 
     def due(self, step):
         """Whether the step is recorded; `step` is a number or a tensor."""

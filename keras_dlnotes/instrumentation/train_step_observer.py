@@ -11,6 +11,7 @@ import numpy as np
 from keras import ops
 
 from keras_dlnotes.backend import active
+from keras_dlnotes.instrumentation.combined_rows import CombinedRows
 from keras_dlnotes.instrumentation.execution_of_steps import ExecutionOfSteps
 from keras_dlnotes.instrumentation.log_numbers import log_numbers
 from keras_dlnotes.instrumentation.observed_step import (
@@ -60,6 +61,7 @@ class TrainStepObserver:
         self._warned = False
         self._clock = None  # (start of the last step, whether it was recorded)
         self.next_step = train_step_number(model)
+        self._combined: dict[int, tuple] = {}  # by the identity of the columns, which are kept
         self._variants: dict[bool, ObservedStep] = {}  # by whether rows carry histograms
         self._execution: ExecutionOfSteps | None = None
         self._single_steps: Any = None
@@ -104,6 +106,7 @@ class TrainStepObserver:
         watched = find_watched_layers(self.model, subscription.layers)
         if subscription.layers is not None:
             subscription.names = frozenset(w.name for w in watched)
+        active.processes.meet(f"{subscription.settings()}, next step={self.next_step}")
         self._subscriptions.append(subscription)
         self.model.train_function = self.run
 
@@ -144,11 +147,6 @@ class TrainStepObserver:
             return self._plain(*arguments)
         self._armed = False
         arguments = self._show_first_batch(arguments)
-        if keras.backend.backend() == "jax" and keras.distribution.distribution() is not None:
-            self._warn(
-                "under a keras.distribution, whose shardings the observed step does not know"
-            )
-            return self._plain(*arguments)
         try:
             if self._built_for is None:
                 active.fit_batches.build_state(self.model, arguments)
@@ -201,12 +199,12 @@ class TrainStepObserver:
     def deliver(self):
         """Brings the rows that wait on the device to the subscribers."""
         pending, self._pending = self._pending, []
-        records = [
-            StepRecord(
-                step, columns, ops.convert_to_numpy(row), log_numbers(logs), wall_time, examples
+        records = []
+        for step, columns, row, logs, wall_time, examples in pending:
+            columns, values = self._as_one(columns, row)
+            records.append(
+                StepRecord(step, columns, values, log_numbers(logs), wall_time, examples)
             )
-            for step, columns, row, logs, wall_time, examples in pending
-        ]
         if self._execution is not None:
             now = time.time()
             records += [
@@ -219,6 +217,22 @@ class TrainStepObserver:
             for subscription in self._subscriptions:
                 if subscription.due(record.step) or subscription.histograms_due(record.step):
                     subscription.receive(record)
+
+    def _as_one(self, columns, row):
+        """The columns and the numbers of a row, combined where each replica has one of its own."""
+        row = ops.convert_to_numpy(row)
+        if row.ndim == 1:
+            return columns, row
+        if id(columns) not in self._combined:
+            self._combined[id(columns)] = columns, CombinedRows(columns)
+        _, combined = self._combined[id(columns)]
+        if active.processes.is_chief(self.model) and not combined.agree(row):
+            self._warn(
+                "The gradients of the processes differ, so each trains a model of its own. "
+                "Recorded are those of rank 0, and activations of all. Average the gradients, as "
+                "DistributedDataParallel does."
+            )
+        return combined.columns, combined.combine(row)
 
     @property
     def waiting(self):
@@ -254,12 +268,14 @@ class TrainStepObserver:
             columns = observed.layouts[key]
             examples = logs.pop(EXAMPLES, None)
             self.recorded_steps += 1
+            if active.processes.keeps_logs_apart():
+                logs = active.processes.mean_logs(self.model, log_numbers(logs))
             self._pending.append((step, columns, row, dict(logs), time.time(), examples))
 
     def _take_steps_one_by_one(self, state, iterator):
         """JAX's own loop over the steps of one execution, each step free to be observed."""
         if self._single_steps is None:
-            self._single_steps = single_steps(self.model)
+            self._single_steps = single_steps(self.model, (state, iterator))
         logs, state = self._take_step(self._single_steps, (state, iterator))
         try:
             for _ in range(self.model.steps_per_execution - 1):
@@ -272,8 +288,9 @@ class TrainStepObserver:
         several = self.model.distribute_strategy.num_replicas_in_sync > 1
         if several:
             self._warn(
-                "with several replicas and several steps per execution, where TensorFlow allows no "
-                "choice between two steps; compile with steps_per_execution=1 to record them"
+                "No steps are recorded with several replicas and several steps per execution, "
+                "where TensorFlow allows no choice between two steps. Compile with "
+                "steps_per_execution=1 to record them."
             )
         if several or not self.model.built:
             # The first execution makes the model's variables, which must not be made in a branch.
@@ -296,10 +313,10 @@ class TrainStepObserver:
             self.deliver()
         return self._execution(iterator)
 
-    def _warn(self, reason):
+    def _warn(self, text):
         if not self._warned:
             self._warned = True
-            warnings.warn(f"No steps are recorded {reason}.", stacklevel=2)
+            warnings.warn(text, stacklevel=2)
 
     def _observed(self, histograms):
         if histograms not in self._variants:

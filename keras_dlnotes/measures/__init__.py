@@ -1,5 +1,6 @@
 """Pure functions that measure a tensor: the statistics of the notes' pictures."""
 
+from keras_dlnotes.measures.combined import COMBINED, combined_histogram
 from keras_dlnotes.measures.histogram import BINS, histogram
 from keras_dlnotes.measures.samples import Samples
 from keras_dlnotes.measures.skill import Skill, class_indices, skill
@@ -14,11 +15,13 @@ from keras_dlnotes.measures.statistics import (
 __all__ = [
     "ACTIVATION_STATISTICS",
     "BINS",
+    "COMBINED",
     "GRADIENT_STATISTICS",
     "SATURATION",
     "Samples",
     "Skill",
     "class_indices",
+    "combined_histogram",
     "histogram",
     "norm",
     "saturated_fraction",

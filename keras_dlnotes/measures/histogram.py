@@ -5,7 +5,7 @@ from keras import ops
 BINS = 30
 
 
-def histogram(tensor):
+def histogram(tensor, extremes=None):
     r"""Counts of a tensor's elements in equal bins between its minimum and its maximum.
 
     Bin \(j\) of \(b\) covers \([l + j w, l + (j + 1) w)\) with \(w = (h - l) / b\); the last one
@@ -13,6 +13,7 @@ def histogram(tensor):
 
     Args:
         tensor: floating-point tensor of any shape.
+        extremes: \(l\) and \(h\), where the tensor is a part of what is counted; else its own.
 
     Returns:
         Vector `[l, h, count_0, ..., count_(b-1)]` of 2 + `BINS` float32 numbers. Elements that are
@@ -22,7 +23,7 @@ def histogram(tensor):
     if 0 in tuple(tensor.shape):
         return ops.concatenate([ops.full((2,), float("nan")), ops.zeros((BINS,))])
     flat = ops.cast(ops.reshape(ops.stop_gradient(tensor), (-1,)), "float32")
-    low, high = ops.min(flat), ops.max(flat)
+    low, high = extremes or (ops.min(flat), ops.max(flat))
     width = ops.where(high > low, high - low, ops.ones_like(high))
     place = ops.floor((flat - low) / width * BINS)
     # NaN has no bin; the caller drops such a histogram by its low or high.

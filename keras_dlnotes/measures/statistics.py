@@ -1,7 +1,8 @@
 r"""The statistics that the monitor records: pure functions from samples to numbers.
 
 Each takes `Samples` of \(k\) tensors and returns a float32 vector of \(k\) numbers. Adding a
-statistic is one function here and one line in a table.
+statistic is one function here and one line in a table; one of activations also takes a line in
+`COMBINED`, which says how what several replicas measured makes one number.
 """
 
 from keras import ops

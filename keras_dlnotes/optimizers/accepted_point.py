@@ -104,8 +104,16 @@ class AcceptedPoint:
             return gradient, *others
         active.replicas.check_agreement(self._weights, gradient, examples)
         weight = xp.tensor(1.0 if examples is None else examples, self._dtype)
-        parts = [self._weighted(part, weight) for part in (gradient, *others)]
-        *sums, total = active.replicas.sums([*parts, weight])
+        return self._means([gradient, *others], weight)
+
+    def gradients_of_whole_batch(self, gradients):
+        """What gradients of this replica's part of the last batch are for the whole batch."""
+        gradients = [xp.cast(gradient, self._dtype) for gradient in gradients]
+        return self._means(gradients, self._carried.part)
+
+    def _means(self, parts, weight):
+        self._carried.part = weight
+        *sums, total = active.replicas.sums([*(self._weighted(p, weight) for p in parts), weight])
         return [part / total for part in sums]
 
     def _weighted(self, part, weight):

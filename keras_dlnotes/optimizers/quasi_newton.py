@@ -51,7 +51,7 @@ class QuasiNewton(AcceptedPoint, keras.optimizers.Optimizer, abc.ABC):
             "max_search_evaluations", max_search_evaluations, least=2
         )
         self.verify_determinism = verify_determinism
-        self._carried = Carried(loss=None, examples=None, weight=None)
+        self._carried = Carried(loss=None, examples=None, part=None, weight=None)
         self._sums_with_loss = (
             False  # whether the batches' losses are known, and not only gradients
         )
@@ -120,6 +120,7 @@ class QuasiNewton(AcceptedPoint, keras.optimizers.Optimizer, abc.ABC):
     def _accumulate(self, loss, gradient, weight):
         self._sums_with_loss = loss is not None
         loss = xp.tensor(float("nan"), self._dtype) if loss is None else loss
+        self._carried.part = weight
         sums = [self._weighted(gradient, weight), self._weighted(loss, weight), weight]
         if not active.replicas.OUTLAST_STEPS:
             sums = active.replicas.sums(sums)

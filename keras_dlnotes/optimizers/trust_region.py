@@ -74,6 +74,7 @@ class TrustRegion(AcceptedPoint, keras.optimizers.Optimizer, abc.ABC):
         self._carried = Carried(
             loss=None,
             examples=None,
+            part=None,
             graph_loss=None,
             second=None,
             function=None,

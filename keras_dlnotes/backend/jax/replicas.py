@@ -1,4 +1,4 @@
-"""Nothing: a jitted step over several devices sees the batch and the weights as one array each."""
+"""One replica: a jitted step over several devices sees batch and weights as one array each."""
 
 # Losses and gradients are those of the whole batch.
 LOSS_IS_DIVIDED = False
@@ -6,7 +6,7 @@ OUTLAST_STEPS = False
 
 
 def count():
-    """How many copies of the weights are trained side by side, each with its own gradient: one."""
+    """How many replicas take the step: one, whatever number of devices it is spread over."""
     return 1
 
 
@@ -37,3 +37,23 @@ def on_each_replica(variable, function, *tensors):
 
 def check_agreement(variables, gradient, examples):
     """Nothing: there is one replica."""
+
+
+def concatenate(tensor):
+    """The tensor itself, which is that of all."""
+    return tensor
+
+
+def examples_of_all(examples):
+    """The examples themselves, which are of the whole batch."""
+    return examples
+
+
+def reduced_gradients(gradients):
+    """The gradients themselves, which are those of the whole batch."""
+    return gradients
+
+
+def as_log(tensor):
+    """A tensor so that it leaves the step in Keras's logs: as it is."""
+    return tensor

@@ -9,12 +9,12 @@ import tensorflow as tf
 def can_peek(model, arguments):
     """Whether the next batch can be looked at, and the step can still have it.
 
-    Not under a distribution strategy, where an iterator yields parts of batches; and of the
-    others only dense tensors come out of a second iterator as they went into it.
+    Of batches that are not distributed only dense tensors come out of a second iterator as they
+    went into it.
     """
     (iterator,) = arguments
-    if isinstance(iterator, tf.distribute.DistributedIterator):
-        return False
+    if not _is_of_dataset(iterator):
+        return True
     specs = tf.nest.flatten(iterator.element_spec)
     return all(isinstance(spec, tf.TensorSpec) for spec in specs)
 
@@ -27,23 +27,36 @@ def peek(model, arguments):
         arguments: those of `model.train_function`.
 
     Returns:
-        The batch, as `(x, y, sample_weight)` or shorter, and the arguments to go on with.
-
-    Raises:
-        ValueError: under a distribution strategy, where an iterator yields parts of batches.
+        The batch, as `(x, y, sample_weight)` or shorter, and the arguments to go on with. Under a
+        strategy, the parts of the batch that the replicas of this process get, put together.
     """
     (iterator,) = arguments
-    if isinstance(iterator, tf.distribute.DistributedIterator):
-        raise ValueError(
-            "Expected `data=(x, y)` under a tf.distribute strategy, where each replica sees only a "
-            "part of a batch. Received: data=None."
-        )
     # All that the train function will take, and no more: a dataset that reads from the iterator
     # itself would read ahead.
     batches = [next(iterator), *itertools.islice(iterator, model.steps_per_execution - 1)]
+    if not _is_of_dataset(iterator):
+        # Keras's train function takes a batch, or its parts, from any iterator.
+        strategy = model.distribute_strategy
+        whole = tf.nest.map_structure(lambda leaf: _whole(strategy, leaf), batches[0])
+        return whole, (iter(batches),)
     # Of the same element type, so that the train function is not traced anew.
     again = tf.data.Dataset.from_generator(lambda: batches, output_signature=iterator.element_spec)
     return batches[0], (iter(again),)
+
+
+def _is_of_dataset(iterator):
+    """Whether it is neither distributed nor what `peek` made of one that is."""
+    distributed = isinstance(iterator, tf.distribute.DistributedIterator)
+    return isinstance(iterator, tf.data.Iterator) and not distributed
+
+
+def _whole(strategy, leaf):
+    """One tensor from the parts of a batch; the first part where they do not fit each other."""
+    parts = strategy.experimental_local_results(leaf)
+    dense = all(isinstance(part, tf.Tensor) for part in parts)
+    if not dense or len({tuple(part.shape[1:]) for part in parts}) > 1:
+        return parts[0]
+    return tf.concat(parts, axis=0)
 
 
 def readable_variables(model, arguments):
@@ -69,8 +82,10 @@ def build_state(model, arguments):
     """
     of_keras = type(model).train_step.__module__.startswith("keras.src.")
     built = all(layer.built for layer in model._flatten_layers())
-    if of_keras and built and not model.run_eagerly and can_peek(model, arguments):
-        (iterator,) = arguments
+    (iterator,) = arguments
+    # Under a strategy Keras has done it.
+    eligible = not model.run_eagerly and _is_of_dataset(iterator) and can_peek(model, arguments)
+    if of_keras and built and eligible:
         # What is wrong with the data or the loss, the step itself tells better.
         with contextlib.suppress(Exception):
             model._symbolic_build(data_batch=iterator.element_spec)

@@ -10,8 +10,9 @@ OUTLAST_STEPS = False
 
 
 def count():
-    """How many replicas train the weights, each with its own part of a batch."""
-    return tf.distribute.get_strategy().num_replicas_in_sync
+    """How many replicas take the step that is being traced; 1 outside of one."""
+    context = tf.distribute.get_replica_context()
+    return 1 if context is None else context.num_replicas_in_sync
 
 
 def count_of(model):
@@ -46,7 +47,7 @@ def on_each_replica(variable, function, *tensors):
 
     Args:
         variable: A `keras.Variable` made under the strategy, which tells what the replicas are.
-        function: Reads and assigns variables; its conditionals may not, but for what it reads.
+        function: Reads and assigns variables.
         tensors: Its arguments, the same on all replicas.
     """
     strategy = getattr(variable.value, "distribute_strategy", None)
@@ -70,3 +71,62 @@ def on_each_replica(variable, function, *tensors):
 
 def check_agreement(variables, gradient, examples):
     """Nothing: `on_each_replica` writes the same values on all replicas."""
+
+
+def concatenate(tensor):
+    """The tensors of all replicas, which may differ in the length of their first axis, as one."""
+    context = tf.distribute.get_replica_context()
+    if _has_workers(context.strategy):
+        return context.all_gather(tensor, axis=0)
+
+    def joined(strategy, parts):
+        return tf.concat(strategy.experimental_local_results(parts), axis=0)
+
+    # One tensor for all replicas, where `all_gather` would make one for each: Keras leaves it as it
+    # is in the logs, and takes the mean of several, which can overflow.
+    return context.merge_call(joined, args=(tensor,))
+
+
+def examples_of_all(examples):
+    """Some examples of each replica's part of a batch, for the logs.
+
+    Those of the first replica alone where the parts may not fit each other, as where each is padded
+    to a length of its own; of several workers none then.
+
+    Args:
+        examples: dict of tensors with one example a row.
+    """
+    context = tf.distribute.get_replica_context()
+    alike = all(None not in tensor.shape[1:] for tensor in examples.values())
+    if not _has_workers(context.strategy):
+        return {n: concatenate(t) if alike else _of_first(t) for n, t in examples.items()}
+    if not alike or any(tensor.dtype == tf.string for tensor in examples.values()):
+        return {}
+    # The sum over workers, which Keras takes, could overflow.
+    small = (tf.bool, tf.int8, tf.uint8, tf.int16, tf.uint16)
+    wide = {n: tf.cast(t, tf.int32) if t.dtype in small else t for n, t in examples.items()}
+    return {name: as_log(concatenate(tensor)) for name, tensor in wide.items()}
+
+
+def _of_first(tensor):
+    context = tf.distribute.get_replica_context()
+    return context.merge_call(lambda s, parts: s.experimental_local_results(parts)[0], (tensor,))
+
+
+def reduced_gradients(gradients):
+    """The gradients of the reduced loss: Keras's optimizers add up those of all replicas."""
+    return sums(gradients)
+
+
+def as_log(tensor):
+    """A tensor, the same on all replicas, so that it leaves the step in Keras's logs unchanged.
+
+    With several workers Keras takes the mean along the first axis, and over the workers.
+    """
+    workers = _has_workers(tf.distribute.get_replica_context().strategy)
+    return tensor[None] if workers else tensor
+
+
+def _has_workers(strategy):
+    several = isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy)
+    return several and strategy.extended._in_multi_worker_mode()

@@ -33,6 +33,56 @@ def sum_over_replicas(tensor):
     return tensor if count() == 1 else _Sum.apply(tensor)
 
 
+def concatenate(tensor):
+    """The tensors of all processes, of one shape, as one along the first axis."""
+    parts = [torch.empty_like(tensor) for _ in range(count())]
+    torch.distributed.all_gather(parts, tensor.contiguous())
+    return torch.cat(parts)
+
+
+def examples_of_all(examples):
+    """Some examples of each process's part of a batch, for the logs.
+
+    Those of this process alone where the parts do not fit each other, as where each is padded to a
+    length of its own.
+
+    Args:
+        examples: dict of tensors with one example a row.
+    """
+    tensors = list(examples.values())
+    if not tensors:
+        return examples
+    sizes = [size for tensor in tensors for size in tensor.shape]
+    every = concatenate(torch.tensor([sizes], device=tensors[0].device)).cpu()
+    shapes = torch.split(every, [tensor.ndim for tensor in tensors], dim=1)
+    if any((shape[:, 1:] != shape[:1, 1:]).any() for shape in shapes):
+        return examples
+    return {
+        name: _joined(tensor, shape[:, 0].tolist())
+        for (name, tensor), shape in zip(examples.items(), shapes, strict=True)
+    }
+
+
+def _joined(tensor, lengths):
+    """The tensors of all processes along their first axis, whose lengths are known."""
+    full = tensor.new_zeros((max(lengths), *tensor.shape[1:]))
+    full[: len(tensor)] = tensor
+    # As bytes: not every number type can be gathered.
+    every = concatenate(full.reshape(-1).view(torch.uint8)).view(tensor.dtype)
+    parts = every.reshape(len(lengths), *full.shape)
+    return torch.cat([part[:length] for part, length in zip(parts, lengths, strict=True)])
+
+
+def reduced_gradients(gradients):
+    """The gradients themselves: `DistributedDataParallel` has averaged them, or nothing does."""
+    return gradients
+
+
+def as_log(tensor):
+    """A tensor so that it leaves the step in Keras's logs: as it is."""
+    return tensor
+
+
 class _Sum(torch.autograd.Function):
     """Each process has the sum, so each has a part in every gradient: its transpose is itself."""
 
@@ -57,15 +107,6 @@ def sums(tensors):
     return [part.reshape(tensor.shape) for part, tensor in zip(parts, tensors, strict=True)]
 
 
-def gather(vector):
-    """The vectors [n] of all processes as the rows of a matrix [processes, n]."""
-    if count() == 1:
-        return vector[None]
-    rows = [torch.empty_like(vector) for _ in range(count())]
-    torch.distributed.all_gather(rows, vector.contiguous())
-    return torch.stack(rows)
-
-
 def on_each_replica(variable, function, *tensors):
     """Call a function of tensors, as every process does for itself."""
     function(*tensors)
@@ -85,10 +126,13 @@ def check_agreement(variables, gradient, examples):
     """
     if count() == 1:
         return
-    weights = sum((_bits(variable.value) for variable in variables), torch.zeros((), dtype=torch.int64))
+    weights = sum(
+        (_bits(variable.value) for variable in variables), torch.zeros((), dtype=torch.int64)
+    )
     number = torch.as_tensor(-1 if examples is None else examples)
     own = [weights, _bits(gradient), number.double().view(torch.int64)]
-    weights, gradients, numbers = gather(torch.stack([part.to(weights) for part in own])).T
+    own = torch.stack([part.to(weights) for part in own])
+    weights, gradients, numbers = concatenate(own[None]).T
     if bool((weights != weights[0]).any()):
         raise RuntimeError(
             "The weights differ between the processes of torch.distributed, so their losses and "

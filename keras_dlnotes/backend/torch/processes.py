@@ -1,0 +1,120 @@
+"""What processes that train one model together agree on between steps."""
+
+import datetime
+import itertools
+import time
+import warnings
+from typing import Any
+
+import torch
+import torch.distributed
+
+from keras_dlnotes.backend.torch.replicas import count
+
+_MEETINGS = itertools.count()  # of this process; all processes come to the same ones
+_SECONDS_UNTIL_WORD = 30.0
+
+
+def is_chief(model):
+    """Whether this process is the one that writes, of those that train the model together."""
+    return count() == 1 or torch.distributed.get_rank() == 0
+
+
+def judges(model):
+    """Whether this process has what there is to judge of a run: the chief, see `from_chief`."""
+    return is_chief(model)
+
+
+def from_chief(item):
+    """What the chief gives for `item`, which must be one that can be pickled, in all processes."""
+    if count() == 1:
+        return item
+    items = [item]
+    torch.distributed.broadcast_object_list(items)
+    return items[0]
+
+
+def any_process(flag):
+    """Whether the flag is set in any process, each of which must ask."""
+    if count() == 1:
+        return flag
+    flags = [False] * count()
+    torch.distributed.all_gather_object(flags, flag)
+    return any(flags)
+
+
+def keeps_logs_apart():
+    """Whether the logs of a step are of this process's part of the batch."""
+    return count() > 1
+
+
+def mean_logs(model, numbers):
+    """The means over all processes, each of which must ask, of the numbers in their logs.
+
+    The weights are the numbers of examples that the processes have trained on in this epoch, as
+    Keras's metrics weigh batches.
+
+    Args:
+        model: a compiled model inside `fit`.
+        numbers: dict from name to number.
+    """
+    if count() == 1:
+        return numbers
+    tracker = getattr(model, "_loss_tracker", None)
+    seen = 0.0 if tracker is None else float(tracker.count)
+    every: list = [None] * count()
+    torch.distributed.all_gather_object(every, (seen or 1.0, numbers))
+    total = sum(weight for weight, _ in every)
+    return {
+        name: sum(weight * logs[name] for weight, logs in every) / total
+        for name in numbers
+        if all(name in logs for _, logs in every)
+    }
+
+
+def meet(settings):
+    """Waits until all processes are here, and sees that all want the same to be recorded.
+
+    Measuring takes part in collectives, in which a process that is missing would be waited for
+    without a word of what for.
+
+    Args:
+        settings: text that must be the same in all processes.
+
+    Raises:
+        RuntimeError: if a process does not come within the timeout of the process group.
+        ValueError: if settings differ.
+    """
+    if count() == 1:
+        return
+    distributed = torch.distributed
+    store: Any = distributed.distributed_c10d._get_default_store()
+    meeting = next(_MEETINGS)
+    keys = [f"keras_dlnotes/{meeting}/{rank}" for rank in range(count())]
+    store.set(keys[distributed.get_rank()], settings)
+    start, patience = time.monotonic(), store.timeout.total_seconds()
+    for seconds in (_SECONDS_UNTIL_WORD, patience):
+        try:
+            left = max(min(seconds, patience) - (time.monotonic() - start), 1.0)
+            store.wait(keys, datetime.timedelta(seconds=left))
+            break
+        except RuntimeError:
+            missing = [rank for rank, key in enumerate(keys) if not store.check([key])]
+            waited = f"{time.monotonic() - start:.0f} s"
+            wanted = (
+                "Expected every process of torch.distributed to call `fit` with the same "
+                "TrainingMonitor and Diagnosis, since statistics are those of the whole batch; "
+                f"only rank 0 writes. Received none from rank {missing} in {waited}."
+            )
+            if seconds == patience or patience <= _SECONDS_UNTIL_WORD:
+                raise RuntimeError(
+                    f"{wanted} Give the callback to all ranks, or train without torch.distributed."
+                ) from None
+            warnings.warn(f"{wanted} Still waiting.", stacklevel=2)
+    every = [store.get(key).decode() for key in keys]
+    if len(set(every)) > 1:
+        raise ValueError(
+            "Expected every process of torch.distributed to record the same steps. Received: "
+            + "; ".join(f"rank {rank}: {text}" for rank, text in enumerate(every))
+            + ". Give all of them the same callbacks, and data of as many batches."
+        )
