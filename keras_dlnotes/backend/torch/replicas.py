@@ -126,13 +126,11 @@ def check_agreement(variables, gradient, examples):
     """
     if count() == 1:
         return
-    weights = sum(
-        (_bits(variable.value) for variable in variables), torch.zeros((), dtype=torch.int64)
-    )
-    number = torch.as_tensor(-1 if examples is None else examples)
-    own = [weights, _bits(gradient), number.double().view(torch.int64)]
-    own = torch.stack([part.to(weights) for part in own])
-    weights, gradients, numbers = concatenate(own[None]).T
+    number = torch.tensor(-1.0 if examples is None else float(examples), dtype=torch.float64)
+    bits = torch.stack([_bits(variable.value) for variable in variables])
+    own = torch.stack([bits.sum(), _bits(gradient), number.view(torch.int64).to(bits.device)])
+    every = concatenate(own[None])
+    weights, gradients, numbers = every[:, 0], every[:, 1], every[:, 2]
     if bool((weights != weights[0]).any()):
         raise RuntimeError(
             "The weights differ between the processes of torch.distributed, so their losses and "
@@ -145,7 +143,7 @@ def check_agreement(variables, gradient, examples):
     if bool((numbers != numbers[0]).any()) and bool((gradients == gradients[0]).all()):
         raise ValueError(
             "The gradients are the same on all ranks, although the ranks have different numbers of "
-            f"examples. Received: {numbers.view(torch.float64).tolist()} examples. "
+            f"examples. Received: {numbers.contiguous().view(torch.float64).tolist()} examples. "
             "DistributedDataParallel has averaged them without regard to the examples. Call the "
             "model itself instead: this optimizer sums gradients over the ranks."
         )
