@@ -44,6 +44,20 @@ class AcceptedPoint:
     def _read_control(self, vector) -> Any:
         raise NotImplementedError
 
+    def build_state(self):
+        """Create the variables that hold what the method remembers."""
+        raise NotImplementedError
+
+    def build(self, variables):
+        """Create the optimizer's variables for these weights."""
+        variables = list(variables)
+        with active.replicas.scope_of(variables):
+            super().build(variables)  # type: ignore[misc]
+            deterministic_objective.check_variables(type(self).__name__, variables)
+            self._size = flat_weights.size(self._weights)
+            self._dtype = deterministic_objective.working_dtype(self._weights)
+            self.build_state()
+
     @property
     def has_unfinished_evaluation(self):
         """Whether an evaluation is spread over batches and not complete yet."""

@@ -79,13 +79,8 @@ class QuasiNewton(AcceptedPoint, keras.optimizers.Optimizer, abc.ABC):
         """
         return slope * 0.0 + 1.0
 
-    def build(self, variables):
-        """Create the optimizer's variables for these weights."""
-        variables = list(variables)
-        super().build(variables)
-        deterministic_objective.check_variables(type(self).__name__, variables)
-        self._size = flat_weights.size(self._weights)
-        self._dtype = deterministic_objective.working_dtype(self._weights)
+    def build_state(self):
+        """Create the variables of the search."""
 
         def vector(name, initializer="zeros"):
             return self.add_variable((self._size,), initializer, self._dtype, name=name)

@@ -100,13 +100,8 @@ class TrustRegion(AcceptedPoint, keras.optimizers.Optimizer, abc.ABC):
             second: What `second_derivative` returned.
         """
 
-    def build(self, variables):
-        """Create the optimizer's variables for these weights."""
-        variables = list(variables)
-        super().build(variables)
-        deterministic_objective.check_variables(type(self).__name__, variables)
-        self._size = flat_weights.size(self._weights)
-        self._dtype = deterministic_objective.working_dtype(self._weights)
+    def build_state(self):
+        """Create the variables of the method."""
         self._epsilon = float(np.finfo(self._dtype).eps)
 
         def vector(name):

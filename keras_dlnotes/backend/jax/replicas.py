@@ -1,5 +1,7 @@
 """One replica: a jitted step over several devices sees batch and weights as one array each."""
 
+import contextlib
+
 # Losses and gradients are those of the whole batch.
 LOSS_IS_DIVIDED = False
 OUTLAST_STEPS = False
@@ -13,6 +15,11 @@ def count():
 def count_of(model):
     """How many replicas train a model."""
     return 1
+
+
+def scope_of(variables):
+    """The context in which more variables like these are made: nothing special."""
+    return contextlib.nullcontext()
 
 
 def refusal():

@@ -1,5 +1,7 @@
 """The copies of a model that `tf.distribute` trains side by side, one a device."""
 
+import contextlib
+
 import tensorflow as tf
 
 # `fit` hands the optimizer a loss that Keras has divided by the number of replicas.
@@ -18,6 +20,14 @@ def count():
 def count_of(model):
     """How many replicas train a model, also outside the strategy's scope."""
     return model.distribute_strategy.num_replicas_in_sync
+
+
+def scope_of(variables):
+    """The scope of the strategy under which `keras.Variable`s were made, to make more of them."""
+    strategy = getattr(variables[0].value, "distribute_strategy", None) if variables else None
+    if strategy is None or strategy is tf.distribute.get_strategy():
+        return contextlib.nullcontext()
+    return strategy.scope()
 
 
 def refusal():
