@@ -80,7 +80,7 @@ def build_state(model, arguments):
         model: a compiled model inside `fit`.
         arguments: those of `model.train_function`.
     """
-    of_keras = type(model).train_step.__module__.startswith("keras.src.")
+    of_keras = str(type(model).train_step.__module__).startswith("keras.src.")
     built = all(layer.built for layer in model._flatten_layers())
     (iterator,) = arguments
     # Under a strategy Keras has done it.
