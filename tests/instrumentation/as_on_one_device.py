@@ -177,12 +177,13 @@ def small_network():
 
 
 def record(several, examples, folder, epochs, **options):
-    """Writer and model of a run that is measured at each step."""
+    """Writer, model and findings of a run that is measured at each step."""
     writer = MemoryWriter()
+    diagnosis = kd.callbacks.Diagnosis(verbose=False, log_dir=folder)
     callbacks = [
         kd.callbacks.TrainingMonitor(writer=writer, every=1, histograms_every=2),
         kd.callbacks.TrainingMonitor(folder, every=2),
-        kd.callbacks.Diagnosis(verbose=False, log_dir=folder),
+        diagnosis,
     ]
     gradients = kd.callbacks.GradientCheck(at=("start", "after:1"), action="raise")
     check = several and REPLICAS == 2 and epochs == 1
@@ -190,7 +191,7 @@ def record(several, examples, folder, epochs, **options):
     if check:
         assert gradients.reports["start"].passed
         assert gradients.reports["after:1"].passed
-    return writer, model
+    return writer, model, [finding.cause for finding in diagnosis.findings]
 
 
 def train_small(several, examples, callbacks, epochs, **options):
@@ -220,14 +221,17 @@ def compare_statistics():
     )
     if RANK > 0:
         return
-    for (examples, _), (one, model), (writer, other) in zip(runs, expected, together, strict=True):
-        same_numbers(one, writer, even=examples == 48 or distribution is not None)
-        if examples == 48:
+    for (examples, _), one, several in zip(runs, expected, together, strict=True):
+        (reference, model, causes), (writer, other, found) = one, several
+        even = examples == 48 or distribution is not None
+        same_numbers(reference, writer, even)
+        if even:
+            assert found == causes
             for weights, others in zip(model.get_weights(), other.get_weights(), strict=True):
                 np.testing.assert_allclose(others, weights, rtol=1e-5, atol=1e-6)
     if distribution is not None and REPLICAS == 2:
         with in_distribution():
-            writer, _ = record(True, 48, tempfile.mkdtemp(), 2, steps_per_execution=3)
+            writer, _, _ = record(True, 48, tempfile.mkdtemp(), 2, steps_per_execution=3)
         same_numbers(expected[1][0], writer, even=True)
 
 
@@ -235,7 +239,7 @@ def measured_as_unwatched(examples, epochs):
     """A run on several devices; fails if its weights are not those of one without callbacks."""
     folder = tempfile.mkdtemp()
     with in_distribution():
-        writer, model = record(True, examples, folder, epochs)
+        writer, model, found = record(True, examples, folder, epochs)
         unwatched = train_small(True, examples, [], epochs)
     tolerance = 1e-6 if distribution is not None else 0.0  # XLA may fuse a recorded step otherwise
     for weights, others in zip(model.get_weights(), unwatched.get_weights(), strict=True):
@@ -247,7 +251,7 @@ def measured_as_unwatched(examples, epochs):
         assert not written
     else:
         assert {"diagnosis.json"} < written
-    return writer, model
+    return writer, model, found
 
 
 def same_numbers(expected, writer, even):
