@@ -43,10 +43,9 @@ import keras_dlnotes as kd  # noqa: E402
 from keras_dlnotes.summaries import MemoryWriter  # noqa: E402
 
 layers = keras.layers
-warnings.simplefilter("error")
+warnings.simplefilter("error" if WHAT == "statistics" else "default")  # Keras warns of some faults
 warnings.filterwarnings("ignore", message=".*__array__.*")
 warnings.filterwarnings("ignore", message=".*`shuffle=True` was passed.*")
-warnings.filterwarnings("ignore", message=".*You are using a softmax over axis.*")  # it is a fault
 
 if HOW in ("data", "model"):
     devices = keras.distribution.list_devices()
@@ -214,7 +213,9 @@ def compare_statistics():
     # The last batch of the first run is split unevenly, and leaves some of four replicas without
     # examples. On JAX Keras takes only batches that the devices share evenly.
     last = {"mirrored": 5, "workers": 13, "ddp": 13, "data": 12, "model": 14}[HOW]
-    runs = ((32 + last, 1), (48, 2)) if REPLICAS == 2 else ((32 + last, 1),)
+    runs = [(32 + last, 1)]
+    if REPLICAS == 2 and HOW != "workers":  # which take long
+        runs.append((48, 2))
     expected, together = alone_and_together(
         lambda: [record(False, n, tempfile.mkdtemp(), epochs) for n, epochs in runs],
         lambda: [measured_as_unwatched(n, epochs) for n, epochs in runs],
@@ -225,7 +226,7 @@ def compare_statistics():
         (reference, model, causes), (writer, other, found) = one, several
         even = examples == 48 or distribution is not None
         same_numbers(reference, writer, even)
-        if even:
+        if even or HOW == "workers":
             assert found == causes
             for weights, others in zip(model.get_weights(), other.get_weights(), strict=True):
                 np.testing.assert_allclose(others, weights, rtol=1e-5, atol=1e-6)
