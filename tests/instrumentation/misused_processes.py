@@ -21,7 +21,7 @@ torch.distributed.init_process_group(
     init_method=f"tcp://localhost:{PORT}",
     rank=RANK,
     world_size=2,
-    timeout=datetime.timedelta(seconds=6),
+    timeout=datetime.timedelta(seconds=90),
 )
 processes._SECONDS_UNTIL_WORD = 2.0
 x = np.random.default_rng(RANK).normal(size=(32, 4)).astype("float32")
@@ -58,6 +58,9 @@ assert processes.any_process(RANK == 1)
 assert not processes.any_process(False)
 
 if RANK == 0:  # the other one trains without a monitor
+    # As if the process group had so short a timeout.
+    store = torch.distributed.distributed_c10d._get_default_store()
+    store.set_timeout(datetime.timedelta(seconds=4))
     told, error, _ = fit()
     assert any("Received none from rank [1] in 2 s. Still waiting." in text for text in told), told
     assert error.startswith("RuntimeError")
