@@ -6,6 +6,7 @@ import shutil
 
 from optuna.exceptions import StorageInternalError
 from optuna.trial import Trial, TrialState
+from sqlalchemy.exc import SQLAlchemyError
 
 from keras_dlnotes.tuning.hyperparameters import HyperParameters
 from keras_dlnotes.tuning.pruning import hopeless_by
@@ -48,8 +49,8 @@ class SearchWorker:
             OSError: If it cannot be stored, with what it had come to.
         """
         trial, outcome = None, None
-        with contextlib.ExitStack() as turn, contextlib.ExitStack() as claim:
-            try:
+        try:
+            with contextlib.ExitStack() as turn, contextlib.ExitStack() as claim:
                 turn.enter_context(self._claims.turn())
                 trial, release = self._next_trial()
                 if trial is None:
@@ -60,11 +61,12 @@ class SearchWorker:
                 run = self._prepare(trial)
                 outcome = run.run(after_build=turn.close)
                 self._finish(trial, run, outcome)
-            except (OSError, StorageInternalError) as error:
-                message = self._not_stored(trial, outcome, error)
-                number = getattr(error, "errno", None)
-                raise OSError(*filter(None, (number, message))) from error
+                outcome = None  # it is stored
             return trial.number
+        except (OSError, StorageInternalError, SQLAlchemyError) as error:
+            message = self._not_stored(trial, outcome, error)
+            number = getattr(error, "errno", None)
+            raise OSError(*filter(None, (number, message))) from error
 
     def _not_stored(self, trial, outcome, error):
         result = ""
@@ -72,11 +74,14 @@ class SearchWorker:
             result = f"Trial {trial.number} {outcome.state} with {trial.params}, "
             result += outcome.message or f"{self._search.objective.name} {outcome.objective:.6g}"
             result += ", and was not stored. "
+        # Optuna speaks of invalid data whatever a database refuses.
+        cause = error.__cause__ if isinstance(error, StorageInternalError) else error
+        reason = str(cause or error).partition("\n")[0]
         return (
-            f"The search stopped, because what it found could not be stored ({error}). {result}"
-            f"The trials that had ended before are in {str(self._search.directory)!r}. When the "
-            "disk has room and the folder can be written to, call run again with the same "
-            "arguments: it goes on, and runs again the trial that was not stored."
+            f"The search stopped, because what it found could not be stored ({reason}). {result}"
+            "The trials that had ended before are kept. When the disk has room, "
+            f"{str(self._search.directory)!r} can be written to and the database answers, call run "
+            "again with the same arguments: it goes on, and runs again what was not stored."
         )
 
     def _next_trial(self):

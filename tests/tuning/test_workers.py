@@ -13,7 +13,9 @@ from pathlib import Path
 import keras
 import pytest
 
+from keras_dlnotes.tuning import RandomSearch
 from keras_dlnotes.tuning.study_store import StudyStore
+from tests.landscape_model import LandscapeModel
 from tests.tuning.test_resuming import lines, start_worker
 from tests.tuning.worker import search_of
 
@@ -55,9 +57,31 @@ def programs():
     return None if found is None else Path(found).parent
 
 
+class Server:
+    """A PostgreSQL server of its own, with an empty database."""
+
+    def __init__(self, folder, data, user):
+        self._folder, self._data, self._user = folder, data, user
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        self.url = f"postgresql://tuner@127.0.0.1:{port}/postgres"
+        self._options = f"-p {port} -k {data} -c listen_addresses=127.0.0.1 -c fsync=off"
+        self._run("initdb", "--auth=trust", "--username=tuner", "--no-sync")
+
+    def start(self):
+        self._run("pg_ctl", "-w", "-l", str(self._data / "log"), "-o", self._options, "start")
+
+    def stop(self):
+        self._run("pg_ctl", "-m", "immediate", "stop")
+
+    def _run(self, program, *arguments):
+        command = [str(self._folder / program), "-D", str(self._data), *arguments]
+        subprocess.run(command, check=True, capture_output=True, user=self._user, cwd=self._data)
+
+
 @pytest.fixture
-def postgresql(tmp_path_factory):
-    """The URL of an empty database on a server of its own."""
+def server():
     pytest.importorskip("psycopg", reason="left out: psycopg is not installed")
     folder = programs()
     if folder is None:
@@ -70,22 +94,19 @@ def postgresql(tmp_path_factory):
     data = Path("/tmp") / f"keras_dlnotes_postgresql_{os.getpid()}"
     data.mkdir()
     shutil.chown(data, user)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-
-    def run(program, *arguments):
-        command = [str(folder / program), "-D", str(data), *arguments]
-        subprocess.run(command, check=True, capture_output=True, user=user, cwd=data)
-
     try:
-        run("initdb", "--auth=trust", "--username=tuner", "--no-sync")
-        options = f"-p {port} -k {data} -c listen_addresses=127.0.0.1 -c fsync=off"
-        run("pg_ctl", "-w", "-l", str(data / "log"), "-o", options, "start")
-        yield f"postgresql://tuner@127.0.0.1:{port}/postgres"
-        run("pg_ctl", "-m", "immediate", "stop")
+        server = Server(folder, data, user)
+        server.start()
+        yield server
+        server.stop()
     finally:
         shutil.rmtree(data)
+
+
+@pytest.fixture
+def postgresql(server):
+    """The URL of an empty database."""
+    return server.url
 
 
 def test_processes_share_a_postgresql_server_and_one_takes_over_what_was_killed(
@@ -141,3 +162,31 @@ def test_the_example_shares_its_trainings_and_survives_a_worker_that_is_killed(
     ran = int(re.search(r"This process ran (\d+) of the trainings", output)[1])
     # The killed one may have stored a training that it had not yet printed.
     assert ran in (6 - finished, 5 - finished)
+
+
+def test_a_server_that_is_lost_ends_the_search_with_what_was_lost_and_how_to_go_on(
+    tmp_path, server
+):
+    lost = []
+
+    def build(hp):
+        x = hp.Float("x", 0, 1)
+
+        def curve(epoch):
+            if len(lost) == 2:
+                server.stop()
+            lost.append(x)
+            return {"loss": x}
+
+        return LandscapeModel(curve)
+
+    search = RandomSearch(build, "loss", 4, tmp_path, storage=server.url, verbose=0)
+    with pytest.raises(OSError, match=r"The search stopped.*connection") as error:
+        search.run(epochs=1)
+    assert f"Trial 2 finished with {{'x': {lost[2]}}}, loss" in str(error.value)
+    assert "call run again" in str(error.value)
+    server.start()
+    table = search.run(epochs=1)
+    assert [row["state"] for row in table] == ["finished"] * 4
+    assert [row["hyperparameters"]["x"] for row in table][:3] == lost[:3]
+    assert len(lost) == 5  # the third was trained again, the first two were not
