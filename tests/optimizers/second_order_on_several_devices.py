@@ -1,8 +1,9 @@
 """Script: trains on one device and on several, and fails where the second-order methods differ.
 
 Arguments: how (`mirrored`, `workers`, `data`, `model`, `processes`), number of replicas, methods
-with commas between, and for several processes the number of this one and a port. Prints a line a case, and "as on one device" at
-its end. Everything is float64, by a layer whose products are float64 on every backend.
+with commas between, and for several processes the number of this one and a port. Prints a line a
+case, and "as on one device" at its end. Everything is float64, by a layer whose products are float64
+on every backend.
 """
 
 import contextlib

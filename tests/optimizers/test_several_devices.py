@@ -10,7 +10,11 @@ BACKEND = keras.backend.backend()
 _SCRIPT = pathlib.Path(__file__).parent / "second_order_on_several_devices.py"
 _ALL = "LBFGS,BFGS,SSBroyden,Newton,NewtonCG"
 _WAYS = {
-    "tensorflow": [("mirrored", 2, _ALL), ("mirrored", 4, "LBFGS,NewtonCG"), ("workers", 2, "LBFGS")],
+    "tensorflow": [
+        ("mirrored", 2, _ALL),
+        ("mirrored", 4, "LBFGS,NewtonCG"),
+        ("workers", 2, "LBFGS"),
+    ],
     "jax": [("data", 2, "LBFGS,Newton"), ("data", 4, _ALL), ("model", 4, _ALL)],
     "torch": [("processes", 2, _ALL), ("processes", 4, "LBFGS,NewtonCG")],
 }[BACKEND]
