@@ -45,12 +45,17 @@ class StatelessStep(ObservedStep):
             layout=_whole_on_each_device(),
         )
         self._carried = self._carrier.value
+        # Keras walks through all layers to list the variables, which takes as long as a short step.
+        self._places: dict[int, int] = {}
 
     def __call__(self, state, iterator):
         """Takes one step; arguments and result are those of `model.train_function`."""
         with self._carrier_attached():
-            place = self._carrier_place()
             trainable, non_trainable, *others = state
+            count = len(non_trainable)
+            if count not in self._places:
+                self._places[count] = self._carrier_place()
+            place = self._places[count]
             extended = [*non_trainable[:place], self._carried, *non_trainable[place:]]
             logs, state = super().__call__((trainable, extended, *others), iterator)
             trainable, extended, *others = state
