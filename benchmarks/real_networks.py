@@ -91,7 +91,7 @@ def unet():
     for filters, skip in zip((64, 32, 16), reversed(kept), strict=True):
         x = layers.Conv2DTranspose(filters, 2, strides=2)(x)
         x = block(layers.Concatenate()([x, skip]), filters)
-    # As a row of pixels: of a picture, Keras 3.15 on torch cannot take this loss's gradient on a CPU.
+    # A row of pixels: of a picture, Keras 3.15 on torch cannot take this loss's gradient on a CPU.
     outputs = layers.Reshape((64 * 64, CLASSES))(layers.Conv2D(CLASSES, 1)(x))
     return keras.Model(picture, layers.Softmax()(outputs)), pictures(64, targets=(64 * 64,))
 

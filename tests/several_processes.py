@@ -1,10 +1,12 @@
 """Runs a script once, or once in each of several processes that find each other at a port."""
 
+import functools
 import os
 import pathlib
 import socket
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 _ROOT = pathlib.Path(__file__).parent.parent
 _SECONDS = 400
@@ -12,9 +14,12 @@ _SECONDS = 400
 
 def _free_port():
     """A port that is free, as are most likely the few after it."""
-    with socket.socket() as probe:
-        probe.bind(("localhost", 0))
-        return min(probe.getsockname()[1], 60_000)
+    port = 65_536
+    while port > 65_000:
+        with socket.socket() as probe:
+            probe.bind(("localhost", 0))
+            port = probe.getsockname()[1]
+    return port
 
 
 def outputs_of(script, *arguments, processes=1):
@@ -37,7 +42,10 @@ def outputs_of(script, *arguments, processes=1):
         for place in places or [()]
     ]
     try:
-        return [process.communicate(timeout=_SECONDS)[0] for process in started]
+        # Side by side: one that writes much would wait for its reader, and others for it.
+        with ThreadPoolExecutor(len(started)) as readers:
+            wait = functools.partial(subprocess.Popen.communicate, timeout=_SECONDS)
+            return [output for output, _ in readers.map(wait, started)]
     finally:
         for process in started:
             process.kill()

@@ -152,9 +152,20 @@ class GradientCheck(CopyableCallback):
 
     def _check(self, names, data):
         self._batch = data
-        wrong = self._found_wrong(names, data)
+        failure = None
+        try:
+            wrong = self._found_wrong(names, data)
+        except Exception as error:
+            failure, wrong = error, True
         # Several processes stop together, or those that go on would wait for the others.
-        if self.action == "stop" and active.processes.any_process(wrong):
+        anywhere = self.action in ("stop", "raise") and active.processes.any_process(wrong)
+        if failure is not None:
+            raise failure
+        if anywhere and self.action == "raise":
+            raise RuntimeError(
+                "The gradient check of another process found a fault; see its error."
+            )
+        if anywhere:
             self.model.stop_training = True
 
     def _found_wrong(self, names, data):

@@ -159,7 +159,8 @@ class StepTape:
         dense = [active.sparse_gradients.to_dense(gradients[i]) for i in kept]
         if self._several:
             # Ours may weight the replicas' parts.
-            reduced = getattr(optimizer, "gradients_of_whole_batch", None)
+            inner = getattr(optimizer, "inner_optimizer", optimizer)  # of a LossScaleOptimizer
+            reduced = getattr(inner, "gradients_of_whole_batch", None)
             dense = (reduced or active.replicas.reduced_gradients)(dense)
         if scale is not None:
             # In float32: a scale of 2**16 is infinite in float16.

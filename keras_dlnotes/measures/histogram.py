@@ -21,7 +21,8 @@ def histogram(tensor, extremes=None):
         without elements.
     """
     if 0 in tuple(tensor.shape):
-        return ops.concatenate([ops.full((2,), float("nan")), ops.zeros((BINS,))])
+        ends = ops.stack(extremes) if extremes else ops.full((2,), float("nan"))
+        return ops.concatenate([ops.cast(ends, "float32"), ops.zeros((BINS,))])
     flat = ops.cast(ops.reshape(ops.stop_gradient(tensor), (-1,)), "float32")
     low, high = extremes or (ops.min(flat), ops.max(flat))
     width = ops.where(high > low, high - low, ops.ones_like(high))

@@ -7,6 +7,9 @@ from keras import ops
 
 from keras_dlnotes.backend import active
 
+# Tensors that are measured as one are copied; this bounds the memory of a copy, in numbers.
+_MOST_COPIED = 16_777_216
+
 
 class Samples:
     r"""Tensors whose reductions are computed on first use and then shared.
@@ -23,12 +26,18 @@ class Samples:
     def __init__(self, tensors):
         tensors = [active.reductions.as_row(tensor) for tensor in tensors]
         stacked = active.reductions.stacked_size()
-        alike: dict[object, list[int]] = {}
+        alike: dict[tuple, list[int]] = {}
         for place, row in enumerate(tensors):
             size = row.shape[1]
             small = size is not None and size <= stacked
-            alike.setdefault((size, str(row.dtype)) if small else place, []).append(place)
-        self._places = list(alike.values())
+            key = (size, str(row.dtype)) if small else (size, place)
+            alike.setdefault(key, []).append(place)
+        self._places = [
+            places[start : start + most]
+            for (size, _), places in alike.items()
+            for most in [max(1, _MOST_COPIED // max(1, size or 1))]
+            for start in range(0, len(places), most)
+        ]
         # From the order of the groups to that in which the tensors were given.
         placed = [place for places in self._places for place in places]
         self._order = None if placed == sorted(placed) else np.argsort(placed)

@@ -94,11 +94,13 @@ class AcceptedPoint:
         return super().scale_loss(loss)  # type: ignore[misc]
 
     def count_examples(self, count):
-        """Say of how many examples the next loss and gradient are the mean.
+        """Say how many examples there are in this replica's part of the batch.
 
-        Where several replicas train the weights together, it is the weight of this one's part;
-        without it all parts count the same, as they do in Keras. In `fit`, `FullBatch` and
-        `SecondDerivatives` do it.
+        It is the part's weight where several replicas train the weights together; without it all
+        parts count the same, as they do in Keras. In `fit`, `SecondDerivatives` does it, and
+        `FullBatch` what corresponds to it. Call it in the replica's own step, before `scale_loss`.
+        On TensorFlow the loss has to be that of Keras's loss objects there: the mean over the part
+        divided by the number of replicas.
         """
         self._carried.examples = count
 
@@ -106,7 +108,8 @@ class AcceptedPoint:
         loss = self._carried.take("loss")
         if loss is None or not xp.is_usable(loss):
             return None
-        if 0 in loss.shape:  # Keras's mean over no examples
+        # Keras's mean over no examples is a tensor without numbers. (Some ranks are unknown.)
+        if getattr(loss.shape, "rank", 0) is not None and 0 in loss.shape:
             return xp.tensor(float("nan"), self._dtype)
         return xp.reshape(xp.cast(loss, self._dtype), ())
 
@@ -123,10 +126,10 @@ class AcceptedPoint:
     def gradients_of_whole_batch(self, gradients):
         """What gradients of this replica's part of the last batch are for the whole batch."""
         gradients = [xp.cast(gradient, self._dtype) for gradient in gradients]
-        return self._means(gradients, self._carried.part)
+        return self._means(gradients, self._carried.part_weight)
 
     def _means(self, parts, weight):
-        self._carried.part = weight
+        self._carried.part_weight = weight
         *sums, total = active.replicas.sums([*(self._weighted(p, weight) for p in parts), weight])
         return [part / total for part in sums]
 
@@ -178,6 +181,7 @@ class AcceptedPoint:
         self._evaluations_before = evaluations
         if phase in (descent.START, descent.RESUME, descent.REPEAT):
             return
+        active.replicas.check_copies(self._accepted_point)
         self._write(self._accepted_point.value)
         control = xp.unstack(self._control.value, self._control.shape[0])
         control[:2] = [control[0] * 0.0 + float(descent.RESUME), control[0]]

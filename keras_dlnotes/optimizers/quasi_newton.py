@@ -51,7 +51,7 @@ class QuasiNewton(AcceptedPoint, keras.optimizers.Optimizer, abc.ABC):
             "max_search_evaluations", max_search_evaluations, least=2
         )
         self.verify_determinism = verify_determinism
-        self._carried = Carried(loss=None, examples=None, part=None, weight=None)
+        self._carried = Carried(loss=None, examples=None, part_weight=None, weight=None)
         self._sums_with_loss = (
             False  # whether the batches' losses are known, and not only gradients
         )
@@ -115,9 +115,9 @@ class QuasiNewton(AcceptedPoint, keras.optimizers.Optimizer, abc.ABC):
     def _accumulate(self, loss, gradient, weight):
         self._sums_with_loss = loss is not None
         loss = xp.tensor(float("nan"), self._dtype) if loss is None else loss
-        self._carried.part = weight
+        self._carried.part_weight = weight
         sums = [self._weighted(gradient, weight), self._weighted(loss, weight), weight]
-        if not active.replicas.OUTLAST_STEPS:
+        if not active.replicas.SUMS_BETWEEN_STEPS:
             sums = active.replicas.sums(sums)
         active.replicas.on_each_replica(self._control, self._add, *sums)
 
@@ -129,8 +129,9 @@ class QuasiNewton(AcceptedPoint, keras.optimizers.Optimizer, abc.ABC):
         """Use the loss and gradient accumulated over an epoch's batches as one evaluation."""
         self.swap_in_trial_point()  # a callback may have shown the accepted point meanwhile
         gradient, sums = self._gradient_sum.value, self._sums.value
-        if active.replicas.OUTLAST_STEPS:
-            active.replicas.check_agreement(self._weights, gradient, None)
+        if active.replicas.SUMS_BETWEEN_STEPS:
+            mean = gradient / xp.maximum(sums[1], xp.zeros_like(sums[1]) + 1e-30)
+            active.replicas.check_agreement(self._weights, mean, sums[1])
             gradient, sums = active.replicas.sums([gradient, sums])
         loss_sum, weight_sum = xp.unstack(sums, 2)
         parts = [gradient / weight_sum]

@@ -74,7 +74,7 @@ class TrustRegion(AcceptedPoint, keras.optimizers.Optimizer, abc.ABC):
         self._carried = Carried(
             loss=None,
             examples=None,
-            part=None,
+            part_weight=None,
             graph_loss=None,
             second=None,
             function=None,

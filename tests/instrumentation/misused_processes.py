@@ -23,7 +23,7 @@ torch.distributed.init_process_group(
     world_size=2,
     timeout=datetime.timedelta(seconds=90),
 )
-processes._SECONDS_UNTIL_WORD = 2.0
+processes._SECONDS_UNTIL_WARNING = 2.0
 x = np.random.default_rng(RANK).normal(size=(32, 4)).astype("float32")
 
 

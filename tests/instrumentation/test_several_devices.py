@@ -1,14 +1,11 @@
 """What is recorded and found with several devices or processes is what one device shows."""
 
-import os
 import pathlib
-import socket
-import subprocess
-import sys
 
 import keras
 import numpy as np
 import pytest
+from several_processes import outputs_of
 
 from keras_dlnotes.instrumentation.combined_rows import CombinedRows
 from keras_dlnotes.instrumentation.step_tape import ELEMENT_COUNT, Column
@@ -16,7 +13,6 @@ from keras_dlnotes.instrumentation.step_tape import ELEMENT_COUNT, Column
 BACKEND = keras.backend.backend()
 _HERE = pathlib.Path(__file__).parent
 _SCRIPT, _MISUSE = _HERE / "as_on_one_device.py", _HERE / "misused_processes.py"
-_SECONDS = 400
 _WAYS = {
     "tensorflow": [("mirrored", 2), ("mirrored", 4), ("workers", 2)],
     "jax": [("data", 2), ("data", 4), ("model", 2), ("model", 4)],
@@ -24,42 +20,9 @@ _WAYS = {
 }[BACKEND]
 
 
-def _free_port():
-    """A port that is free, as are most likely the few after it."""
-    with socket.socket() as probe:
-        probe.bind(("localhost", 0))
-        return min(probe.getsockname()[1], 60_000)
-
-
-def _run(script, *arguments, processes=1):
-    """Runs a script once in each of several processes; its outputs."""
-    port = _free_port()
-    places = [(str(rank), str(port)) for rank in range(processes)] if processes > 1 else []
-    environment = os.environ | {
-        "OMP_NUM_THREADS": "1",
-        "PYTHONPATH": str(_HERE.parent.parent),
-        "TF_CPP_MIN_LOG_LEVEL": "3",
-    }
-    started = [
-        subprocess.Popen(
-            [sys.executable, script, *map(str, arguments), *place],
-            env=environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        for place in places or [()]
-    ]
-    try:
-        return [process.communicate(timeout=_SECONDS)[0] for process in started]
-    finally:
-        for process in started:
-            process.kill()
-
-
 def _compare(what, how, replicas):
     processes = 1 if how in ("mirrored", "data", "model") else replicas
-    outputs = _run(_SCRIPT, what, how, replicas, processes=processes)
+    outputs = outputs_of(_SCRIPT, what, how, replicas, processes=processes)
     for output in outputs:
         assert output.rstrip().endswith("as on one device"), output[-3000:]
 
@@ -75,7 +38,7 @@ def test_six_faulty_and_six_healthy_runs_are_judged_alike():
 
 @pytest.mark.skipif(BACKEND != "torch", reason="torch.distributed")
 def test_processes_that_do_not_fit_each_other_are_told():
-    first, second = _run(_MISUSE, processes=2)
+    first, second = outputs_of(_MISUSE, processes=2)
     assert first.rstrip().endswith("told"), first[-3000:]
     assert second.rstrip().endswith("told"), second[-3000:]
 

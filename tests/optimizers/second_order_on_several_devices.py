@@ -247,6 +247,60 @@ def same_on_all_ranks(weights):
         assert all(np.array_equal(every[0], other) for other in every)
 
 
+def error_of(function):
+    try:
+        function()
+    except (RuntimeError, ValueError) as error:
+        return str(error)
+    return "no error"
+
+
+def copies_that_differ_are_an_error():
+    model = model_of("LBFGS", True, convex)
+    model.fit(X, Y, batch_size=48, epochs=4, verbose=0)
+    optimizer = model.optimizer
+    copy = optimizer._accepted_point.value.values[1]
+    copy.assign(copy + 1.0)
+    text = error_of(lambda: optimizer.finalize_variable_values(model.trainable_variables))
+    assert "differ between the replicas of MirroredStrategy" in text, text
+
+
+def processes_that_do_not_fit():
+    weight = keras.Variable(np.ones(3), dtype="float64")
+    gradients = {"zero": np.zeros(3), "not finite": np.full(3, np.nan), "averaged": np.ones(3)}
+    for name, gradient in gradients.items():
+        optimizer = kd.optimizers.LBFGS()
+        optimizer.build([weight])
+
+        def evaluate(optimizer=optimizer, gradient=gradient):
+            optimizer.count_examples(3 + RANK)
+            optimizer.scale_loss(ops.convert_to_tensor(1.0, dtype="float64"))
+            optimizer.apply([ops.convert_to_tensor(gradient)], [weight])
+
+        text = error_of(evaluate)
+        expected = "gradients are the same" if name == "averaged" else "no error"
+        assert expected in text, (name, text)
+    model = model_of("LBFGS", True, convex)
+    averaged = torch.nn.parallel.DistributedDataParallel(model)
+    part, loss = part_of(48, True), Squares()
+    model.zero_grad()
+    model.optimizer.weigh_batch(len(X[part]))
+    total = loss(torch.from_numpy(Y[part]), averaged(torch.from_numpy(X[part])))
+    model.optimizer.scale_loss(total).backward()
+    with torch.no_grad():
+        gradients = [v.value.grad for v in model.trainable_variables]
+        model.optimizer.apply(gradients, model.trainable_variables)
+    text = error_of(model.optimizer.finish_evaluation)
+    assert "gradients are the same" in text, text
+    keras.utils.set_random_seed(RANK)
+    stranger = kd.optimizers.LBFGS()
+    other = keras.Variable(np.full(3, float(RANK)), dtype="float64")
+    stranger.build([other])
+    stranger.scale_loss(ops.convert_to_tensor(1.0, dtype="float64"))
+    text = error_of(lambda: stranger.apply([ops.convert_to_tensor(np.ones(3))], [other]))
+    assert "weights differ between the processes" in text.lower(), text
+
+
 def main():
     every = list(cases())
     alone = [function(False) for _, _, function in every]
@@ -283,6 +337,10 @@ def main():
         assert both[0] == both[1], both
         assert abs(losses[0] - losses[1]) <= 1e-10
         assert distance <= tolerance
+    if HOW == "mirrored":
+        copies_that_differ_are_an_error()
+    if HOW == "processes":
+        processes_that_do_not_fit()
     print("as on one device")
     if HOW == "processes":
         torch.distributed.destroy_process_group()

@@ -4,7 +4,7 @@ import contextlib
 
 # Losses and gradients are those of the whole batch.
 LOSS_IS_DIVIDED = False
-OUTLAST_STEPS = False
+SUMS_BETWEEN_STEPS = False
 
 
 def count():
@@ -23,7 +23,7 @@ def scope_of(variables):
 
 
 def refusal():
-    """What there is instead of replicas that can work as one: nothing."""
+    """The name of a strategy that is not supported, or None: there are no others."""
     return None
 
 
@@ -43,6 +43,10 @@ def on_each_replica(variable, function, *tensors):
 
 
 def check_agreement(variables, gradient, examples):
+    """Nothing: there is one replica."""
+
+
+def check_copies(variable):
     """Nothing: there is one replica."""
 
 

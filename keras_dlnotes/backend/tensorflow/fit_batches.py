@@ -37,8 +37,7 @@ def peek(model, arguments):
     if not _is_of_dataset(iterator):
         # Keras's train function takes a batch, or its parts, from any iterator.
         strategy = model.distribute_strategy
-        whole = tf.nest.map_structure(lambda leaf: _whole(strategy, leaf), batches[0])
-        return whole, (iter(batches),)
+        return _whole(strategy, batches[0]), (iter(batches),)
     # Of the same element type, so that the train function is not traced anew.
     again = tf.data.Dataset.from_generator(lambda: batches, output_signature=iterator.element_spec)
     return batches[0], (iter(again),)
@@ -50,13 +49,16 @@ def _is_of_dataset(iterator):
     return isinstance(iterator, tf.data.Iterator) and not distributed
 
 
-def _whole(strategy, leaf):
-    """One tensor from the parts of a batch; the first part where they do not fit each other."""
-    parts = strategy.experimental_local_results(leaf)
-    dense = all(isinstance(part, tf.Tensor) for part in parts)
-    if not dense or len({tuple(part.shape[1:]) for part in parts}) > 1:
-        return parts[0]
-    return tf.concat(parts, axis=0)
+def _whole(strategy, batch):
+    """The parts of a batch put together; the first part alone where they do not fit each other."""
+    leaves = [strategy.experimental_local_results(leaf) for leaf in tf.nest.flatten(batch)]
+    fit = all(
+        all(isinstance(part, tf.Tensor) for part in parts)
+        and len({tuple(part.shape[1:]) for part in parts}) == 1
+        for parts in leaves
+    )
+    whole = [tf.concat(parts, axis=0) if fit else parts[0] for parts in leaves]
+    return tf.nest.pack_sequence_as(batch, whole)
 
 
 def readable_variables(model, arguments):

@@ -7,8 +7,8 @@ import tensorflow as tf
 # `fit` hands the optimizer a loss that Keras has divided by the number of replicas.
 LOSS_IS_DIVIDED = True
 
-# Only inside a training step does each replica run a program of its own.
-OUTLAST_STEPS = False
+# Sums over the replicas can be taken only inside a training step.
+SUMS_BETWEEN_STEPS = False
 
 
 def count():
@@ -31,7 +31,7 @@ def scope_of(variables):
 
 
 def refusal():
-    """What there is instead of replicas that can work as one, or None."""
+    """The name of a strategy that is not supported, or None."""
     strategy = tf.distribute.get_strategy()
     kinds = (tf.distribute.MirroredStrategy, tf.distribute.MultiWorkerMirroredStrategy)
     if strategy.num_replicas_in_sync == 1 or isinstance(strategy, kinds):
@@ -80,7 +80,36 @@ def on_each_replica(variable, function, *tensors):
 
 
 def check_agreement(variables, gradient, examples):
-    """Nothing: `on_each_replica` writes the same values on all replicas."""
+    """Nothing in a step: see `check_copies`."""
+
+
+def check_copies(variable):
+    """Raise an error unless all replicas have the same numbers in a variable, bit for bit.
+
+    Each replica computes the next point from the same sums, but perhaps on another device.
+
+    Raises:
+        RuntimeError: If they differ.
+    """
+    strategy = getattr(variable.value, "distribute_strategy", None)
+    if strategy is None or strategy.num_replicas_in_sync == 1:
+        return
+
+    def checksum():
+        whole = tf.int64 if variable.value.dtype == tf.float64 else tf.int32
+        bits = tf.bitcast(tf.convert_to_tensor(variable.value), whole)
+        total = tf.reduce_sum(tf.cast(bits, tf.int64))
+        return tf.distribute.get_replica_context().all_gather(total[None], axis=0)
+
+    every = tf.function(lambda: strategy.run(checksum), autograph=False)()
+    checksums = strategy.experimental_local_results(every)[0].numpy().tolist()
+    if len(set(checksums)) > 1:
+        raise RuntimeError(
+            f"The copies of {variable.path!r} differ between the replicas of "
+            f"{type(strategy).__name__}. Expected the same numbers everywhere. Received: the "
+            f"checksums {checksums}. Their devices compute differently, or something else has "
+            "written to single copies: train on devices of one kind."
+        )
 
 
 def concatenate(tensor):

@@ -2,8 +2,9 @@
 
 What a loop of operations costs: for a large variable, a pass over memory for each operation; for a
 small one, each operation's overhead. So a large variable is updated in pieces that stay in the
-processor's cache from the rule's first operation to its last, and the state of small variables lies
-in flat tensors, of which each variable's own state is a view, so that the rule runs once for all.
+processor's cache from the rule's first operation to its last, and the state of small variables (of
+almost all on a GPU) lies in flat tensors, of which each variable's own state is a view, so that the
+rule runs once for all.
 """
 
 import contextlib
@@ -102,7 +103,7 @@ class FusedUpdate:
         small = [
             index
             for index, variable in enumerate(self._variables)
-            if (variable.value.device.type != "cpu" or variable.value.numel() <= SMALL)
+            if variable.value.numel() <= _largest_grouped(variable.value)
             and variable.value.is_contiguous()
             and not any(slot is None for slot in self._slots[index])
         ]
@@ -112,13 +113,20 @@ class FusedUpdate:
             total = 0
             for index in same_dtype:
                 size = self._variables[index].value.numel()
-                on_cpu = self._variables[index].value.device.type == "cpu"
-                if group and total + size > (LARGEST_GROUP if on_cpu else LARGEST_GROUP_ON_GPU):
+                if group and total + size > _largest_group(self._variables[index].value):
                     yield FlatGroup(group, self._slots)
                     group, total = [], 0
                 group.append(index)
                 total += size
             yield FlatGroup(group, self._slots)
+
+
+def _largest_group(tensor):
+    return LARGEST_GROUP if tensor.device.type == "cpu" else LARGEST_GROUP_ON_GPU
+
+
+def _largest_grouped(tensor):
+    return SMALL if tensor.device.type == "cpu" else LARGEST_GROUP_ON_GPU
 
 
 def _pieces(gradient, *state):
@@ -132,7 +140,7 @@ def _pieces(gradient, *state):
 
 
 class FlatGroup:
-    """Small variables of one dtype, whose state it moves into one flat tensor for each slot."""
+    """Variables of one dtype that are updated as one; their state moves into flat tensors."""
 
     def __init__(self, indices, slots):
         self.indices = indices

@@ -1,7 +1,6 @@
 """What processes that train one model together agree on between steps."""
 
 import datetime
-import itertools
 import time
 import warnings
 from typing import Any
@@ -11,8 +10,8 @@ import torch.distributed
 
 from keras_dlnotes.backend.torch.replicas import count
 
-_MEETINGS = itertools.count()  # of this process; all processes come to the same ones
-_SECONDS_UNTIL_WORD = 30.0
+_meetings = 0  # that all processes have come to
+_SECONDS_UNTIL_WARNING = 30.0
 
 
 def is_chief(model):
@@ -85,15 +84,16 @@ def meet(settings):
         RuntimeError: if a process does not come within the timeout of the process group.
         ValueError: if settings differ.
     """
+    global _meetings
     if count() == 1:
         return
     distributed = torch.distributed
     store: Any = distributed.distributed_c10d._get_default_store()
-    meeting = next(_MEETINGS)
-    keys = [f"keras_dlnotes/{meeting}/{rank}" for rank in range(count())]
-    store.set(keys[distributed.get_rank()], settings)
+    keys = [f"keras_dlnotes/{_meetings}/{rank}" for rank in range(count())]
+    own = keys[distributed.get_rank()]
+    store.set(own, settings)
     start, patience = time.monotonic(), store.timeout.total_seconds()
-    for seconds in (_SECONDS_UNTIL_WORD, patience):
+    for seconds in (_SECONDS_UNTIL_WARNING, patience):
         try:
             left = max(min(seconds, patience) - (time.monotonic() - start), 1.0)
             store.wait(keys, datetime.timedelta(seconds=left))
@@ -106,12 +106,14 @@ def meet(settings):
                 "TrainingMonitor and Diagnosis, since statistics are those of the whole batch; "
                 f"only rank 0 writes. Received none from rank {missing} in {waited}."
             )
-            if seconds == patience or patience <= _SECONDS_UNTIL_WORD:
+            if seconds == patience or patience <= _SECONDS_UNTIL_WARNING:
+                store.delete_key(own)  # the next attempt is the same meeting
                 raise RuntimeError(
                     f"{wanted} Give the callback to all ranks, or train without torch.distributed."
                 ) from None
             warnings.warn(f"{wanted} Still waiting.", stacklevel=2)
     every = [store.get(key).decode() for key in keys]
+    _meetings += 1
     if len(set(every)) > 1:
         raise ValueError(
             "Expected every process of torch.distributed to record the same steps. Received: "

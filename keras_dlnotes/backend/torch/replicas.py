@@ -8,8 +8,8 @@ import torch.distributed
 # Each process has the mean over its own examples.
 LOSS_IS_DIVIDED = False
 
-# A process takes steps, and what comes between them, for itself.
-OUTLAST_STEPS = True
+# Sums over the processes can be taken after a step as well as in it.
+SUMS_BETWEEN_STEPS = True
 
 
 def count():
@@ -31,7 +31,7 @@ def scope_of(variables):
 
 
 def refusal():
-    """What there is instead of replicas that can work as one: nothing."""
+    """The name of a strategy that is not supported, or None: there are no others."""
     return None
 
 
@@ -133,30 +133,39 @@ def check_agreement(variables, gradient, examples):
     """
     if count() == 1:
         return
-    number = torch.tensor(-1.0 if examples is None else float(examples), dtype=torch.float64)
-    bits = torch.stack([_bits(variable.value) for variable in variables])
-    own = torch.stack([bits.sum(), _bits(gradient), number.view(torch.int64).to(bits.device)])
+    checksums = torch.stack([_checksum(variable.value) for variable in variables])
+    gradient = gradient.detach().double()
+    weight = torch.as_tensor(-1.0 if examples is None else examples, dtype=torch.float64)
+    numbers = [weight.to(gradient.device), gradient.norm(), gradient.sum()]
+    own = torch.cat([checksums.sum()[None], torch.stack(numbers).view(torch.int64)])
     every = concatenate(own[None])
-    weights, gradients, numbers = every[:, 0], every[:, 1], every[:, 2]
-    if bool((weights != weights[0]).any()):
+    weights = every[:, 0].tolist()
+    if len(set(weights)) > 1:
         raise RuntimeError(
             "The weights differ between the processes of torch.distributed, so their losses and "
-            f"gradients are not those of one model. Received at rank "
-            f"{torch.distributed.get_rank()}: weights with the checksums {weights.tolist()}, one a "
+            "gradients are not those of one model. Received at rank "
+            f"{torch.distributed.get_rank()}: weights with the checksums {weights}, one a "
             "rank. Expected the same weights everywhere. Call keras.utils.set_random_seed with the "
             "same seed on all ranks before the model is made, or load the same weights; and let "
             "nothing but the optimizer change them."
         )
-    if bool((numbers != numbers[0]).any()) and bool((gradients == gradients[0]).all()):
+    examples, *gradients = every[:, 1:].contiguous().view(torch.float64).T
+    same = all(torch.allclose(numbers, numbers[0], rtol=1e-5, atol=0.0) for numbers in gradients)
+    # Gradients that are 0 or not finite everywhere are the same for other reasons.
+    if len(set(examples.tolist())) > 1 and same and bool((gradients[0] > 0.0).all()):
         raise ValueError(
             "The gradients are the same on all ranks, although the ranks have different numbers of "
-            f"examples. Received: {numbers.contiguous().view(torch.float64).tolist()} examples. "
+            f"examples. Received: {examples.tolist()} examples. "
             "DistributedDataParallel has averaged them without regard to the examples. Call the "
             "model itself instead: this optimizer sums gradients over the ranks."
         )
 
 
-def _bits(tensor):
-    """A checksum of a tensor: the sum of its numbers' bits."""
+def check_copies(variable):
+    """Nothing: `check_agreement` compares the processes' weights at each evaluation."""
+
+
+def _checksum(tensor):
+    """The sum of the bits of a tensor's numbers, as integers."""
     whole = {2: torch.int16, 4: torch.int32, 8: torch.int64}[tensor.element_size()]
     return tensor.detach().contiguous().view(whole).sum(dtype=torch.int64)
