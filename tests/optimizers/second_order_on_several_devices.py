@@ -2,7 +2,7 @@
 
 Arguments: how (`mirrored`, `workers`, `data`, `model`, `processes`), number of replicas, methods
 with commas between, and for several processes the number of this one and a port. Prints a line a
-case, and "as on one device" at its end. Everything is float64, by a layer whose products are float64
+case, and "as on one device" at its end. Everything is float64, by a layer whose products are so
 on every backend.
 """
 
