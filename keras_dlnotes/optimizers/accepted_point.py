@@ -116,7 +116,7 @@ class AcceptedPoint:
         replicas = active.replicas.count()
         if replicas == 1:
             return gradient, *others
-        active.replicas.check_agreement(self._weights, gradient, examples)
+        active.replicas.check_agreement([*self._weights, self._control], gradient, examples)
         weight = xp.tensor(1.0 if examples is None else examples, self._dtype)
         return self._means([gradient, *others], weight)
 

@@ -130,7 +130,7 @@ class QuasiNewton(AcceptedPoint, keras.optimizers.Optimizer, abc.ABC):
         self.swap_in_trial_point()  # a callback may have shown the accepted point meanwhile
         gradient, sums = self._gradient_sum.value, self._sums.value
         if active.replicas.OUTLAST_STEPS:
-            active.replicas.check_agreement(self._weights, gradient, None)
+            active.replicas.check_agreement([*self._weights, self._control], gradient, None)
             gradient, sums = active.replicas.sums([gradient, sums])
         loss_sum, weight_sum = xp.unstack(sums, 2)
         parts = [gradient / weight_sum]
