@@ -1,7 +1,7 @@
 """Script: two torch processes train with LBFGS; one is killed, and both go on from their backup.
 
 Arguments: a folder for the backups, what to do (`killed` or `resumed`), the rank that is killed,
-number of this process, and a port. `killed` prints "told" and the error; `resumed` prints "the same"
+number of this process, and a port. `killed` prints "told"; `resumed` prints "the same"
 where the weights after each epoch are those of a training that was not interrupted.
 """
 
