@@ -183,8 +183,18 @@ class AcceptedPoint:
         control[:2] = [control[0] * 0.0 + float(descent.RESUME), control[0]]
         self._control.assign(xp.stack(control))
 
+    def check_weights(self):
+        """Raise an error if there is nothing to train: Keras then only warns, and takes no step."""
+        if not self.built or not self._weights:
+            raise ValueError(
+                f"{type(self).__name__} has no weights to train. Expected a model with at least one "
+                "trainable weight, and a batch of data. Received: none. Set `trainable = True` on "
+                "a layer and compile the model again."
+            )
+
     def swap_in_accepted_point(self):
         """Put the accepted point into the weights until `swap_in_trial_point`."""
+        self.check_weights()
         if int(keras.ops.convert_to_numpy(self._control)[0]) != descent.START:
             self._write(self._accepted_point.value)
 

@@ -127,6 +127,7 @@ class QuasiNewton(AcceptedPoint, keras.optimizers.Optimizer, abc.ABC):
 
     def finish_evaluation(self):
         """Use the loss and gradient accumulated over an epoch's batches as one evaluation."""
+        self.check_weights()
         self.swap_in_trial_point()  # a callback may have shown the accepted point meanwhile
         gradient, sums = self._gradient_sum.value, self._sums.value
         if active.replicas.OUTLAST_STEPS:
