@@ -187,8 +187,8 @@ class AcceptedPoint:
         """Raise an error if there is nothing to train: Keras then only warns, and takes no step."""
         if not self.built or not self._weights:
             raise ValueError(
-                f"{type(self).__name__} has no weights to train. Expected a model with at least one "
-                "trainable weight, and a batch of data. Received: none. Set `trainable = True` on "
+                f"{type(self).__name__} has no weights to train. Expected a model with a trainable "
+                "weight, and at least one batch of data. Received: none. Set `trainable = True` on "
                 "a layer and compile the model again."
             )
 
