@@ -119,7 +119,7 @@ class AcceptedPoint:
         replicas = active.replicas.count()
         if replicas == 1:
             return gradient, *others
-        active.replicas.check_agreement(self._weights, gradient, examples)
+        active.replicas.check_agreement([*self._weights, self._control], gradient, examples)
         weight = xp.tensor(1.0 if examples is None else examples, self._dtype)
         return self._means([gradient, *others], weight)
 
@@ -187,8 +187,18 @@ class AcceptedPoint:
         control[:2] = [control[0] * 0.0 + float(descent.RESUME), control[0]]
         self._control.assign(xp.stack(control))
 
+    def check_weights(self):
+        """Raise an error if there is nothing to train: Keras then only warns, and takes no step."""
+        if not self.built or not self._weights:
+            raise ValueError(
+                f"{type(self).__name__} has no weights to train. Expected a model with a trainable "
+                "weight, and at least one batch of data. Received: none. Set `trainable = True` on "
+                "a layer and compile the model again."
+            )
+
     def swap_in_accepted_point(self):
         """Put the accepted point into the weights until `swap_in_trial_point`."""
+        self.check_weights()
         if int(keras.ops.convert_to_numpy(self._control)[0]) != descent.START:
             self._write(self._accepted_point.value)
 

@@ -127,11 +127,12 @@ class QuasiNewton(AcceptedPoint, keras.optimizers.Optimizer, abc.ABC):
 
     def finish_evaluation(self):
         """Use the loss and gradient accumulated over an epoch's batches as one evaluation."""
+        self.check_weights()
         self.swap_in_trial_point()  # a callback may have shown the accepted point meanwhile
         gradient, sums = self._gradient_sum.value, self._sums.value
         if active.replicas.SUMS_BETWEEN_STEPS:
             mean = gradient / xp.maximum(sums[1], xp.zeros_like(sums[1]) + 1e-30)
-            active.replicas.check_agreement(self._weights, mean, sums[1])
+            active.replicas.check_agreement([*self._weights, self._control], mean, sums[1])
             gradient, sums = active.replicas.sums([gradient, sums])
         loss_sum, weight_sum = xp.unstack(sums, 2)
         parts = [gradient / weight_sum]

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from keras_dlnotes.callbacks import SecondDerivatives, StopWhenConverged
+from keras_dlnotes.callbacks import FullBatch, SecondDerivatives, StopWhenConverged
 from keras_dlnotes.numerics import descent
 from keras_dlnotes.optimizers import BFGS, LBFGS, Newton, NewtonCG
 from keras_dlnotes.regularizers import L1
@@ -317,3 +317,17 @@ def test_a_minimum_at_the_kink_of_an_l1_penalty_is_named(method, capsys):
     assert np.allclose(model.get_weights()[0], 0.0, atol=1e-9)
     assert optimizer.status in ("line search failed", "trust region failed")
     assert "a kink there (an L1 penalty" in capsys.readouterr().out
+
+
+@pytest.mark.filterwarnings("ignore:The model does not have any trainable weights")
+@pytest.mark.parametrize("method", METHODS)
+def test_a_model_without_weights_to_train_is_refused(method):
+    model, loss, x, y = task()
+    model.trainable = False
+    compiled(method, loss, model)
+    callbacks = [StopWhenConverged(verbose=0)]
+    if method not in SECOND:
+        callbacks.append(FullBatch())
+    for callback in callbacks:
+        with pytest.raises(ValueError, match=f"{method.__name__} has no weights to train"):
+            fit(model, x, y, 2, callback)

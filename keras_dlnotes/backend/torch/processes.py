@@ -8,7 +8,7 @@ from typing import Any
 import torch
 import torch.distributed
 
-from keras_dlnotes.backend.torch.replicas import count
+from keras_dlnotes.backend.torch.replicas import count, together
 
 _meetings = 0  # that all processes have come to
 _SECONDS_UNTIL_WARNING = 30.0
@@ -29,7 +29,8 @@ def from_chief(item):
     if count() == 1:
         return item
     items = [item]
-    torch.distributed.broadcast_object_list(items)
+    with together():
+        torch.distributed.broadcast_object_list(items)
     return items[0]
 
 
@@ -38,7 +39,8 @@ def any_process(flag):
     if count() == 1:
         return flag
     flags = [False] * count()
-    torch.distributed.all_gather_object(flags, flag)
+    with together():
+        torch.distributed.all_gather_object(flags, flag)
     return any(flags)
 
 
@@ -62,7 +64,8 @@ def mean_logs(model, numbers):
     tracker = getattr(model, "_loss_tracker", None)
     seen = 0.0 if tracker is None else float(tracker.count)
     every: list = [None] * count()
-    torch.distributed.all_gather_object(every, (seen or 1.0, numbers))
+    with together():
+        torch.distributed.all_gather_object(every, (seen or 1.0, numbers))
     total = sum(weight for weight, _ in every)
     return {
         name: sum(weight * logs[name] for weight, logs in every) / total

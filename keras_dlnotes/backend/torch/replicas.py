@@ -35,6 +35,27 @@ def refusal():
     return None
 
 
+@contextlib.contextmanager
+def together():
+    """Where processes wait for each other: says which ones were expected if one does not come.
+
+    Raises:
+        RuntimeError: If one is gone, or does not come within the timeout of the process group.
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        raise RuntimeError(
+            f"Expected all {count()} processes of torch.distributed to come to the same step of "
+            f"the training. Received at rank {torch.distributed.get_rank()}: nothing from another "
+            "one. It is gone, has ended `fit` earlier (an error, fewer epochs or batches, a "
+            "callback that stops it alone), or did not come within the timeout of the process "
+            "group (init_process_group(timeout=...)). Look for its own error, give all the same "
+            "number of epochs and batches, and start all of them again: BackupAndRestore resumes "
+            f"the training where all read one backup (docs/distributed.md). Reported: {error}"
+        ) from error
+
+
 def sum_over_replicas(tensor):
     """The sum over all processes of `torch.distributed`, differentiable; else the tensor itself."""
     return tensor if count() == 1 else _Sum.apply(tensor)
@@ -43,7 +64,8 @@ def sum_over_replicas(tensor):
 def concatenate(tensor):
     """The tensors of all processes, of one shape, as one along the first axis."""
     parts = [torch.empty_like(tensor) for _ in range(count())]
-    torch.distributed.all_gather(parts, tensor.contiguous())
+    with together():
+        torch.distributed.all_gather(parts, tensor.contiguous())
     return torch.cat(parts)
 
 
@@ -96,7 +118,8 @@ class _Sum(torch.autograd.Function):
     @staticmethod
     def forward(context, tensor):
         total = tensor.clone()
-        torch.distributed.all_reduce(total)
+        with together():
+            torch.distributed.all_reduce(total)
         return total
 
     @staticmethod
@@ -109,7 +132,8 @@ def sums(tensors):
     if count() == 1:
         return list(tensors)
     vector = torch.cat([tensor.detach().reshape(-1) for tensor in tensors])
-    torch.distributed.all_reduce(vector)
+    with together():
+        torch.distributed.all_reduce(vector)
     parts = vector.split([tensor.numel() for tensor in tensors])
     return [part.reshape(tensor.shape) for part, tensor in zip(parts, tensors, strict=True)]
 
@@ -128,7 +152,7 @@ def check_agreement(variables, gradient, examples):
         examples: The weight of its part, or None.
 
     Raises:
-        RuntimeError: If weights differ.
+        RuntimeError: If they differ.
         ValueError: If gradients that have been averaged already are to be weighted.
     """
     if count() == 1:
@@ -142,12 +166,12 @@ def check_agreement(variables, gradient, examples):
     weights = every[:, 0].tolist()
     if len(set(weights)) > 1:
         raise RuntimeError(
-            "The weights differ between the processes of torch.distributed, so their losses and "
-            "gradients are not those of one model. Received at rank "
-            f"{torch.distributed.get_rank()}: weights with the checksums {weights}, one a "
-            "rank. Expected the same weights everywhere. Call keras.utils.set_random_seed with the "
-            "same seed on all ranks before the model is made, or load the same weights; and let "
-            "nothing but the optimizer change them."
+            "The weights, or the states of the search, differ between the processes of "
+            "torch.distributed, so their losses and gradients are not those of one model. Received "
+            f"at rank {torch.distributed.get_rank()}: the checksums {weights}, one a "
+            "rank. Expected the same everywhere. Call keras.utils.set_random_seed with the same "
+            "seed on all ranks before the model is made, or load the same file or backup, of the "
+            "same epoch, on all ranks; and let nothing but the optimizer change the weights."
         )
     examples, *gradients = every[:, 1:].contiguous().view(torch.float64).T
     same = all(torch.allclose(numbers, numbers[0], rtol=1e-5, atol=0.0) for numbers in gradients)
