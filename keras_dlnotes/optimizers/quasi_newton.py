@@ -115,7 +115,8 @@ class QuasiNewton(AcceptedPoint, keras.optimizers.Optimizer, abc.ABC):
     def _accumulate(self, loss, gradient, weight):
         self._sums_with_loss = loss is not None
         loss = xp.tensor(float("nan"), self._dtype) if loss is None else loss
-        self._carried.part_weight = weight
+        if active.replicas.count() > 1:
+            self._carried.part_weight = weight
         sums = [self._weighted(gradient, weight), self._weighted(loss, weight), weight]
         if not active.replicas.SUMS_BETWEEN_STEPS:
             sums = active.replicas.sums(sums)
