@@ -3,7 +3,8 @@
 
 def is_chief(model):
     """Whether this process is the one that writes, of those that train the model together."""
-    return model.distribute_strategy.extended.should_save_summary
+    strategy = getattr(model, "distribute_strategy", None)  # whatever a loop of one's own trains
+    return strategy is None or strategy.extended.should_save_summary
 
 
 def judges(model):

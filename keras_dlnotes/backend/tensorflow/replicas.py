@@ -1,6 +1,7 @@
 """The copies of a model that `tf.distribute` trains side by side, one a device."""
 
 import contextlib
+import functools
 
 import tensorflow as tf
 
@@ -95,14 +96,11 @@ def check_copies(variable):
     if strategy is None or strategy.num_replicas_in_sync == 1:
         return
 
-    def checksum():
-        whole = tf.int64 if variable.value.dtype == tf.float64 else tf.int32
-        bits = tf.bitcast(tf.convert_to_tensor(variable.value), whole)
-        total = tf.reduce_sum(tf.cast(bits, tf.int64))
-        return tf.distribute.get_replica_context().all_gather(total[None], axis=0)
-
-    every = tf.function(lambda: strategy.run(checksum), autograph=False)()
-    checksums = strategy.experimental_local_results(every)[0].numpy().tolist()
+    checksums = [_checksum(copy) for copy in strategy.experimental_local_results(variable.value)]
+    if _has_workers(strategy):
+        gathered = _gather_of(strategy)(tf.add_n(checksums))
+        checksums = tf.unstack(strategy.experimental_local_results(gathered)[0])
+    checksums = [int(number) for number in checksums]
     if len(set(checksums)) > 1:
         raise RuntimeError(
             f"The copies of {variable.path!r} differ between the replicas of "
@@ -110,6 +108,22 @@ def check_copies(variable):
             f"checksums {checksums}. Their devices compute differently, or something else has "
             "written to single copies: train on devices of one kind."
         )
+
+
+def _checksum(variable):
+    """The sum of the bits of a variable's numbers, as integers."""
+    whole = tf.int64 if variable.dtype == tf.float64 else tf.int32
+    return tf.reduce_sum(tf.cast(tf.bitcast(tf.convert_to_tensor(variable), whole), tf.int64))
+
+
+@functools.lru_cache(maxsize=1)
+def _gather_of(strategy):
+    """Takes a number to those of all workers; kept, so that it is traced once."""
+
+    def gather(number):
+        return tf.distribute.get_replica_context().all_gather(number[None], axis=0)
+
+    return tf.function(lambda number: strategy.run(gather, args=(number,)), autograph=False)
 
 
 def concatenate(tensor):
