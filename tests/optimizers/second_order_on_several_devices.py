@@ -209,7 +209,8 @@ def cases():
         if HOW != "processes":
             yield (
                 f"{method}, equal parts, 10 evaluations",
-                1e-10,
+                # The order of sums alone: 3e-10 for Newton's decomposition on four devices of JAX.
+                1e-9 if method == "Newton" and HOW in ("data", "model") else 1e-10,
                 lambda several, m=method, c=helper: fitted(m, several, curved, 48, 48, 0, c, 10),
             )
         else:
