@@ -1,36 +1,26 @@
 """What processes that train one model together agree on between steps."""
 
+from keras_dlnotes.backend.same_on_all import (
+    any_process,
+    from_chief,
+    judges,
+    keeps_logs_apart,
+    mean_logs,
+    meet,
+)
+
+__all__ = [
+    "any_process",
+    "from_chief",
+    "is_chief",
+    "judges",
+    "keeps_logs_apart",
+    "mean_logs",
+    "meet",
+]
+
 
 def is_chief(model):
     """Whether this process is the one that writes, of those that train the model together."""
     strategy = getattr(model, "distribute_strategy", None)  # whatever a loop of one's own trains
     return strategy is None or strategy.extended.should_save_summary
-
-
-def judges(model):
-    """Whether this process has what there is to judge of a run: each one, see `from_chief`."""
-    return True
-
-
-def from_chief(item):
-    """What the chief gives for `item`: what each process has, as all have seen the same."""
-    return item
-
-
-def any_process(flag):
-    """Whether the flag is set in any process: in each the same, as all have seen the same."""
-    return flag
-
-
-def keeps_logs_apart():
-    """Whether the logs of a step are of this process's part of the batch: Keras's are of all."""
-    return False
-
-
-def mean_logs(model, numbers):
-    """The numbers of the logs over all replicas: Keras's are that."""
-    return numbers
-
-
-def meet(settings):
-    """Waits until all processes are here: not needed, they take each step together anyway."""
