@@ -18,7 +18,7 @@ from keras_dlnotes.callbacks.copyable_callback import CopyableCallback
 from keras_dlnotes.callbacks.monitored_quantities import MonitoredQuantities
 from keras_dlnotes.callbacks.report_writer import ReportWriter
 from keras_dlnotes.callbacks.stopping_state import StoppingState
-from keras_dlnotes.instrumentation import train_step_number
+from keras_dlnotes.instrumentation import log_numbers, train_step_number
 from keras_dlnotes.numerics import early_stopping
 from keras_dlnotes.numerics.number_arguments import whole_number
 
@@ -57,6 +57,8 @@ class EarlyStopping(CopyableCallback):
       validation until the next epoch begins: `val_loss` is theirs, and a `ModelCheckpoint` saves
       them. (Without validation, they are there for callbacks that come after this one.) Quantities
       of training are those of the weights that are trained.
+    - With several processes all judge the means over them, and the clock of the first one, so that
+      they stop together: give each of them the callback.
     - After a `fit` broken off by an exception, `restore()` sets the best weights.
     - A full disk, or a file or folder that is deleted while `fit` runs, gives one warning; best
       weights that cannot be written are kept in memory.
@@ -207,6 +209,7 @@ class EarlyStopping(CopyableCallback):
         """Looks whether what is to be written can be, and starts the clock."""
         self._begun = False
         self._best.check()
+        active.processes.meet(f"EarlyStopping, {self._identity}")
         self._report.close()
         self._clock = time.monotonic()
         self._averages = AveragedWeights(self)
@@ -290,7 +293,7 @@ class EarlyStopping(CopyableCallback):
             return
         if self._averages is not None:
             self._averages.trained = None  # what was restored stays
-        if self.verbose:
+        if self.verbose and active.processes.is_chief(self.model):
             epoch = self.best_epoch + 1
             print(f"Restoring model weights from the end of the best epoch: {epoch}.")
 
@@ -332,6 +335,10 @@ class EarlyStopping(CopyableCallback):
                 measured = inside_fit.evaluate(self.model, self.validation_data)
                 logs = {**logs, **{f"val_{name}": value for name, value in measured.items()}}
             self._tick()
+            # What one process alone has seen would end that process alone.
+            self._seconds = active.processes.seconds_of_chief(self.model, self._seconds)
+            if active.processes.keeps_logs_apart():
+                logs = active.processes.mean_logs(self.model, log_numbers(logs))
             check = self._quantities.check(logs, self._seconds)
             if self.monitor in check.errors:
                 self._keep_best(epoch, check)
@@ -349,7 +356,7 @@ class EarlyStopping(CopyableCallback):
         self.stopped_epoch = epoch
         self.model.stop_training = True
         sentence = f"Epoch {epoch + 1}: early stopping at step {step}: {self.reason}."
-        if self.verbose:
+        if self.verbose and active.processes.is_chief(self.model):
             print(f"\n{sentence}")
         _LOGGER.info(sentence)
         self._report.text(step, "early_stopping/reason", sentence)

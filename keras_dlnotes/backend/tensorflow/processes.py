@@ -1,5 +1,9 @@
 """What processes that train one model together agree on between steps."""
 
+import functools
+
+import tensorflow as tf
+
 from keras_dlnotes.backend.same_on_all import (
     any_process,
     from_chief,
@@ -17,6 +21,7 @@ __all__ = [
     "keeps_logs_apart",
     "mean_logs",
     "meet",
+    "seconds_of_chief",
 ]
 
 
@@ -24,3 +29,28 @@ def is_chief(model):
     """Whether this process is the one that writes, of those that train the model together."""
     strategy = getattr(model, "distribute_strategy", None)  # whatever a loop of one's own trains
     return strategy is None or strategy.extended.should_save_summary
+
+
+def seconds_of_chief(model, seconds):
+    """The chief's clock, so that what depends on it is the same in all processes."""
+    strategy = getattr(model, "distribute_strategy", None)
+    if not isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
+        return seconds
+
+    return float(_first_of(strategy)(tf.constant(seconds, "float64")))
+
+
+@functools.cache
+def _first_of(strategy):
+    """A function of a number in each worker that returns the first worker's."""
+
+    def of_replica(number):
+        first = tf.distribute.get_replica_context().replica_id_in_sync_group == 0
+        return tf.where(first, number, tf.zeros_like(number))
+
+    @tf.function
+    def total(number):
+        parts = strategy.run(of_replica, args=(number,))
+        return strategy.reduce(tf.distribute.ReduceOp.SUM, parts, axis=None)
+
+    return total

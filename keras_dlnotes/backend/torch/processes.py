@@ -34,6 +34,11 @@ def from_chief(item):
     return items[0]
 
 
+def seconds_of_chief(model, seconds):
+    """The chief's clock, so that what depends on it is the same in all processes."""
+    return from_chief(seconds)
+
+
 def any_process(flag):
     """Whether the flag is set in any process, each of which must ask."""
     if count() == 1:
@@ -75,7 +80,7 @@ def mean_logs(model, numbers):
 
 
 def meet(settings):
-    """Waits until all processes are here, and sees that all want the same to be recorded.
+    """Waits until all processes are here, and sees that all want the same.
 
     Measuring takes part in collectives, in which a process that is missing would be waited for
     without a word of what for.
@@ -106,8 +111,8 @@ def meet(settings):
             waited = f"{time.monotonic() - start:.0f} s"
             wanted = (
                 "Expected every process of torch.distributed to call `fit` with the same "
-                "TrainingMonitor and Diagnosis, since statistics are those of the whole batch; "
-                f"only rank 0 writes. Received none from rank {missing} in {waited}."
+                "TrainingMonitor, Diagnosis and EarlyStopping, since what they measure is of all "
+                f"processes; only rank 0 writes. Received none from rank {missing} in {waited}."
             )
             if seconds == patience or patience <= _SECONDS_UNTIL_WARNING:
                 store.delete_key(own)  # the next attempt is the same meeting
@@ -119,7 +124,8 @@ def meet(settings):
     _meetings += 1
     if len(set(every)) > 1:
         raise ValueError(
-            "Expected every process of torch.distributed to record the same steps. Received: "
+            "Expected every process of torch.distributed to have the same callbacks in the same "
+            "order, and to record the same steps. Received: "
             + "; ".join(f"rank {rank}: {text}" for rank, text in enumerate(every))
             + ". Give all of them the same callbacks, and data of as many batches."
         )
