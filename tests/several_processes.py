@@ -9,7 +9,7 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 
 _ROOT = pathlib.Path(__file__).parent.parent
-_SECONDS = 400
+_SECONDS = 600
 
 
 def _free_port():
