@@ -17,16 +17,15 @@ process for each optimizer; `--fit` times whole epochs of `fit`.
 import argparse
 import os
 import resource
-import statistics
 import subprocess
 import sys
-import time
 from concurrent.futures import ThreadPoolExecutor
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import keras
 import numpy as np
+from paired import quartiles, row, take_turns, version, write
 
 import keras_dlnotes as kd
 
@@ -41,6 +40,13 @@ TWINS = {
     "RMSProp": ("RMSprop", {}, 5),
     "Adam": ("Adam", {}, 7),
 }
+# Ours over Keras's, where the aim is more than to be no slower.
+LARGE, SMALL = SHAPES
+GOALS = {
+    "tensorflow": {(LARGE, "Adam"): 0.3} | {(SMALL, name): 0.25 for name in TWINS},
+    "torch": {(LARGE, name): 0.75 for name in ("GradientDescent", "Momentum", "NesterovMomentum")},
+    "jax": {(LARGE, "Adam"): 1.0, (SMALL, "Adam"): 1.0},
+}[BACKEND]
 
 
 def optimizers_of(name):
@@ -136,20 +142,21 @@ def cnn():
     return keras.Sequential([*layers, keras.layers.Flatten(), keras.layers.Dense(10)])
 
 
-def interleaved(functions, rounds):
-    """Median seconds of each function, and the median ratio of ours to Keras's."""
-    times = {key: [] for key in functions}
-    for run in functions.values():
-        run()
-        run()
-    for number in range(rounds):
-        order = list(functions) if number % 2 else list(reversed(functions))
-        for key in order:
-            start = time.perf_counter()
-            functions[key]()
-            times[key].append(time.perf_counter() - start)
-    ratios = [ours / theirs for ours, theirs in zip(times["ours"], times["keras"], strict=True)]
-    return {key: statistics.median(of) for key, of in times.items()}, statistics.median(ratios)
+def updates(title, name, rounds, copy):
+    """Seconds of `repeats` updates by ours and by Keras's and of a copy, and `repeats`."""
+    shapes = SHAPES[title]
+    repeats = 3 if len(shapes) < 100 else 10
+    functions = {
+        key: repeated_update(optimizer, shapes, repeats)
+        for key, optimizer in optimizers_of(name).items()
+    }
+    return take_turns({**functions, "copy": copy}, rounds), repeats
+
+
+def floor_of(title, name, copy_seconds, copied_bytes):
+    """Seconds in which memory could pass what the rule must read and write."""
+    numbers = sum(int(np.prod(shape)) for shape in SHAPES[title])
+    return TWINS[name][2] * 4 * numbers / copied_bytes * copy_seconds
 
 
 def large_copy(size=40_000_000, threads=2):
@@ -170,22 +177,35 @@ def print_updates(rounds):
     print(f"{BACKEND}, medians of {rounds} rounds\n")
     print("| variables | rule | Keras ms | ours ms | ours / Keras | floor ms | ours / floor |")
     print("|---|---|---|---|---|---|---|")
-    for title, shapes in SHAPES.items():
-        repeats = 3 if len(shapes) < 100 else 10
-        numbers = sum(int(np.prod(shape)) for shape in shapes)
-        for name, (_, _, passes) in TWINS.items():
-            functions = {
-                key: repeated_update(optimizer, shapes, repeats)
-                for key, optimizer in optimizers_of(name).items()
-            }
-            seconds, ratio = interleaved({**functions, "copy": copy}, rounds)
-            keras_ms, ours_ms = (seconds[key] / repeats * 1e3 for key in ("keras", "ours"))
-            floor_ms = passes * 4 * numbers / copied_bytes * seconds["copy"] * 1e3
+    for title in SHAPES:
+        for name in TWINS:
+            seconds, repeats = updates(title, name, rounds, copy)
+            medians = {key: float(np.median(times)) for key, times in seconds.items()}
+            keras_ms, ours_ms = (medians[key] / repeats * 1e3 for key in ("keras", "ours"))
+            floor_ms = 1e3 * floor_of(title, name, medians["copy"], copied_bytes)
+            ratio = quartiles(seconds["ours"], seconds["keras"])[1]
             print(
                 f"| {title} | {name} | {keras_ms:.2f} | {ours_ms:.2f} | {ratio:.2f} "
                 f"| {floor_ms:.2f} | {ours_ms / floor_ms:.1f} |",
                 flush=True,
             )
+
+
+def rows(rounds):
+    """Lines for `python -m benchmarks`: those that have a goal."""
+    copy, copied_bytes = large_copy()
+    for (title, name), goal in GOALS.items():
+        seconds, repeats = updates(title, name, rounds, copy)
+        floor = floor_of(title, name, float(np.median(seconds["copy"])), copied_bytes)
+        yield row(
+            f"{name}, {title}",
+            f"its {TWINS[name][0]}, {version('Keras')}",
+            seconds["ours"],
+            seconds["keras"],
+            goal,
+            each=repeats,
+            floor_ms=1e3 * floor,
+        )
 
 
 def print_epochs(rounds):
@@ -198,8 +218,9 @@ def print_epochs(rounds):
                 key: epoch(optimizer, build, shape)
                 for key, optimizer in optimizers_of(name).items()
             }
-            seconds, ratio = interleaved(functions, rounds)
-            keras_ms, ours_ms = (seconds[key] * 1e3 for key in ("keras", "ours"))
+            seconds = take_turns(functions, rounds)
+            ratio = quartiles(seconds["ours"], seconds["keras"])[1]
+            keras_ms, ours_ms = (1e3 * np.median(seconds[key]) for key in ("keras", "ours"))
             print(f"| {build.__name__} | {name} | {keras_ms:.0f} | {ours_ms:.0f} | {ratio:.2f} |")
 
 
@@ -234,10 +255,13 @@ if __name__ == "__main__":
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--fit", action="store_true", help="time epochs of fit")
     parser.add_argument("--memory", action="store_true", help="peak memory, a process for each")
+    parser.add_argument("--json", action="store_true", help="rows for python -m benchmarks")
     parser.add_argument("--peak", nargs=3, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.peak:
         print_peak(*arguments.peak)
+    elif arguments.json:
+        write(rows(arguments.rounds))
     elif arguments.memory:
         print_memory()
     elif arguments.fit:

@@ -18,8 +18,8 @@ process as it was before (its resident set, watched from a thread).
 """
 
 import argparse
+import functools
 import os
-import statistics
 import threading
 import time
 
@@ -28,10 +28,16 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import keras
 import numpy as np
 from keras import layers
+from paired import quartiles, row, take_turns, version, write
 
 import keras_dlnotes as kd
 
 BATCH = 32
+WITH_TORCH = keras.backend.backend() == "torch"
+OURS = "check_gradients"
+FAST = "torch gradcheck, fast mode"
+SLOW = "torch gradcheck, slow mode"
+LOOP = "plain loop"
 _LARGE = 10_000
 
 
@@ -137,70 +143,108 @@ def torch_gradcheck(model, x, y, fast, count=None):
             assert torch.autograd.gradcheck(with_part, (part,), fast_mode=fast)
 
 
-def take_turns(contestants, rounds):
-    """Median seconds and largest memory of each contestant."""
-    seconds = {name: [] for name in contestants}
+def measured(contestants, rounds):
+    """Lists of seconds and largest memory of each contestant, which take turns."""
     memory = dict.fromkeys(contestants, 0.0)
-    for _ in range(rounds):
-        for name, function in contestants.items():
-            with PeakMemory() as peak:
-                start = time.perf_counter()
-                function()
-                seconds[name].append(time.perf_counter() - start)
-            memory[name] = max(memory[name], peak.mebibytes)
-    return {name: statistics.median(times) for name, times in seconds.items()}, memory
+
+    def watched(name):
+        with PeakMemory() as peak:
+            start = time.perf_counter()
+            contestants[name]()
+            spent = time.perf_counter() - start
+        memory[name] = max(memory[name], peak.mebibytes)
+        return spent
+
+    functions = {name: functools.partial(watched, name) for name in contestants}
+    return take_turns(functions, rounds, unmeasured=0), memory
+
+
+class Contest:
+    """One network, and what there is to time on it.
+
+    Args:
+        build: makes the network.
+        coordinates: how many of the first kernel's are checked by the slow ones.
+    """
+
+    def __init__(self, build, coordinates):
+        keras.utils.set_random_seed(0)
+        self.model, shape = build()
+        self.model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+        rng = np.random.default_rng(0)
+        self.x = rng.normal(size=(BATCH, *shape)).astype("float32")
+        self.y = rng.integers(0, 10, BATCH)
+        self.model.train_on_batch(self.x, self.y)
+        self.size = self.model.count_params()
+        self.count = min(coordinates, int(np.prod(self.model.trainable_variables[0].shape)))
+        self._compared = 1
+
+    def whole(self):
+        """Checks of the whole model."""
+        model, x, y = self.model, self.x, self.y
+        contestants = {
+            OURS: lambda: kd.check_gradients(model, x, y, verbose=0).raise_if_failed(),
+        }
+        if WITH_TORCH:
+            contestants[FAST] = lambda: torch_gradcheck(model, x, y, fast=True)
+        return contestants
+
+    def single(self):
+        """Checks of every coordinate, or of some."""
+        model, x, y, count = self.model, self.x, self.y, self.count
+        contestants = {OURS: self._every_coordinate}
+        if WITH_TORCH:
+            contestants[SLOW] = lambda: torch_gradcheck(model, x, y, False, count)
+        contestants[LOOP] = lambda: plain_loop(model, x, y, count)
+        return contestants
+
+    def counted(self, name):
+        """How many coordinates were checked."""
+        return self._compared if name == OURS else self.count
+
+    def _every_coordinate(self):
+        """Of a large network the first layer's alone, the others being frozen."""
+        for layer in self.model.layers[1:]:
+            layer.trainable = self.size < _LARGE
+        report = kd.check_gradients(self.model, self.x, self.y, every_coordinate=True, verbose=0)
+        for layer in self.model.layers[1:]:
+            layer.trainable = True
+        assert report.passed
+        self._compared = sum(line.compared_count for line in report.rows)
 
 
 def benchmark(build, rounds, coordinates):
     """Prints one network's table."""
-    keras.utils.set_random_seed(0)
-    model, shape = build()
-    model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
-    rng = np.random.default_rng(0)
-    x = rng.normal(size=(BATCH, *shape)).astype("float32")
-    y = rng.integers(0, 10, BATCH)
-    model.train_on_batch(x, y)
-    with_torch = keras.backend.backend() == "torch"
-    size = model.count_params()
-    count = min(coordinates, int(np.prod(model.trainable_variables[0].shape)))
+    contest = Contest(build, coordinates)
+    size = contest.size
     print(f"\n{build.__name__}: {size} parameters, {BATCH} examples, {keras.backend.backend()}")
-
-    def every_coordinate():
-        """Of a large network the first layer's alone, the others being frozen."""
-        for layer in model.layers[1:]:
-            layer.trainable = size < _LARGE
-        report = kd.check_gradients(model, x, y, every_coordinate=True, verbose=0)
-        for layer in model.layers[1:]:
-            layer.trainable = True
-        assert report.passed
-        compared[0] = sum(row.compared_count for row in report.rows)
-
-    compared = [1]
-    whole = {
-        "check_gradients": lambda: kd.check_gradients(model, x, y, verbose=0).raise_if_failed()
-    }
-    single = {"check_gradients, every coordinate": every_coordinate}
-    counts = {}
-    if with_torch:
-        whole["torch gradcheck, fast mode"] = lambda: torch_gradcheck(model, x, y, fast=True)
-        counts["torch gradcheck, slow mode"] = count
-        single["torch gradcheck, slow mode"] = lambda: torch_gradcheck(model, x, y, False, count)
-    counts["plain loop"] = count
-    single["plain loop"] = lambda: plain_loop(model, x, y, count)
-
-    seconds, memory = take_turns(whole, rounds)
-    for name in whole:
-        ratio = seconds[name] / seconds["check_gradients"]
-        print(f"  {name:36}{seconds[name]:9.3f} s  {ratio:6.2f} times  {memory[name]:6.0f} MiB")
-    seconds, memory = take_turns(single, 1)
-    counts["check_gradients, every coordinate"] = compared[0]
-    ours = seconds["check_gradients, every coordinate"] / compared[0]
-    for name in single:
-        each = seconds[name] / counts[name]
+    seconds, memory = measured(contest.whole(), rounds)
+    for name, times in seconds.items():
+        ratio = quartiles(times, seconds[OURS])[1]
+        print(f"  {name:36}{np.median(times):9.3f} s  {ratio:6.2f} times  {memory[name]:6.0f} MiB")
+    seconds, memory = measured(contest.single(), 1)
+    each = {name: times[0] / contest.counted(name) for name, times in seconds.items()}
+    for name in each:
         print(
-            f"  {name:36}{1e6 * each:7.0f} us a coordinate  {each / ours:6.1f} times  "
-            f"{memory[name]:6.0f} MiB  ({counts[name]} coordinates)"
+            f"  {name + ', coordinates':36}{1e6 * each[name]:7.0f} us each  "
+            f"{each[name] / each[OURS]:6.1f} times  {memory[name]:6.0f} MiB  "
+            f"({contest.counted(name)} coordinates)"
         )
+
+
+def rows(rounds, coordinates):
+    """Lines for `python -m benchmarks`, of the MLP."""
+    contest = Contest(mlp, coordinates)
+    if WITH_TORCH:
+        seconds, _ = measured(contest.whole(), rounds)
+        peer = f"fast gradcheck, {version('torch')}"
+        yield row("gradient check of an MLP", peer, seconds[OURS], seconds[FAST], goal=0.5)
+    loops = {name: run for name, run in contest.single().items() if name != SLOW}
+    seconds, _ = measured(loops, max(1, rounds // 3))
+    each = {
+        name: [spent / contest.counted(name) for spent in times] for name, times in seconds.items()
+    }
+    yield row("gradient check, a coordinate of it", "plain loop", each[OURS], each[LOOP], goal=0.05)
 
 
 def main():
@@ -208,7 +252,11 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--coordinates", type=int, default=200)
+    parser.add_argument("--json", action="store_true", help="rows for python -m benchmarks")
     options = parser.parse_args()
+    if options.json:
+        write(rows(options.rounds, options.coordinates))
+        return
     for build in (mlp, cnn):
         benchmark(build, options.rounds, options.coordinates)
 

@@ -12,8 +12,8 @@ of `fit`, whose seconds do not depend on how long training was; they have a colu
 """
 
 import argparse
+import functools
 import os
-import statistics
 import tempfile
 import time
 
@@ -21,8 +21,22 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import keras
 import numpy as np
+from paired import quartiles, row, take_turns, version, write
 
 import keras_dlnotes as kd
+
+BACKEND = keras.backend.backend()
+MODES = {
+    "tensorflow": {"graph": False, "jit_compile=True": True},
+    "jax": {"jit": True},
+    "torch": {"eager": False},
+}[BACKEND]
+# Of the time of a plain step: at the default settings, and at every step.
+GOALS = {
+    "tensorflow": {"every=10": 1.03, "every=1": 1.08},
+    "jax": {"every=10": 1.03, "every=1": 1.12},
+    "torch": {"every=10": 1.03, "every=1": 1.25},
+}[BACKEND]
 
 
 def mlp():
@@ -80,32 +94,51 @@ def diagnoses(log_dir):
     return {"Diagnosis": [TimedDiagnosis(verbose=0)]}
 
 
+CASES = [
+    ("MLP 10x256", mlp, (64,), 128),
+    ("MLP 10x256", mlp, (64,), 512),
+    ("CNN 32x32", cnn, (32, 32, 3), 32),
+]
+
+
 def measure(build, shape, batch_size, jit_compile, steps, rounds, observers):
-    """Medians of the ratios to the plain run, the plain step in seconds, verdicts' seconds."""
+    """Seconds of each kind of `fit`, a list with one number a round, and verdicts' seconds."""
     random = np.random.default_rng(0)
     x = random.normal(size=(steps * batch_size, *shape)).astype("float32")
     y = random.integers(0, 10, size=len(x))
     callbacks = {"plain": [], "noise": [], **observers}
     models = {name: compiled(build, jit_compile) for name in callbacks}
-    seconds = {name: [] for name in callbacks}
     verdicts = [0.0]
-    order = list(callbacks)
-    for number in range(rounds + 2):
-        for name in order:
-            start = time.perf_counter()
-            models[name].fit(x, y, batch_size=batch_size, verbose=0, callbacks=callbacks[name])
-            spent = time.perf_counter() - start
-            verdict = sum(getattr(callback, "verdict", 0.0) for callback in callbacks[name])
-            if number >= 2:  # the first two compile
-                seconds[name].append(spent - verdict)
-                verdicts.append(verdict)
-        order = order[1:] + order[:1]
-    ratios = {
-        name: statistics.median(a / b for a, b in zip(seconds[name], seconds["plain"], strict=True))
-        for name in callbacks
-    }
-    del ratios["plain"]
-    return ratios, statistics.median(seconds["plain"]) / steps, max(verdicts)
+
+    def fit(name):
+        start = time.perf_counter()
+        models[name].fit(x, y, batch_size=batch_size, verbose=0, callbacks=callbacks[name])
+        verdicts.append(sum(getattr(callback, "verdict", 0.0) for callback in callbacks[name]))
+        return time.perf_counter() - start - verdicts[-1]
+
+    functions = {name: functools.partial(fit, name) for name in callbacks}
+    return take_turns(functions, rounds), max(verdicts)
+
+
+def rows(steps, rounds):
+    """Lines for `python -m benchmarks`."""
+    for mode, jit_compile in MODES.items():
+        for network, build, shape, batch_size in CASES:
+            with tempfile.TemporaryDirectory() as log_dir:
+                seconds, _ = measure(
+                    build, shape, batch_size, jit_compile, steps, rounds, monitors(log_dir)
+                )
+            noise = quartiles(seconds["noise"], seconds["plain"])
+            for how, goal in GOALS.items():
+                yield row(
+                    f"monitor, {how}: {network}, batch {batch_size}, {mode}",
+                    f"plain fit, {version('Keras')}",
+                    seconds[how],
+                    seconds["plain"],
+                    goal,
+                    each=steps,
+                    noise=noise,
+                )
 
 
 def main():
@@ -114,23 +147,19 @@ def main():
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--steps", type=int, default=200)
     parser.add_argument("--diagnosis", action="store_true")
+    parser.add_argument("--json", action="store_true", help="rows for python -m benchmarks")
     arguments = parser.parse_args()
-    backend = keras.backend.backend()
-    modes = {
-        "tensorflow": {"graph": False, "jit_compile=True": True},
-        "jax": {"jit": True},
-        "torch": {"eager": False},
-    }[backend]
-    print(f"{backend}, Keras {keras.__version__}, {os.cpu_count()} CPU cores")
+    if arguments.json:
+        write(rows(arguments.steps, arguments.rounds))
+        return
+    print(f"{BACKEND}, Keras {keras.__version__}, {os.cpu_count()} CPU cores")
     heads = ["Diagnosis", "verdict"] if arguments.diagnosis else ["every=10 (default)", "every=1"]
     heads = ["backend", "network", "batch", "plain step", "noise", *heads]
     print(f"| {' | '.join(heads)} |\n{'|---' * len(heads)}|")
-    cases = [("MLP 10x256", mlp, (64,), 128), ("MLP 10x256", mlp, (64,), 512)]
-    cases += [("CNN 32x32", cnn, (32, 32, 3), 32)]
-    for mode, jit_compile in modes.items():
-        for network, build, shape, batch_size in cases:
+    for mode, jit_compile in MODES.items():
+        for network, build, shape, batch_size in CASES:
             with tempfile.TemporaryDirectory() as log_dir:
-                ratios, step, verdict = measure(
+                seconds, verdict = measure(
                     build,
                     shape,
                     batch_size,
@@ -139,8 +168,10 @@ def main():
                     arguments.rounds,
                     (diagnoses if arguments.diagnosis else monitors)(log_dir),
                 )
-            cells = [f"{backend}, {mode}", network, str(batch_size), f"{1e3 * step:.2f} ms"]
-            cells += [f"{ratio:.3f}" for ratio in ratios.values()]
+            plain = seconds.pop("plain")
+            step = np.median(plain) / arguments.steps
+            cells = [f"{BACKEND}, {mode}", network, str(batch_size), f"{1e3 * step:.2f} ms"]
+            cells += [f"{quartiles(times, plain)[1]:.3f}" for times in seconds.values()]
             cells += [f"{verdict:.2f} s"] if arguments.diagnosis else []
             print(f"| {' | '.join(cells)} |", flush=True)
 

@@ -29,6 +29,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import keras
 import numpy as np
 from keras import layers
+from paired import row, version, write
 
 import keras_dlnotes as kd
 
@@ -198,7 +199,7 @@ def in_process(*arguments):
     return json.loads(result.stdout.strip().splitlines()[-1])
 
 
-def row(name, rounds, count):
+def line(name, rounds, count):
     """A line of the table."""
     starts = [
         [in_process("--part", part, "--networks", name) for part in ("start", "start_monitored")]
@@ -215,6 +216,22 @@ def row(name, rounds, count):
     return f"| {' | '.join(cells)} |"
 
 
+def rows(names, rounds):
+    """Lines for `python -m benchmarks`: the time to the end of the first 12 steps."""
+    for name in names:
+        seconds: dict[str, list[float]] = {"start": [], "start_monitored": []}
+        for _ in range(rounds):
+            for part, times in seconds.items():
+                times.append(in_process("--part", part, "--networks", name)[0])
+        yield row(
+            f"monitor, first 12 steps with compilation: {name}",
+            f"plain fit, {version('Keras')}",
+            seconds["start_monitored"],
+            seconds["start"],
+            goal=1.25,
+        )
+
+
 def main():
     """Prints the table for the backend that runs."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -222,7 +239,11 @@ def main():
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--steps", type=int, default=20)
     parser.add_argument("--part", choices=["start", "start_monitored", "steps", "megabytes"])
+    parser.add_argument("--json", action="store_true", help="rows for python -m benchmarks")
     arguments = parser.parse_args()
+    if arguments.json:
+        write(rows(arguments.networks, arguments.rounds))
+        return
     name = arguments.networks[0]
     if arguments.part == "steps":
         print(json.dumps(steps(name, arguments.rounds, arguments.steps)))
@@ -236,7 +257,7 @@ def main():
         heads += ["first 12 steps", "MB for 10,000 steps", "peak memory"]
         print(f"| {' | '.join(heads)} |\n{'|---' * len(heads)}|")
         for name in arguments.networks:
-            print(row(name, arguments.rounds, arguments.steps), flush=True)
+            print(line(name, arguments.rounds, arguments.steps), flush=True)
 
 
 if __name__ == "__main__":

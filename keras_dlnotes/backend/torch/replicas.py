@@ -158,9 +158,10 @@ def check_agreement(variables, gradient, examples):
     if count() == 1:
         return
     checksums = torch.stack([_checksum(variable.value) for variable in variables])
-    gradient = gradient.detach().double()
+    gradient = gradient.detach()
+    norm = torch.linalg.vector_norm(gradient, dtype=torch.float64)
     weight = torch.as_tensor(-1.0 if examples is None else examples, dtype=torch.float64)
-    numbers = [weight.to(gradient.device), gradient.norm(), gradient.sum()]
+    numbers = [weight.to(gradient.device), norm, gradient.sum(dtype=torch.float64)]
     own = torch.cat([checksums.sum()[None], torch.stack(numbers).view(torch.int64)])
     every = concatenate(own[None])
     weights = every[:, 0].tolist()

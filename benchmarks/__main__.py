@@ -1,0 +1,160 @@
+"""Ours beside each peer, with the quartiles of the paired ratios: the table of docs/benchmarks.md.
+
+    python -m benchmarks                         the whole table, about 20 minutes on 2 cores
+    python -m benchmarks --only "Adam"           the programs whose command has the text
+    python -m benchmarks --write docs            also writes docs/benchmarks.md and .json
+
+Each program below runs in a process of its own, one after the other; in it ours and the peer take
+turns in each round. A ratio is ours over the peer's time, so below 1 ours is faster; its quartiles
+are over the rounds. A goal that is missed stands in the table as every other row does.
+"""
+
+import argparse
+import datetime
+import json
+import os
+import platform
+import subprocess
+import sys
+import time
+from importlib import metadata
+from pathlib import Path
+
+HERE = Path(__file__).parent
+# The backend, and the program's command line. The longer ones come last.
+PROGRAMS = [
+    *((backend, "first_order_step.py --rounds 15") for backend in ("tensorflow", "torch", "jax")),
+    ("torch", "gradient_check.py --rounds 7 --coordinates 100"),
+    *((backend, "second_order.py") for backend in ("tensorflow", "jax", "torch")),
+    *(
+        (backend, "monitor_overhead.py --rounds 7 --steps 100")
+        for backend in ("torch", "jax", "tensorflow")
+    ),
+    *(
+        (backend, "real_networks.py --networks ResNet50 --rounds 2")
+        for backend in ("tensorflow", "jax")
+    ),
+]
+HEADS = ["backend", "work", "peer", "peer ms", "ours ms", "ours / peer", "quartiles", "goal", ""]
+
+
+def run(backend, command, limit):
+    """The rows that a program prints, and what was wrong, or None."""
+    program, *arguments = command.split()
+    line = [sys.executable, str(HERE / program), *arguments, "--json"]
+    environment = os.environ | {
+        "KERAS_BACKEND": backend,
+        "PYTHONPATH": os.pathsep.join([str(HERE.parent), os.environ.get("PYTHONPATH", "")]),
+        "TF_CPP_MIN_LOG_LEVEL": "3",
+    }
+    with subprocess.Popen(
+        line, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            output, errors = process.communicate(timeout=limit)
+            failure = None if process.returncode == 0 else errors.strip().splitlines()[-1]
+        except subprocess.TimeoutExpired:
+            process.kill()
+            output, errors = process.communicate()
+            failure = f"not finished in {limit:.0f} s"
+    rows = [json.loads(text) for text in output.splitlines() if text.startswith('{"work"')]
+    return [{"backend": backend} | row for row in rows], failure
+
+
+def cells(row):
+    """A row of the table as texts."""
+    low, ratio, high = row["ratio"]
+    reached = "reached" if ratio <= row["goal"] else "**missed**"
+    notes = [reached]
+    if "floor_ms" in row:
+        notes.append(
+            f"floor {row['floor_ms']:.2f} ms, ours {row['ours_ms'] / row['floor_ms']:.1f} of it"
+        )
+    if "noise" in row:
+        notes.append(f"noise {row['noise'][0]:.2f} to {row['noise'][2]:.2f}")
+    return [
+        row["backend"],
+        row["work"],
+        row["peer"],
+        f"{row['peer_ms']:.3g}",
+        f"{row['ours_ms']:.3g}",
+        f"{ratio:.2f}",
+        f"{low:.2f} to {high:.2f}",
+        f"{row['goal']:.2f}",
+        "; ".join(notes),
+    ]
+
+
+def markdown(texts):
+    """A line of a table."""
+    return f"| {' | '.join(texts)} |"
+
+
+def page(rows, failures, seconds, only):
+    """The text of docs/benchmarks.md."""
+    packages = ("keras", "tensorflow-cpu", "tensorflow", "jax", "torch", "optax", "scipy")
+    found = [f"{name} {version}" for name in packages if (version := _version(name))]
+    chosen = f' --only "{only}"' if only else ""
+    lines = [
+        "# Benchmarks",
+        "",
+        f"Made on {datetime.date.today()} by `python -m benchmarks{chosen} --write docs` in "
+        f"{seconds / 60:.0f} minutes, with Python {platform.python_version()}, {', '.join(found)}, "
+        f"{os.cpu_count()} CPU cores, {platform.machine()}.",
+        "",
+        *[line.strip() for line in __doc__.split("\n\n")[-1].splitlines()],
+        "",
+        "- **floor**: for an update the time in which memory could pass the numbers that a rule",
+        "  must read and write once, at the rate of a large copy; for L-BFGS what Keras's `fit`",
+        "  takes for as many steps of gradient descent.",
+        "- **noise**: quartiles of the ratio of two plain twins.",
+        "",
+        markdown(HEADS),
+        "|---" * len(HEADS) + "|",
+        *[markdown(cells(row)) for row in rows],
+        "",
+    ]
+    lines += [f"- {failure}" for failure in failures]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _version(package):
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def main():
+    """Prints the table as it comes."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--only", default="", help="run the programs whose command has this text")
+    parser.add_argument("--backends", nargs="+", default=["tensorflow", "jax", "torch"])
+    parser.add_argument("--limit", type=float, default=400, help="seconds of a program")
+    parser.add_argument("--write", type=Path, help="folder for benchmarks.md and benchmarks.json")
+    arguments = parser.parse_args()
+    print(markdown(HEADS) + "\n" + "|---" * len(HEADS) + "|", flush=True)
+    begin, rows, failures = time.perf_counter(), [], []
+    for backend, command in PROGRAMS:
+        if arguments.only not in command or backend not in arguments.backends:
+            continue
+        found, failure = run(backend, command, arguments.limit)
+        rows += found
+        for row in found:
+            print(markdown(cells(row)), flush=True)
+        if failure:
+            failures.append(f"{backend}, `{command}`: {failure}")
+            print(failures[-1], flush=True)
+    seconds = time.perf_counter() - begin
+    if arguments.write:
+        text = page(rows, failures, seconds, arguments.only)
+        (arguments.write / "benchmarks.md").write_text(text)
+        (arguments.write / "benchmarks.json").write_text(json.dumps(rows, indent=1) + "\n")
+    missed = sum(row["ratio"][1] > row["goal"] for row in rows)
+    print(f"\n{len(rows)} rows, {missed} above their goal, {seconds / 60:.1f} minutes")
+
+
+if __name__ == "__main__":
+    main()
