@@ -40,6 +40,7 @@ class ObservedStep:
         self.examples = examples
         self.layouts = {}
         self._names = VariableNames(model)
+        self._known = {}
         # Examples of the batch in work, to be looked at if its loss raises; seldom known.
         self.attempt = None
         self._local = threading.local()  # tf.distribute traces one replica a thread
@@ -77,7 +78,7 @@ class ObservedStep:
     @contextlib.contextmanager
     def _recording(self):
         several = active.replicas.count() > 1
-        self._local.tape = StepTape(self.histograms, self._names, several)
+        self._local.tape = StepTape(self.histograms, self._names, several, self._known)
         self._local.batch = None
         try:
             yield self._local.tape

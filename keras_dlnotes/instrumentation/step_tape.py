@@ -1,5 +1,6 @@
 """What one run (or trace) of a train step leaves behind: layer outputs, gradients, weights."""
 
+import functools
 from dataclasses import dataclass
 
 import keras
@@ -72,10 +73,13 @@ class StepTape:
         histograms: whether rows carry a histogram of each tensor as well.
         names: function from a variable to its `Origin` and its name in tags.
         several: whether the step is one of several replicas', whose rows are combined later.
+        known: dict of what was found out on earlier tapes of the same step, to be kept by whoever
+            makes them; a step that is run eagerly would spend more time on it than on numbers.
     """
 
-    def __init__(self, histograms=False, names=None, several=False):
+    def __init__(self, histograms=False, names=None, several=False, known=None):
         self.histograms = histograms
+        self._known = {} if known is None else known
         self._several = several
         self._names = names or (lambda variable: (None, variable.path))
         self.columns = []
@@ -113,28 +117,23 @@ class StepTape:
         statistics = ACTIVATION_STATISTICS
         if self._several:
             statistics = statistics | {ELEMENT_COUNT: lambda samples: samples.counts}
-        parts, columns = _table("activations", names, samples, statistics, origins, layers)
-        saturating = [i for i, watched in enumerate(watched_layers) if watched.saturation]
-        if saturating:
-            centers, radii = zip(*(watched_layers[i].saturation for i in saturating), strict=True)
-            saturable = Samples([tensors[i] for i in saturating])
-            parts.append(saturated_fraction(saturable, centers, radii))
-            columns += [
-                Column(
-                    "activations",
-                    names[i],
-                    "saturated_fraction",
-                    layer=layers[i],
-                    origin=origins[i],
-                )
-                for i in saturating
-            ]
+        # Moments first: the norm then follows from them without another pass over the tensor.
+        parts = [function(samples) for function in statistics.values()]
+        ranges = {i: w.saturation for i, w in enumerate(watched_layers) if w.saturation}
+        if ranges:
+            parts.append(saturated_fraction(samples, ranges))
+        widths = []
         if self.histograms:
             extremes = _common_extremes(samples) if self._several else None
-            _append_histograms(
-                parts, columns, "activations", names, tensors, origins, layers, extremes
-            )
-        return ops.concatenate(parts), columns
+            widths = _append_histograms(parts, tensors, extremes)
+
+        def columns():
+            told = [("activations", *about) for about in zip(names, origins, layers, strict=True)]
+            measured = [(about, name) for name in statistics for about in told]
+            measured += [(told[i], "saturated_fraction") for i in ranges]
+            return _columns(measured, told, widths)
+
+        return ops.concatenate(parts), self._once(("activations", self._several, *names), columns)
 
     def pack_update(self, gradients, variables, before, after, scale=None, optimizer=None):
         """Measures gradients and what the optimizer made of them.
@@ -169,40 +168,38 @@ class StepTape:
                 for gradient in dense
             ]
             dense = [gradient / ops.cast(scale, gradient.dtype) for gradient in dense]
-        parts, columns = _table("gradients", names, Samples(dense), GRADIENT_STATISTICS, origins)
-        weight_norms = norm(Samples([before[i] for i in kept]))
-        update_norms = norm(Samples([after[i] - before[i] for i in kept]))
+        samples = Samples(dense)
+        parts = [function(samples) for function in GRADIENT_STATISTICS.values()]
+        weight_norms = norm(Samples([before[i] for i in kept], once=True))
+        update_norms = norm(Samples([after[i] - before[i] for i in kept], once=True))
         # A weight of norm zero has no ratio; NaN is dropped by whoever writes the row.
         ratios = ops.where(weight_norms > 0, update_norms / weight_norms, float("nan"))
         parts += [weight_norms, ratios]
-        for section, statistic in (("weights", "norm"), ("updates", "ratio")):
-            columns += [
-                Column(section, name, statistic, origin=origin)
-                for name, origin in zip(names, origins, strict=True)
-            ]
-        if self.histograms:
-            _append_histograms(parts, columns, "gradients", names, dense, origins)
-        self.add_part(ops.concatenate(parts), columns)
+        widths = _append_histograms(parts, dense) if self.histograms else []
+
+        def columns():
+            told = [("gradients", *about, None) for about in zip(names, origins, strict=True)]
+            measured = [(about, name) for name in GRADIENT_STATISTICS for about in told]
+            for section, statistic in (("weights", "norm"), ("updates", "ratio")):
+                measured += [((section, *about[1:]), statistic) for about in told]
+            return _columns(measured, told, widths)
+
+        self.add_part(ops.concatenate(parts), self._once(("gradients", *names), columns))
+
+    def _once(self, key, make):
+        if key not in self._known:
+            self._known[key] = make()
+        return self._known[key]
 
     def _named_outputs(self):
         """A layer's second call and second output carry a number: `dense_call_2_output_2`."""
         outputs, self._outputs = self._outputs, []
         for watched, tensors in outputs:
             use = self._uses[watched.name] = self._uses.get(watched.name, 0) + 1
-            name = watched.name if use == 1 else f"{watched.name}_call_{use}"
             for number, tensor in enumerate(tensors, start=1):
-                yield (
-                    name if number == 1 else f"{name}_output_{number}",
-                    tensor,
-                    watched,
-                    Origin(
-                        watched.name,
-                        type(watched.layer).__name__,
-                        call=use,
-                        output=number,
-                        passes_on=watched.passes_on,
-                    ),
-                )
+                make = functools.partial(_name, watched, use, number)
+                name, origin = self._once(("output", watched.name, use, number), make)
+                yield name, tensor, watched, origin
 
     def add_part(self, vector, columns):
         """Appends a packed vector and what its numbers mean."""
@@ -215,17 +212,29 @@ class StepTape:
         return ops.concatenate(self._parts) if self._parts else ops.zeros((0,))
 
 
-def _table(section, names, samples, statistics, origins, layers=None):
-    layers = layers or [None] * len(names)
-    parts, columns = [], []
-    # Moments first: the norm then follows from them without another pass over the tensor.
-    for statistic, function in statistics.items():
-        parts.append(function(samples))
-        columns += [
-            Column(section, name, statistic, layer=layer, origin=origin)
-            for name, layer, origin in zip(names, layers, origins, strict=True)
-        ]
-    return parts, columns
+def _name(watched, use, number):
+    """The name and the `Origin` of one output of one call of a layer."""
+    name = watched.name if use == 1 else f"{watched.name}_call_{use}"
+    origin = Origin(
+        watched.name,
+        type(watched.layer).__name__,
+        call=use,
+        output=number,
+        passes_on=watched.passes_on,
+    )
+    return name if number == 1 else f"{name}_output_{number}", origin
+
+
+def _columns(measured, told, widths):
+    """Columns of numbers, each `((section, name, origin, layer), statistic)`, and of histograms."""
+    numbers = [
+        Column(section, name, statistic, layer=layer, origin=origin)
+        for (section, name, origin, layer), statistic in measured
+    ]
+    return numbers + [
+        Column(section, name, "histogram", width, layer, origin)
+        for width, (section, name, origin, layer) in zip(widths, told, strict=bool(widths))
+    ]
 
 
 def _common_extremes(samples):
@@ -239,17 +248,14 @@ def _common_extremes(samples):
     return [(least[0, i], -least[1, i]) for i in range(len(samples))]
 
 
-def _append_histograms(
-    parts, columns, section, names, tensors, origins, layers=None, extremes=None
-):
-    layers = layers or [None] * len(names)
-    extremes = extremes or [None] * len(names)
-    for name, tensor, layer, origin, ends in zip(
-        names, tensors, layers, origins, extremes, strict=True
-    ):
-        counts = histogram(tensor, ends)
-        parts.append(counts)
-        columns.append(Column(section, name, "histogram", counts.shape[0], layer, origin))
+def _append_histograms(parts, tensors, extremes=None):
+    """Appends the histogram of each tensor; how many numbers each is."""
+    histograms = [
+        histogram(tensor, ends)
+        for tensor, ends in zip(tensors, extremes or [None] * len(tensors), strict=True)
+    ]
+    parts += histograms
+    return [counts.shape[0] for counts in histograms]
 
 
 def _can_be_measured(tensor):

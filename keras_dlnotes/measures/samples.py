@@ -21,11 +21,12 @@ class Samples:
 
     Args:
         tensors: list of \(k\) floating-point tensors, each of any shape.
+        once: whether a single reduction is wanted, for which fewer tensors are worth a copy.
     """
 
-    def __init__(self, tensors):
+    def __init__(self, tensors, once=False):
         tensors = [active.reductions.as_row(tensor) for tensor in tensors]
-        stacked = active.reductions.stacked_size()
+        stacked = active.reductions.stacked_size(once)
         alike: dict[tuple, list[int]] = {}
         for place, row in enumerate(tensors):
             size = row.shape[1]
@@ -55,20 +56,28 @@ class Samples:
         """A vector from a function that takes a matrix to a vector with one number a row."""
         return self._in_order([function(matrix) for matrix in self.matrices])
 
-    def count_farther(self, centers, radii):
-        r"""How many elements of each tensor are farther than a radius from a center.
+    def count_farther(self, ranges):
+        r"""How many elements of some tensors are farther than a radius from a center.
 
         Args:
-            centers: sequence of \(k\) numbers, one a tensor.
-            radii: likewise.
+            ranges: dict from the place of a tensor to its `(center, radius)`.
+
+        Returns:
+            A vector with one number for each entry, in the order of their places.
         """
-        counts = [
-            active.reductions.count_farther(
-                matrix, [centers[i] for i in places], [radii[i] for i in places]
-            )
-            for matrix, places in zip(self.matrices, self._places, strict=True)
-        ]
-        return self._in_order(counts)
+        counts, counted = [], []
+        for matrix, places in zip(self.matrices, self._places, strict=True):
+            rows = [row for row, place in enumerate(places) if place in ranges]
+            if not rows:
+                continue
+            chosen = [places[row] for row in rows]
+            if len(rows) < len(places):
+                matrix = ops.take(matrix, np.array(rows), axis=0)
+            centers, radii = zip(*(ranges[place] for place in chosen), strict=True)
+            counts.append(active.reductions.count_farther(matrix, list(centers), list(radii)))
+            counted += chosen
+        order = None if counted == sorted(counted) else np.argsort(counted)
+        return active.reductions.join(counts, order)
 
     @cached_property
     def counts(self):

@@ -5,6 +5,7 @@ statistic is one function here and one line in a table; one of activations also 
 `COMBINED`, which says how what several replicas measured makes one number.
 """
 
+import numpy as np
 from keras import ops
 
 from keras_dlnotes.backend import active
@@ -61,15 +62,15 @@ def non_finite_count(samples):
     )
 
 
-def saturated_fraction(samples, centers, radii):
-    r"""\(\frac{1}{n} \sum_i \mathbb{1}\{|x_i - c| > r\}\).
+def saturated_fraction(samples, ranges):
+    r"""\(\frac{1}{n} \sum_i \mathbb{1}\{|x_i - c| > r\}\) of some of the tensors.
 
     Args:
-        samples: the outputs of activation functions.
-        centers: \(c\), a number for each of the \(k\) tensors.
-        radii: \(r\), likewise; see `SATURATION`.
+        samples: the outputs of layers.
+        ranges: dict from the place of an activation function's output among them to
+            \((c, r)\), see `SATURATION`.
     """
-    return samples.count_farther(centers, radii) / samples.counts
+    return samples.count_farther(ranges) / ops.take(samples.counts, np.array(sorted(ranges)))
 
 
 ACTIVATION_STATISTICS = {

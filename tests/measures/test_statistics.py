@@ -87,13 +87,19 @@ def test_saturated_means_a_slope_below_5_percent(name, slope):
     }[name]
     z = np.linspace(-8, 8, 4001)
     center, radius = SATURATION[name]
-    samples = Samples([ops.convert_to_tensor(function(z).astype("float32"))] * 2)
-    share, none = ops.convert_to_numpy(
-        saturated_fraction(samples, [center, center], [radius, 10.0])
-    )
-    assert none == 0
-    assert share == pytest.approx((slope(z) < 0.05).mean(), abs=2e-3)
+    values = ops.convert_to_tensor(function(z).astype("float32"))
+    samples = Samples([ops.ones((3,)), values, values, ops.zeros((3,)), values])
+    ranges = {4: (center, radius), 1: (center, radius), 2: (center, 10.0), 0: (0.5, 0.4)}
+    far, share, none, same = ops.convert_to_numpy(saturated_fraction(samples, ranges))
+    assert (far, none) == (1, 0)
+    assert share == same == pytest.approx((slope(z) < 0.05).mean(), abs=2e-3)
     assert 0 < share < 1
+
+
+def test_zeros_among_numbers_that_are_not_finite():
+    rows = np.array([[0.0, 1.0, -2.0, 0.0], [0.0, np.nan, 0.0, 3.0], [np.inf, -np.inf, 0.0, 1e-30]])
+    samples = Samples([ops.convert_to_tensor(row.astype("float32")) for row in rows])
+    np.testing.assert_array_equal(ops.convert_to_numpy(samples.zeros), [2, 2, 1])
 
 
 def test_histogram_equals_numpy():

@@ -20,8 +20,12 @@ STACKED_SIZE = 65_536
 STACKED_SIZE_ON_GPU = 4_194_304
 
 
-def stacked_size():
-    """Up to how many elements tensors of one shape are measured as one."""
+def stacked_size(once=False):
+    """Up to how many elements tensors of one shape are measured as one.
+
+    Args:
+        once: whether a single reduction of them is wanted, which makes no difference here.
+    """
     return STACKED_SIZE_ON_GPU if jax.default_backend() != "cpu" else STACKED_SIZE
 
 

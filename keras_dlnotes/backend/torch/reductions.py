@@ -4,17 +4,26 @@ import torch
 from keras.src.backend.torch.core import get_device
 
 # Tensors of one shape and at most so many elements are measured as one: a copy costs less than the
-# overhead of eight operations for each.
-STACKED_SIZE = 16384
-
+# overhead of eight operations for each, but not than that of a single one.
+STACKED_SIZE = 65_536
+STACKED_SIZE_FOR_ONE = 16_384
 
 # On a GPU a copy costs less than the start of an operation.
 STACKED_SIZE_ON_GPU = 4_194_304
 
+# So many ones can be added up in float32 without rounding.
+_EXACT_SUM = 2**24
 
-def stacked_size():
-    """Up to how many elements tensors of one shape are measured as one."""
-    return STACKED_SIZE_ON_GPU if get_device() != "cpu" else STACKED_SIZE
+
+def stacked_size(once=False):
+    """Up to how many elements tensors of one shape are measured as one.
+
+    Args:
+        once: whether a single reduction of them is wanted.
+    """
+    if get_device() != "cpu":
+        return STACKED_SIZE_ON_GPU
+    return STACKED_SIZE_FOR_ONE if once else STACKED_SIZE
 
 
 def belongs_to_step(tensor, reference):
@@ -59,20 +68,26 @@ def moments(matrices):
     for x in matrices:
         if x.shape[0] == 1:  # a reduction of all is faster than one along the only row
             mean = torch.mean(x)
-            centered = torch.linalg.vector_norm(x - mean)[None]
+            squares = _square(x - mean)
             mean = mean[None]
         else:
             mean = torch.mean(x, dim=1)
-            centered = torch.linalg.vector_norm(x - mean[:, None], dim=1)
-        results.append((mean, centered**2 / x.shape[1]))
+            squares = torch.linalg.vector_norm(x - mean[:, None], dim=1) ** 2
+        results.append((mean, squares / x.shape[1]))
     return results
 
 
 def sum_of_squares(x):
     """The sum of the squared elements of each row."""
     if x.shape[0] == 1:
-        return torch.linalg.vector_norm(x)[None] ** 2
+        return _square(x)
     return torch.linalg.vector_norm(x, dim=1) ** 2
+
+
+def _square(row):
+    """The sum of the squares of a matrix of one row: BLAS needs half the time of a norm."""
+    vector = row.reshape(-1)
+    return torch.dot(vector, vector)[None]
 
 
 def extremes(x):
@@ -80,13 +95,13 @@ def extremes(x):
     if x.shape[0] == 1:
         low, high = torch.aminmax(x)  # in one pass over a whole tensor
         return low[None], high[None]
-    low, high = torch.aminmax(x, dim=1)
-    return low, high
+    # `aminmax` along an axis is not vectorised: 12 times as long as the two.
+    return torch.amin(x, dim=1), torch.amax(x, dim=1)
 
 
 def count_zeros(x):
     """How many elements of each row are exactly 0, as a float."""
-    return x.shape[1] - count_where(x)
+    return x.shape[1] - _count_nonzero(x)
 
 
 def count_farther(x, centers, radii):
@@ -94,10 +109,22 @@ def count_farther(x, centers, radii):
     if len(set(centers)) == len(set(radii)) == 1:
         # What lies within the radius becomes 0: one vectorised pass, where a comparison is not.
         centered = x - centers[0] if centers[0] else x
-        return count_where(torch.nn.functional.hardshrink(centered, radii[0]))
+        return _count_nonzero(torch.nn.functional.hardshrink(centered, radii[0]))
     column = {"dtype": x.dtype, "device": x.device}
     centers = torch.tensor(centers, **column)[:, None]
     return count_where(torch.abs(x - centers) > torch.tensor(radii, **column)[:, None])
+
+
+def _count_nonzero(x):
+    """How many numbers of each row are not 0, as a float.
+
+    Counting along an axis is not vectorised on a CPU, three operations that are take a third of
+    its time. A NaN, which is not 0 but has no sign, is counted the slow way.
+    """
+    fast = x.shape[0] > 1 and x.device.type == "cpu" and x.shape[1] <= _EXACT_SUM
+    if fast and not torch.isnan(x.sum()):
+        return torch.sign(x).abs_().sum(dim=1).float()
+    return count_where(x)
 
 
 def count_where(condition):
