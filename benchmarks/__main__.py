@@ -1,12 +1,13 @@
-"""Ours beside each peer, with the quartiles of the paired ratios: the table of docs/benchmarks.md.
+"""Ours beside each peer, with the quartiles of the paired ratios, as one table.
 
     python -m benchmarks                         the whole table, about 20 minutes on 2 cores
-    python -m benchmarks --only "Adam"           the programs whose command has the text
-    python -m benchmarks --write docs            also writes docs/benchmarks.md and .json
+    python -m benchmarks --only first_order      the programs whose command has the text
+    python -m benchmarks --write docs            also writes benchmarks.md and .json into a folder
 
-Each program below runs in a process of its own, one after the other; in it ours and the peer take
-turns in each round. A ratio is ours over the peer's time, so below 1 ours is faster; its quartiles
-are over the rounds. A goal that is missed stands in the table as every other row does.
+Each program runs in a process of its own, one after the other; in it ours and the peer take turns
+in each round. A ratio is ours over the peer's time, so below 1 ours is faster; its quartiles are
+over the rounds (of the two rounds of the first 12 steps, between their ratios). A goal that is
+missed stands in the table as every other row does.
 """
 
 import argparse
@@ -14,6 +15,7 @@ import datetime
 import json
 import os
 import platform
+import signal
 import subprocess
 import sys
 import time
@@ -48,13 +50,20 @@ def run(backend, command, limit):
         "TF_CPP_MIN_LOG_LEVEL": "3",
     }
     with subprocess.Popen(
-        line, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        line,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
     ) as process:
         try:
             output, errors = process.communicate(timeout=limit)
-            failure = None if process.returncode == 0 else errors.strip().splitlines()[-1]
+            status = process.returncode
+            said = errors.strip().splitlines() or ["nothing was said"]
+            failure = None if status == 0 else f"exit status {status}: {said[-1]}"
         except subprocess.TimeoutExpired:
-            process.kill()
+            os.killpg(process.pid, signal.SIGKILL)  # with the processes that it has started
             output, errors = process.communicate()
             failure = f"not finished in {limit:.0f} s"
     rows = [json.loads(text) for text in output.splitlines() if text.startswith('{"work"')]
@@ -90,15 +99,14 @@ def markdown(texts):
     return f"| {' | '.join(texts)} |"
 
 
-def page(rows, failures, seconds, only):
+def page(rows, failures, seconds):
     """The text of docs/benchmarks.md."""
     packages = ("keras", "tensorflow-cpu", "tensorflow", "jax", "torch", "optax", "scipy")
     found = [f"{name} {version}" for name in packages if (version := _version(name))]
-    chosen = f' --only "{only}"' if only else ""
     lines = [
         "# Benchmarks",
         "",
-        f"Made on {datetime.date.today()} by `python -m benchmarks{chosen} --write docs` in "
+        f"Made on {datetime.date.today()} by `python -m benchmarks --write docs` in "
         f"{seconds / 60:.0f} minutes, with Python {platform.python_version()}, {', '.join(found)}, "
         f"{os.cpu_count()} CPU cores, {platform.machine()}.",
         "",
@@ -135,6 +143,8 @@ def main():
     parser.add_argument("--limit", type=float, default=400, help="seconds of a program")
     parser.add_argument("--write", type=Path, help="folder for benchmarks.md and benchmarks.json")
     arguments = parser.parse_args()
+    if arguments.write and (arguments.only or len(arguments.backends) < 3):
+        parser.error("--write replaces the whole table: leave out --only and --backends")
     print(markdown(HEADS) + "\n" + "|---" * len(HEADS) + "|", flush=True)
     begin, rows, failures = time.perf_counter(), [], []
     for backend, command in PROGRAMS:
@@ -149,7 +159,7 @@ def main():
             print(failures[-1], flush=True)
     seconds = time.perf_counter() - begin
     if arguments.write:
-        text = page(rows, failures, seconds, arguments.only)
+        text = page(rows, failures, seconds)
         (arguments.write / "benchmarks.md").write_text(text)
         (arguments.write / "benchmarks.json").write_text(json.dumps(rows, indent=1) + "\n")
     missed = sum(row["ratio"][1] > row["goal"] for row in rows)

@@ -117,7 +117,8 @@ def measure(build, shape, batch_size, jit_compile, steps, rounds, observers):
         return time.perf_counter() - start - verdicts[-1]
 
     functions = {name: functools.partial(fit, name) for name in callbacks}
-    return take_turns(functions, rounds), max(verdicts)
+    seconds = take_turns(functions, rounds, told=True)
+    return seconds, max(verdicts[-rounds * len(functions) :])
 
 
 def rows(steps, rounds):

@@ -7,14 +7,14 @@ from importlib import metadata
 import numpy as np
 
 
-def take_turns(functions, rounds, unmeasured=2):
+def take_turns(functions, rounds, unmeasured=2, told=False):
     """Runs functions in turn, each once a round, so that what slows the machine slows all.
 
     Args:
-        functions: dict from a name to a function of no arguments. What it returns, if a float, is
-            taken for the seconds it took.
+        functions: dict from a name to a function of no arguments.
         rounds: how often each is timed.
         unmeasured: rounds before, in which what has to be compiled is.
+        told: whether each function returns the seconds that count, instead of those it took.
 
     Returns:
         Dict from each name to the list of its seconds.
@@ -24,10 +24,10 @@ def take_turns(functions, rounds, unmeasured=2):
     for number in range(unmeasured + rounds):
         for name in order:
             begin = time.perf_counter()
-            told = functions[name]()
+            returned = functions[name]()
             spent = time.perf_counter() - begin
             if number >= unmeasured:
-                seconds[name].append(told if isinstance(told, float) else spent)
+                seconds[name].append(returned if told else spent)
         order = order[1:] + order[:1]
     return seconds
 
@@ -47,7 +47,7 @@ def row(work, peer, ours, theirs, goal, each=1, **more):
         theirs: likewise, in the same rounds.
         goal: the ratio to be reached.
         each: how often the work was done in these seconds.
-        more: what else is known, as the seconds in which memory could pass the numbers (`floor`).
+        more: what else is known, as what memory alone would take (`floor_ms`).
     """
     milliseconds = [1e3 * float(np.median(times)) / each for times in (ours, theirs)]
     return {

@@ -21,10 +21,19 @@ def keeps_logs_apart():
     return False
 
 
+def note_trained(model):
+    """Takes note of what `mean_logs` has to know of an epoch before its validation: nothing."""
+
+
 def mean_logs(model, numbers):
     """The numbers of the logs over all replicas: Keras's are that."""
     return numbers
 
 
 def meet(settings):
-    """Waits until all processes are here: not needed, they take each step together anyway."""
+    """Sees that all processes want the same: not needed, their steps show all of them the same."""
+
+
+def said_by_chief(reason, chief_stops):
+    """The reason to stop where the chief does, which alone looks at its clock; else None."""
+    return (reason or "the first process stops, by its clock") if chief_stops else None

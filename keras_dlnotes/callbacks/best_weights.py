@@ -3,6 +3,7 @@
 import os
 import warnings
 
+from keras_dlnotes.backend import active
 from keras_dlnotes.callbacks import inside_fit
 from keras_dlnotes.summaries.whole_file import check_file_can_be_made
 
@@ -10,9 +11,10 @@ from keras_dlnotes.summaries.whole_file import check_file_can_be_made
 class BestWeights:
     """Keeps the weights of a model until better ones come.
 
-    With a path they are kept in that file. Where it cannot be written (a full disk, a folder that
-    may not be written to any more) there is one warning in each run, the file stays as it was, and
-    the weights are kept in memory until a later write succeeds.
+    With a path they are kept in that file; of several processes the first alone writes it. Where it
+    cannot be written (a full disk, a folder that may not be written to any more) there is one
+    warning in each run, the file stays as it was, and the weights are kept in memory until a later
+    write succeeds.
 
     Args:
         path: the file, or None for memory.
@@ -32,14 +34,14 @@ class BestWeights:
         self.is_on_disk = False
         self._warned = False
 
-    def check(self):
+    def check(self, model):
         """Raises an OSError where the file can never be written."""
-        if self.path is not None:
+        if self._writes(model):
             check_file_can_be_made("best_weights_path", self.path)
 
     def keep(self, model):
         """Keeps the model's weights as they are now."""
-        if self.path is not None:
+        if self._writes(model):
             try:
                 inside_fit.save_weights(model, self.path)
                 self.arrays, self.is_on_disk = None, True
@@ -47,6 +49,10 @@ class BestWeights:
             except Exception as error:  # HDF5 has several for a full disk
                 self._warn(f"could not be written: {error}. They are kept in memory")
         self.arrays, self.is_on_disk = model.get_weights(), False
+
+    def _writes(self, model):
+        """Whether there is a file, and this process the one of several that writes it."""
+        return self.path is not None and active.processes.is_chief(model)
 
     def restore(self, model):
         """Sets the weights; returns whether there were any."""

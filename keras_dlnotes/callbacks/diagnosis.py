@@ -169,6 +169,10 @@ class Diagnosis(CopyableCallback):
             self._observer.deliver()
         self._observer.arm()
 
+    def on_test_begin(self, logs=None):
+        """Takes note of how many examples the epoch had, before validation counts its own."""
+        active.processes.note_trained(self.model)
+
     def on_epoch_end(self, epoch, logs=None):
         """Looks after 1, 2, 4, 8, ... epochs for what is sure already."""
         self._observer.deliver()

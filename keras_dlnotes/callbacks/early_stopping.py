@@ -54,14 +54,11 @@ class EarlyStopping(CopyableCallback):
     - With an optimizer that averages the weights (`use_ema=True`, with or without
       `ema_overwrite_frequency`, also in a `LossScaleOptimizer`) the averages are judged, kept and
       restored, since Keras gives them to the model when `fit` ends. They are in the model from
-      validation until the next epoch begins: `val_loss` is theirs, and a `ModelCheckpoint` saves
-      them. (Without validation, they are there for callbacks that come after this one.) Quantities
-      of training are those of the weights that are trained.
-    - With several processes all judge the means over them, and the clock of the first one, so that
-      they stop together: give each of them the callback.
-    - After a `fit` broken off by an exception, `restore()` sets the best weights.
-    - A full disk, or a file or folder that is deleted while `fit` runs, gives one warning; best
-      weights that cannot be written are kept in memory.
+      validation (without one, from this callback) until the next epoch begins: `val_loss` is
+      theirs, and a `ModelCheckpoint` saves them. Quantities of training are the trained weights'.
+    - Give it to each of several processes: they stop together. The first one's clock counts.
+    - After a `fit` broken off by an exception, `restore()` sets the best weights. Where they cannot
+      be written (a full disk, a deleted folder) there is one warning, and they are kept in memory.
 
     Attributes:
         reason: why training was stopped, in words, or None.
@@ -208,8 +205,10 @@ class EarlyStopping(CopyableCallback):
     def on_train_begin(self, logs=None):
         """Looks whether what is to be written can be, and starts the clock."""
         self._begun = False
-        self._best.check()
-        active.processes.meet(f"EarlyStopping, {self._identity}")
+        # All that decides when a process waits here for the others.
+        when = f"{self.start_from_epoch}, {self.resume}, {self.validation_data is not None}"
+        active.processes.meet(f"EarlyStopping, {self._identity}, {when}")
+        self._best.check(self.model)
         self._report.close()
         self._clock = time.monotonic()
         self._averages = AveragedWeights(self)
@@ -255,6 +254,7 @@ class EarlyStopping(CopyableCallback):
 
     def on_test_begin(self, logs=None):
         """Lets the validation of `fit` judge what the user will predict with."""
+        active.processes.note_trained(self.model)
         if self._averages is not None:
             self._averages.put_in()
 
@@ -335,17 +335,17 @@ class EarlyStopping(CopyableCallback):
                 measured = inside_fit.evaluate(self.model, self.validation_data)
                 logs = {**logs, **{f"val_{name}": value for name, value in measured.items()}}
             self._tick()
-            # What one process alone has seen would end that process alone.
-            self._seconds = active.processes.seconds_of_chief(self.model, self._seconds)
             if active.processes.keeps_logs_apart():
                 logs = active.processes.mean_logs(self.model, log_numbers(logs))
             check = self._quantities.check(logs, self._seconds)
             if self.monitor in check.errors:
                 self._keep_best(epoch, check)
         self._criterion_state = self.criterion.update(self._criterion_state, check)
-        self.reason = self.criterion.reason(self._criterion_state)
-        step = train_step_number(self.model)
+        reason = self.criterion.reason(self._criterion_state)
+        # A process that stopped alone would leave the others waiting.
+        self.reason = active.processes.reason_of_chief(self.model, reason, self.criterion.timed)
         measures = self.criterion.measures(self._criterion_state)
+        step = train_step_number(self.model)
         if self.best is not None:
             measures[f"{self.monitor}/best"] = self.best
         self._report.scalars(step, "early_stopping", measures)

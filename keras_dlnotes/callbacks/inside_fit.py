@@ -28,11 +28,14 @@ def evaluate(model, data):
         keras.utils.unpack_x_y_sample_weight(data) if arrays else (data, None, None)
     )
     measured = model.evaluate(x, y, sample_weight=sample_weight, verbose=0, return_dict=True)
+    measured = log_numbers(measured)
+    if active.processes.keeps_logs_apart():  # while the metrics know how many examples there were
+        measured = active.processes.mean_logs(model, measured)
     for variable, value in zip(variables, before, strict=True):
         variable.assign(value)
     if keras.backend.backend() == "torch":
         model.train()  # layers of torch's own look at the mode that evaluation has switched
-    return log_numbers(measured)
+    return measured
 
 
 def save_weights(model, path):

@@ -197,6 +197,10 @@ class TrainingMonitor(CopyableCallback):
                 self._deliver()
             self._observer.arm()
 
+    def on_test_begin(self, logs=None):
+        """Takes note of how many examples the epoch had, before validation counts its own."""
+        active.processes.note_trained(self.model)
+
     def on_epoch_end(self, epoch, logs=None):
         """Writes the epoch's metrics."""
         with self._meter.host_work():

@@ -73,8 +73,8 @@ class StepTape:
         histograms: whether rows carry a histogram of each tensor as well.
         names: function from a variable to its `Origin` and its name in tags.
         several: whether the step is one of several replicas', whose rows are combined later.
-        known: dict of what was found out on earlier tapes of the same step, to be kept by whoever
-            makes them; a step that is run eagerly would spend more time on it than on numbers.
+        known: dict in which all tapes of a step share names and columns. To make them anew takes
+            an eager step longer than to measure small tensors.
     """
 
     def __init__(self, histograms=False, names=None, several=False, known=None):
@@ -133,7 +133,9 @@ class StepTape:
             measured += [(told[i], "saturated_fraction") for i in ranges]
             return _columns(measured, told, widths)
 
-        return ops.concatenate(parts), self._once(("activations", self._several, *names), columns)
+        # By identity, as `_once` keeps the origins: two layers' outputs may have one name.
+        key = ("activations", self._several, *map(id, origins))
+        return ops.concatenate(parts), self._once(key, columns)
 
     def pack_update(self, gradients, variables, before, after, scale=None, optimizer=None):
         """Measures gradients and what the optimizer made of them.

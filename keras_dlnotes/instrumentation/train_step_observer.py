@@ -267,6 +267,9 @@ class TrainStepObserver:
             row = logs.pop(key)
             columns = observed.layouts[key]
             examples = logs.pop(EXAMPLES, None)
+            if examples is not None:
+                # Now: a tensor may be a view of an array that the data set fills anew.
+                examples = {k: np.array(ops.convert_to_numpy(t)) for k, t in examples.items()}
             self.recorded_steps += 1
             if active.processes.keeps_logs_apart():
                 logs = active.processes.mean_logs(self.model, log_numbers(logs))

@@ -70,7 +70,10 @@ def saturated_fraction(samples, ranges):
         ranges: dict from the place of an activation function's output among them to
             \((c, r)\), see `SATURATION`.
     """
-    return samples.count_farther(ranges) / ops.take(samples.counts, np.array(sorted(ranges)))
+    counts = samples.counts
+    if len(ranges) < len(samples):
+        counts = ops.take(counts, np.array(sorted(ranges)))
+    return samples.count_farther(ranges) / counts
 
 
 ACTIVATION_STATISTICS = {

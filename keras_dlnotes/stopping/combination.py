@@ -25,6 +25,7 @@ class Combination(Criterion, abc.ABC):
                 f"Received: criteria={criteria!r}."
             )
         self.criteria = [check_criterion("criteria", criterion) for criterion in criteria]
+        self.timed = any(criterion.timed for criterion in self.criteria)
 
     def update(self, state, check):
         """The states of all criteria after one more check."""

@@ -19,7 +19,13 @@ class Criterion(abc.ABC):
     criterion = kd.stopping.GeneralizationLoss(5) & kd.stopping.Patience(3)
     criterion = criterion | kd.stopping.TimeBudget(600)
     ```
+
+    Attributes:
+        timed: whether it looks at the time, in which processes of one training differ: then the
+            first one's clock counts for all.
     """
+
+    timed = False
 
     @abc.abstractmethod
     def update(self, state, check):

@@ -26,6 +26,8 @@ class TimeBudget(Criterion):
     ```
     """
 
+    timed = True
+
     def __init__(self, seconds=3600.0):
         self.seconds = check_above_zero("seconds", seconds)
 

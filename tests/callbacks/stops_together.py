@@ -7,6 +7,7 @@ import datetime
 import json
 import os
 import sys
+import tempfile
 
 HOW, RANK, PORT = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
 if HOW == "workers":
@@ -44,7 +45,12 @@ class SeveralWorkers(keras.Sequential):
         pass
 
     def train_step(self, data):
-        logs = super().train_step(data)
+        return self._of_one_axis(super().train_step(data))
+
+    def test_step(self, data):
+        return self._of_one_axis(super().test_step(data))
+
+    def _of_one_axis(self, logs):
         return {name: keras.ops.reshape(value, (1,)) for name, value in logs.items()}
 
 
@@ -55,7 +61,7 @@ def fit(stopping, validation_data=None, before=None):
         model = kind([keras.Input((4,)), keras.layers.Dense(1)])
         model.compile(keras.optimizers.SGD(0.0), "mse")
     x = np.random.default_rng(RANK).normal(size=(32, 4)).astype("float32")
-    first = keras.callbacks.LambdaCallback(on_train_batch_begin=before or (lambda *_: None))
+    first = keras.callbacks.LambdaCallback(on_train_batch_begin=before or (lambda *_, **__: None))
     history = model.fit(
         x,
         x[:, :1],
@@ -70,19 +76,35 @@ def fit(stopping, validation_data=None, before=None):
 
 
 if HOW == "ddp":
-    # The validation loss of one process would stop it after 1 epoch, that of the other never.
-    sizes = iter([[1.0, 0.9, 0.8, 2.0, 3.0, 4.0, 5.0, 6.0], [1.0] * 8][RANK])
-    stopping = kd.callbacks.EarlyStopping(monitor="val_loss", patience=2)
-    losses = np.zeros((1, 4), "float32"), np.zeros((1, 1), "float32")
+    # Alone rank 1 would stop after 3 epochs. So would the means of the ranks; but rank 0 has three
+    # times as many examples, and the means over these fall for 4 epochs: 1, 0.95, 0.9, 0.85, 1.
+    sizes = [[1.0, 0.9, 0.8, 0.7, 1.0, 1.1, 1.2, 1.3], [1.0, 1.1, 1.2, 1.3, 1.0, 0.9, 0.8, 0.7]]
+    losses = iter(sizes[RANK])
+    count = 3 - 2 * RANK
+    validation = np.zeros((count, 4), "float32"), np.zeros((count, 1), "float32")
 
     def scale(batch, logs=None):
+        """Makes the validation loss of this epoch."""
         if batch == 0:
-            losses[1][:] = np.sqrt(next(sizes))
+            validation[1][:] = np.sqrt(next(losses))
 
-    taken = fit(stopping, losses, scale)
-    assert taken == 5, taken  # the means are 1, 0.95, 0.9, 1.5, 2
-    np.testing.assert_allclose(stopping.best, 0.9, rtol=1e-6)
-    assert stopping.best_epoch == 2
+    path = os.path.join(tempfile.gettempdir(), f"stops_together_{PORT}", "best.weights.h5")
+    stopping = kd.callbacks.EarlyStopping(
+        monitor="val_loss", patience=2, restore_best_weights=True, best_weights_path=path
+    )
+    taken = fit(stopping, validation, scale)
+    assert taken == 6, taken
+    np.testing.assert_allclose(stopping.best, 0.85, rtol=1e-6)
+    assert stopping.best_epoch == 3
+    torch.distributed.barrier()
+    assert os.listdir(os.path.dirname(path)) == ["best.weights.h5"]
+
+    # The same means where the callback itself validates, in the middle of an epoch.
+    losses = iter(sizes[RANK])
+    stopping = kd.callbacks.EarlyStopping(patience=2, every=2, validation_data=validation)
+    taken = fit(stopping, None, scale)
+    assert taken == 6, taken
+    np.testing.assert_allclose(stopping.best, 0.85, rtol=1e-6)
 
 
 def late(batch, logs=None):
@@ -93,11 +115,17 @@ def late(batch, logs=None):
 timed = kd.callbacks.EarlyStopping(monitor="loss", criterion=kd.stopping.TimeBudget(1000))
 taken = fit(timed, before=late)
 assert taken == 3, taken
-assert "1000" in timed.reason, timed.reason
+own_words = HOW == "ddp" or RANK == 0  # on TensorFlow only that it stops is told
+assert ("1000" if own_words else "the first process stops") in timed.reason, timed.reason
 
-if HOW == "ddp":
-    alone = kd.callbacks.EarlyStopping(monitor="loss", patience=2 + RANK)
-    with pytest.raises(ValueError, match="the same callbacks"):
-        fit(alone)
+if HOW == "workers":
+    data = np.ones((16, 4), "float32"), np.ones((16, 1), "float32")
+    stopping = kd.callbacks.EarlyStopping(patience=2)
+    assert fit(stopping, data) == 3  # nothing is learned at a rate of 0
+    assert np.isfinite(stopping.best)
+else:
+    for different in ({"patience": 2 + RANK}, {"start_from_epoch": RANK}):
+        with pytest.raises(ValueError, match="the same callbacks"):
+            fit(kd.callbacks.EarlyStopping(monitor="loss", **different))
     torch.distributed.barrier()
 print("together", flush=True)

@@ -426,3 +426,33 @@ def test_diagnose_asks_for_what_it_needs():
         kd.diagnose(keras.Sequential([keras.layers.Dense(1)]), X, Y)
     with pytest.raises(ValueError, match="lengths"):
         kd.diagnose(network(), X, Y[:5])
+
+
+class OneBuffer(keras.utils.PyDataset):
+    """Fills the same array anew for each batch, as loaders do that save memory."""
+
+    def __init__(self, x, y, batch_size):
+        super().__init__()
+        self.x, self.y, self.size = x, y, batch_size
+        self.buffer = np.empty_like(x[:batch_size])
+
+    def __len__(self):
+        return len(self.x) // self.size
+
+    def __getitem__(self, index):
+        part = slice(index * self.size, (index + 1) * self.size)
+        self.buffer[:] = self.x[part]
+        return self.buffer, self.y[part].copy()
+
+
+def test_examples_of_a_batch_are_kept_when_its_memory_is_filled_anew():
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(64, 16)).astype("float32")
+    y = x[:, :1].copy()
+    model = keras.Sequential([keras.Input((16,)), keras.layers.Dense(1)])
+    model.compile("sgd", "mse", run_eagerly=True)
+    diagnosis = kd.callbacks.Diagnosis(verbose=False)
+    model.fit(OneBuffer(x, y, 16), epochs=2, shuffle=False, verbose=0, callbacks=[diagnosis])
+    (inputs,), (targets,) = diagnosis._record.sample()
+    np.testing.assert_array_equal(inputs[:, :1], targets)
+    assert len(inputs) == 64

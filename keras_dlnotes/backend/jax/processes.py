@@ -1,7 +1,6 @@
 """What processes that train one model together agree on between steps."""
 
 import jax
-import numpy as np
 from jax.experimental import multihost_utils
 
 from keras_dlnotes.backend.same_on_all import (
@@ -11,6 +10,8 @@ from keras_dlnotes.backend.same_on_all import (
     keeps_logs_apart,
     mean_logs,
     meet,
+    note_trained,
+    said_by_chief,
 )
 
 __all__ = [
@@ -21,7 +22,8 @@ __all__ = [
     "keeps_logs_apart",
     "mean_logs",
     "meet",
-    "seconds_of_chief",
+    "note_trained",
+    "reason_of_chief",
 ]
 
 
@@ -30,8 +32,14 @@ def is_chief(model):
     return jax.process_index() == 0
 
 
-def seconds_of_chief(model, seconds):
-    """The chief's clock, so that what depends on it is the same in all processes."""
-    if jax.process_count() == 1:
-        return seconds
-    return float(multihost_utils.broadcast_one_to_all(np.float64(seconds)))
+def reason_of_chief(model, reason, timed):
+    """Why the chief stops training, or None, so that all processes stop together.
+
+    Args:
+        model: the model that is trained.
+        reason: this process's, or None.
+        timed: whether the reason may depend on the time; all else is the same in all processes.
+    """
+    if not timed or jax.process_count() == 1:
+        return reason
+    return said_by_chief(reason, bool(multihost_utils.broadcast_one_to_all(reason is not None)))

@@ -11,6 +11,8 @@ from keras_dlnotes.backend.same_on_all import (
     keeps_logs_apart,
     mean_logs,
     meet,
+    note_trained,
+    said_by_chief,
 )
 
 __all__ = [
@@ -21,7 +23,8 @@ __all__ = [
     "keeps_logs_apart",
     "mean_logs",
     "meet",
-    "seconds_of_chief",
+    "note_trained",
+    "reason_of_chief",
 ]
 
 
@@ -31,13 +34,19 @@ def is_chief(model):
     return strategy is None or strategy.extended.should_save_summary
 
 
-def seconds_of_chief(model, seconds):
-    """The chief's clock, so that what depends on it is the same in all processes."""
-    strategy = getattr(model, "distribute_strategy", None)
-    if not isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
-        return seconds
+def reason_of_chief(model, reason, timed):
+    """Why the chief stops training, or None, so that all processes stop together.
 
-    return float(_first_of(strategy)(tf.constant(seconds, "float64")))
+    Args:
+        model: the model that is trained.
+        reason: this process's, or None.
+        timed: whether the reason may depend on the time; all else is the same in all processes.
+    """
+    strategy = getattr(model, "distribute_strategy", None)
+    if not timed or not isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
+        return reason
+    stops = _first_of(strategy)(tf.constant(float(reason is not None)))
+    return said_by_chief(reason, float(stops) > 0.0)
 
 
 @functools.cache

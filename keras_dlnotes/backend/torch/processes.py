@@ -3,6 +3,7 @@
 import datetime
 import time
 import warnings
+import weakref
 from typing import Any
 
 import torch
@@ -11,6 +12,7 @@ import torch.distributed
 from keras_dlnotes.backend.torch.replicas import count, together
 
 _meetings = 0  # that all processes have come to
+_trained: Any = weakref.WeakKeyDictionary()  # from a model to what `note_trained` has noted
 _SECONDS_UNTIL_WARNING = 30.0
 
 
@@ -34,9 +36,15 @@ def from_chief(item):
     return items[0]
 
 
-def seconds_of_chief(model, seconds):
-    """The chief's clock, so that what depends on it is the same in all processes."""
-    return from_chief(seconds)
+def reason_of_chief(model, reason, timed):
+    """Why the chief stops training, or None, so that all processes stop together.
+
+    Args:
+        model: the model that is trained.
+        reason: this process's, or None.
+        timed: whether the reason may depend on the time.
+    """
+    return from_chief(reason)
 
 
 def any_process(flag):
@@ -54,11 +62,17 @@ def keeps_logs_apart():
     return count() > 1
 
 
+def note_trained(model):
+    """Takes note of how many examples an epoch has trained on, before validation counts anew."""
+    if count() > 1:
+        _trained[model] = _examples_counted(model)
+
+
 def mean_logs(model, numbers):
     """The means over all processes, each of which must ask, of the numbers in their logs.
 
-    The weights are the numbers of examples that the processes have trained on in this epoch, as
-    Keras's metrics weigh batches.
+    The weights are the numbers of examples, as Keras's metrics weigh batches: of `val_` numbers
+    those of the validation that was last, of others those that were trained on in this epoch.
 
     Args:
         model: a compiled model inside `fit`.
@@ -66,17 +80,25 @@ def mean_logs(model, numbers):
     """
     if count() == 1:
         return numbers
-    tracker = getattr(model, "_loss_tracker", None)
-    seen = 0.0 if tracker is None else float(tracker.count)
+    counted = _examples_counted(model)
+    validated = any(name.startswith("val_") for name in numbers)
+    trained = _trained.get(model, counted) if validated else counted
     every: list = [None] * count()
     with together():
-        torch.distributed.all_gather_object(every, (seen or 1.0, numbers))
-    total = sum(weight for weight, _ in every)
-    return {
-        name: sum(weight * logs[name] for weight, logs in every) / total
-        for name in numbers
-        if all(name in logs for _, logs in every)
-    }
+        torch.distributed.all_gather_object(every, (trained, counted, numbers))
+    means = {}
+    for name in numbers:
+        weights = [counts[name.startswith("val_")] for *counts, _ in every]
+        if all(name in logs for *_, logs in every):
+            means[name] = sum(
+                weight * logs[name] for weight, (*_, logs) in zip(weights, every, strict=True)
+            ) / sum(weights)
+    return means
+
+
+def _examples_counted(model):
+    tracker = getattr(model, "_loss_tracker", None)
+    return (0.0 if tracker is None else float(tracker.count)) or 1.0
 
 
 def meet(settings):
