@@ -18,6 +18,7 @@ and in a step of Adam; MB of L-BFGS's history on each device.
 """
 
 import argparse
+import functools
 import json
 import os
 import re
@@ -26,8 +27,9 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
+
+from paired import quartiles, take_turns
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
@@ -88,16 +90,13 @@ def same_batch(batch, steps, part=slice(None)):
 
 def ratio(models, x, y, batch, steps, rounds):
     """Seconds of a step of Adam, and the ratio of L-BFGS's to them, interleaved."""
-    seconds = {name: [] for name in models}
-    for number in range(rounds + 1):
-        order = list(models) if number % 2 else list(reversed(models))
-        for name in order:
-            begin = time.perf_counter()
-            models[name].fit(x, y, batch_size=batch, shuffle=False, verbose=0)
-            if number:  # the first compiles
-                seconds[name].append((time.perf_counter() - begin) / steps)
-    ratios = [a / b for a, b in zip(seconds["lbfgs"], seconds["adam"], strict=True)]
-    return statistics.median(seconds["adam"]), statistics.median(ratios)
+    fits = {
+        name: functools.partial(model.fit, x, y, batch_size=batch, shuffle=False, verbose=0)
+        for name, model in models.items()
+    }
+    seconds = take_turns(fits, rounds, unmeasured=1)  # the first compiles
+    each = statistics.median(seconds["adam"]) / steps
+    return each, quartiles(seconds["lbfgs"], seconds["adam"])[1]
 
 
 def jax_distribution(strategy, devices, width, batch, steps, rounds):

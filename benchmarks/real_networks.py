@@ -14,10 +14,10 @@ add; the ratio of the processes' peak memory after 12 steps.
 """
 
 import argparse
+import functools
 import json
 import os
 import resource
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -29,7 +29,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import keras
 import numpy as np
 from keras import layers
-from paired import row, version, write
+from paired import quartiles, row, take_turns, version, write
 
 import keras_dlnotes as kd
 
@@ -153,28 +153,23 @@ def start(name, monitored, batch=BATCH):
 
 def steps(name, rounds, count, batch=BATCH):
     """Seconds of a plain step, and the ratios to it at the defaults and at every step."""
-    seconds: dict[str, list[float]] = {"plain": [], "default": [], "every step": []}
     with tempfile.TemporaryDirectory() as folder:
         callbacks = {
             "plain": [],
             "default": [kd.callbacks.TrainingMonitor(f"{folder}/10")],
             "every step": [kd.callbacks.TrainingMonitor(f"{folder}/1", every=1)],
         }
-        models = {kind: compiled(name) for kind in seconds}
+        models = {kind: compiled(name) for kind in callbacks}
         x, y = data(models["plain"][1], count, batch)
-        order = list(seconds)
-        for number in range(rounds + 1):
-            for kind in order:
-                begin = time.perf_counter()
-                models[kind][0].fit(x, y, batch_size=batch, verbose=0, callbacks=callbacks[kind])
-                if number:  # the first compiles
-                    seconds[kind].append(time.perf_counter() - begin)
-            order = order[1:] + order[:1]
-    ratios = [
-        statistics.median(a / b for a, b in zip(seconds[kind], seconds["plain"], strict=True))
-        for kind in ("default", "every step")
-    ]
-    return statistics.median(seconds["plain"]) / count, *ratios
+        fits = {
+            kind: functools.partial(
+                models[kind][0].fit, x, y, batch_size=batch, verbose=0, callbacks=callbacks[kind]
+            )
+            for kind in callbacks
+        }
+        seconds = take_turns(fits, rounds, unmeasured=1)  # the first compiles
+    plain = seconds.pop("plain")
+    return float(np.median(plain)) / count, *(quartiles(t, plain)[1] for t in seconds.values())
 
 
 def megabytes(name):

@@ -348,17 +348,23 @@ def direction_cost(size=1_000_000):
     return milliseconds(direction), milliseconds(twice)
 
 
+def timings(sizes, x, y, target, evaluations, solvers, rounds=ROUNDS):
+    """Seconds of each solver, a list with one number a round, and (evaluations, loss) of each.
+
+    "fit alone" is among them, see the top of this file.
+    """
+    runs = {s.__name__: s(sizes, x, y, target, 5 * evaluations) for s in solvers}
+    ends = {solver: run()[1:] for solver, run in runs.items()}
+    runs["fit alone"] = fit_alone(sizes, x, y, ends["ours"][0])
+    timed = {solver: functools.partial(lambda run: run()[0], run) for solver, run in runs.items()}
+    seconds = take_turns(timed, rounds, unmeasured=1, told=True)
+    return seconds, ends | {"fit alone": runs["fit alone"]()[1:]}
+
+
 def compare(sizes, x, y, target, evaluations, solvers, rounds=ROUNDS):
     """{solver: (median seconds, evaluations, loss)} and how long `fit` alone takes, interleaved."""
-    runs = {s.__name__: s(sizes, x, y, target, 5 * evaluations) for s in solvers}
-    unmeasured = {solver: run() for solver, run in runs.items()}
-    runs["fit alone"] = fit_alone(sizes, x, y, unmeasured["ours"][1])
-    runs["fit alone"]()
-    results = [{solver: run() for solver, run in runs.items()} for _ in range(rounds)]
-    return {
-        solver: (np.median([result[solver][0] for result in results]), *results[-1][solver][1:])
-        for solver in runs
-    }
+    seconds, ends = timings(sizes, x, y, target, evaluations, solvers, rounds)
+    return {solver: (np.median(times), *ends[solver]) for solver, times in seconds.items()}
 
 
 def rows():
@@ -369,15 +375,11 @@ def rows():
         count = sum(w.size for w in start_weights(sizes))
         target = scipy_lbfgs(sizes, x, y, -1.0, evaluations)()[2]
         solvers = (ours, scipy_lbfgs, torch_lbfgs, optax_lbfgs)
-        runs = {s.__name__: s(sizes, x, y, target, 5 * evaluations) for s in solvers}
-        ends = {name: run() for name, run in runs.items()}
-        runs["fit alone"] = fit_alone(sizes, x, y, ends["ours"][1])
-        timed = {name: functools.partial(lambda run: run()[0], run) for name, run in runs.items()}
-        seconds = take_turns(timed, ROUNDS, unmeasured=1, told=True)
+        seconds, ends = timings(sizes, x, y, target, evaluations, solvers)
         # Who does not reach the loss takes forever; SciPy does, as its loss is the target.
         seconds = {
-            name: times if name not in ends or ends[name][2] <= target else [np.inf] * ROUNDS
-            for name, times in seconds.items()
+            solver: [np.inf] * ROUNDS if ends[solver][1] > target else times
+            for solver, times in seconds.items()
         }
         best = min(packages, key=lambda name: np.median(seconds[name]))
         yield row(

@@ -6,6 +6,7 @@ Arguments: how (`workers` or `ddp`), number of this process, and a port. Prints 
 import datetime
 import json
 import os
+import shutil
 import sys
 import tempfile
 
@@ -128,4 +129,6 @@ else:
         with pytest.raises(ValueError, match="the same callbacks"):
             fit(kd.callbacks.EarlyStopping(monitor="loss", **different))
     torch.distributed.barrier()
+    if RANK == 0:
+        shutil.rmtree(os.path.dirname(path))
 print("together", flush=True)
