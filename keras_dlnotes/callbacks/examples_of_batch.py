@@ -22,4 +22,6 @@ def telling_examples(tell):
 
         return telling_train_step
 
+    replacement.__qualname__ = f"telling {tell.__qualname__}"
+
     return replacement

@@ -1,9 +1,11 @@
 """Full-batch training on more data than memory holds."""
 
+from keras_dlnotes.backend import active
 from keras_dlnotes.callbacks.copyable_callback import CopyableCallback
 from keras_dlnotes.callbacks.examples_of_batch import telling_examples
 from keras_dlnotes.instrumentation import inner_optimizer
 from keras_dlnotes.instrumentation.replaced_methods import ReplacedMethods
+from keras_dlnotes.numerics.number_arguments import whole_number
 
 
 def second_order_optimizer(model, caller):
@@ -19,13 +21,15 @@ def second_order_optimizer(model, caller):
 
 
 class FullBatch(CopyableCallback):
-    """Makes one epoch one evaluation: loss and gradient summed over all of its batches.
+    """Makes one epoch one evaluation, or as many as you like, of the whole data set.
 
-    When to use it: with `LBFGS` or `BFGS` when the data set does not fit into one batch. Without
-    it every mini-batch would count as an evaluation of its own, at which the line search fails.
+    When to use it: with `LBFGS` or `BFGS` when the data set does not fit into one batch; and with
+    every second-order optimizer, as `FullBatch(evaluations=20)`, when it does, and is small.
 
-    Formula: with batches b of n_b examples, mean losses L_b (penalties included) and gradients
-    g_b, all taken at the same weights,
+    Several batches an epoch, `evaluations=1`: loss and gradient are summed over all of them.
+    Without it every mini-batch would count as an evaluation of its own, at which the line search
+    fails. Formula: with batches b of n_b examples, mean losses L_b (penalties included) and
+    gradients g_b, all taken at the same weights,
 
         L = sum_b n_b L_b / sum_b n_b        g = sum_b n_b g_b / sum_b n_b
 
@@ -33,12 +37,24 @@ class FullBatch(CopyableCallback):
     its size, and penalties count once. It holds for losses that are means over the batch
     (Keras's default reduction `"sum_over_batch_size"`) and models without batch statistics.
 
+    One batch an epoch, `evaluations=k`: the epoch's one training step evaluates k times, in one
+    compiled loop with the data where they are. The weights are those of k epochs without it, bit
+    for bit but for what the compiler does with sums. What Keras's loop costs an epoch, mostly more
+    than a small network's evaluation, is paid once for k evaluations. Callbacks are called and
+    validation takes place once in k evaluations. The loss in the logs is Keras's mean over the
+    epoch's evaluations; that of the accepted point is `optimizer.progress["loss"]`. The monitor
+    records the first of a step's evaluations.
+
     Works with arrays, `tf.data`, generators and `PyDataset`, with a known length or without. Put
-    it before `StopWhenConverged` in the list of callbacks. It replaces the model's `train_step`
-    while `fit` runs, and puts it back when `fit` ends or raises.
+    it before `StopWhenConverged` in the list of callbacks, and after `SecondDerivatives`. It
+    replaces the model's `train_step` while `fit` runs, and puts it back when `fit` ends or raises.
+
+    Args:
+        evaluations: How many evaluations an epoch of one batch makes, at least 1.
 
     Raises:
-        ValueError: If the model's optimizer does not accumulate evaluations.
+        ValueError: If the model's optimizer does not accumulate evaluations; for several
+            evaluations, if an epoch has several batches or the model several replicas.
 
     Example:
     ```python
@@ -49,29 +65,73 @@ class FullBatch(CopyableCallback):
 
     of_a_fit = ("_optimizer", "_replaced")
 
+    def __init__(self, evaluations=1):
+        super().__init__()
+        self.evaluations = whole_number("evaluations", evaluations)
+
     def set_model(self, model):
         """Let the train step tell the optimizer each batch's size."""
         super().set_model(model)
         optimizer = second_order_optimizer(model, type(self).__name__)
+        self._optimizer = optimizer
+        if self.evaluations > 1:
+            if active.replicas.count_of(model) > 1:
+                raise ValueError(
+                    f"FullBatch(evaluations={self.evaluations}) repeats a step on one device. "
+                    "Expected a model on one replica. Received: "
+                    f"{active.replicas.count_of(model)} replicas. Leave `evaluations` out."
+                )
+            self._replaced = ReplacedMethods(
+                model, {"train_step": self._repeating}, settings=(self.evaluations,)
+            )
+            return
         if not hasattr(optimizer, "weigh_batch"):
             raise ValueError(
-                "FullBatch works with LBFGS and BFGS. "
-                f"Received: {type(optimizer).__name__}, whose curvature belongs to one batch."
+                "FullBatch adds up several batches with LBFGS and BFGS. "
+                f"Received: {type(optimizer).__name__}, whose curvature belongs to one batch. "
+                "With one batch an epoch, FullBatch(evaluations=20) works with it too."
             )
-        self._optimizer = optimizer
         weighted = telling_examples(optimizer.weigh_batch)
         self._replaced = ReplacedMethods(model, {"train_step": weighted}, self._discard_evaluation)
 
+    def _repeating(self, train_step):
+        count = self.evaluations - 1
+
+        def repeat(result, *arguments):
+            return active.iteration.repeated(train_step, count, result, *arguments)
+
+        def repeating_train_step(*arguments):
+            return repeat(train_step(*arguments), *arguments)
+
+        # An observed step measures the first evaluation alone.
+        repeating_train_step.first = train_step  # type: ignore[attr-defined]
+        repeating_train_step.repeat = repeat  # type: ignore[attr-defined]
+        return repeating_train_step
+
     def on_train_begin(self, logs=None):
         """Watch over the train function."""
+        batches = (self.params or {}).get("steps")
+        if batches is not None:
+            self._check_batches(batches)
         self._replaced.start()
+
+    def _check_batches(self, batches):
+        if self.evaluations > 1 and batches > 1:
+            self._replaced.remove()
+            raise ValueError(
+                f"FullBatch(evaluations={self.evaluations}) evaluates one batch "
+                f"{self.evaluations} times. Expected one batch an epoch. Received: at least "
+                f"{batches}. Call fit(batch_size=len(x)), or leave `evaluations` out: FullBatch() "
+                "sums over the batches of an epoch."
+            )
 
     def on_train_batch_begin(self, batch, logs=None):
         """Let the next step through."""
+        self._check_batches(batch + 1)
         self._replaced.arm()
 
     def _discard_evaluation(self):
-        if self._optimizer.built:
+        if self._optimizer.built and self.evaluations == 1:
             self._optimizer.discard_evaluation()
 
     def on_epoch_begin(self, epoch, logs=None):
@@ -80,7 +140,8 @@ class FullBatch(CopyableCallback):
 
     def on_epoch_end(self, epoch, logs=None):
         """Hand the epoch's loss and gradient to the optimizer as one evaluation."""
-        self._optimizer.finish_evaluation()
+        if self.evaluations == 1:
+            self._optimizer.finish_evaluation()
 
     def on_train_end(self, logs=None):
         """Give the model its own train step back."""

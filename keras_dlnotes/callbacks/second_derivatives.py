@@ -61,6 +61,11 @@ class SecondDerivatives(CopyableCallback):
             replacements["compute_loss"] = self._with_outputs
         if active.replicas.count_of(model) > 1:
             replacements["train_step"] = telling_examples(optimizer.count_examples)
+        if "train_step" in replacements and hasattr(model.train_step, "repeat"):
+            raise ValueError(
+                "Expected SecondDerivatives before FullBatch in the list of callbacks: each "
+                "evaluation needs its own second derivatives. Received them the other way round."
+            )
         if replacements:
             self._replaced = ReplacedMethods(model, replacements)
 

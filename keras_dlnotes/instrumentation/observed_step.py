@@ -45,7 +45,9 @@ class ObservedStep:
         self.attempt = None
         self._local = threading.local()  # tf.distribute traces one replica a thread
         self._function = None
-        self._train_step = model.train_step
+        # What is observed of a step that repeats itself is its first round, see `FullBatch`.
+        self._train_step = getattr(model.train_step, "first", model.train_step)
+        self._repeat = getattr(model.train_step, "repeat", None)
 
     def __call__(self, *arguments):
         """Takes one step; arguments and result are those of `model.train_function`."""
@@ -133,6 +135,10 @@ class ObservedStep:
         if batch:
             entries[EXAMPLES] = batch
         return {**logs, **entries}
+
+    def _with_entries_of(self, observed, logs):
+        """Logs of the last round, with the row of the first in them."""
+        return {**observed, **logs} if is_recordable(logs) else logs
 
     def _layout_key(self, columns):
         # Named by its content: TensorFlow traces a function twice, and both traces are one layout.

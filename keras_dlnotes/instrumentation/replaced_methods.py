@@ -13,33 +13,67 @@ class ReplacedMethods:
     guarded: if it raises, or is called again by a `fit` that this callback is no part of, the
     model's own methods come back first.
 
+    What a train function with the same replacements has compiled, the next `fit` uses again, as
+    Keras does with its own.
+
     Args:
         model: A compiled Keras model.
         replacements: A dictionary of method names and functions that take the model's own method
             and return the one to stand in for it.
         removed: Called without arguments after the methods have come back, or `None`.
+        settings: A tuple of what else the replacements depend on, compared by `==`.
     """
 
-    def __init__(self, model, replacements, removed=None):
+    def __init__(self, model, replacements, removed=None, settings=()):
         self._model = model
         self._names = list(replacements)
         self._removed = removed
         self._armed = False
         self._plain: Any = None
         for name, replacement in replacements.items():
-            left_behind = getattr(getattr(model, name), "replaced_methods", None)
-            if left_behind is not None:
-                left_behind.remove()
-            function = replacement(getattr(model, name))
+            before = getattr(getattr(model, name), "replaced_methods", None)
+            if before is not None and before.is_left_behind(replacement):
+                before.remove()
+            own = getattr(model, name)
+            function = replacement(own)
+            below = getattr(own, "made_of", getattr(own, "__func__", own))
+            function.made_of = (replacement.__qualname__, settings, below)
             function.replaced_methods = self
             # Past the model's own attribute tracking: this is no part of the model.
             object.__setattr__(model, name, function)
         model.train_function = None
 
+    def is_left_behind(self, replacement):
+        """Whether an earlier `fit` ended by an exception: this one's callbacks start later.
+
+        Two callbacks of one `fit` may replace one method, each in its own way, but no callback may
+        do it twice.
+        """
+        replaced = [vars(self._model).get(name) for name in self._names]
+        own = [function.made_of[0] for function in replaced if hasattr(function, "made_of")]
+        return self._plain is not None or replacement.__qualname__ in own
+
     def start(self):
         """Guards the train function, which Keras has made by now."""
         self._plain = self._model.train_function
+        if not isinstance(getattr(self._plain, "__self__", None), ReplacedMethods):
+            self._plain = self._as_compiled(self._plain)
         self._model.train_function = self._run
+
+    def _as_compiled(self, made):
+        """The train function of an earlier `fit`, if it is the same as the one just made."""
+        model = self._model
+        key = (
+            {n: f.made_of for n, f in vars(model).items() if hasattr(f, "made_of")},
+            getattr(model, "_compile_config", None),
+            model.optimizer,
+            (model.run_eagerly, model.jit_compile, model.steps_per_execution),
+        )
+        known, function = vars(model).get("_compiled_with_replacements", (None, None))
+        if known == key:
+            return function
+        object.__setattr__(model, "_compiled_with_replacements", (key, made))
+        return made
 
     def arm(self):
         """Says that the next call of the train function belongs to this `fit`."""

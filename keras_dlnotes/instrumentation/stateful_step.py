@@ -21,7 +21,10 @@ class StatefulStep(ObservedStep):
         with self._recording() as tape:
             logs = self._train_step(data)
             tape.add_part(*tape.pack_activations(reference=()))
-            return self._with_row(logs, tape)
+            observed = self._with_row(logs, tape)
+        if self._repeat is None:
+            return observed
+        return self._with_entries_of(observed, self._repeat(logs, data))
 
     def _make_function(self, arguments):
         if keras.backend.backend() == "torch":

@@ -85,13 +85,17 @@ class StatelessStep(ObservedStep):
         """Takes one step and returns logs with the row as one more entry, and the new state."""
         with self._recording() as tape:
             self._local.carried_columns = []
-            logs, state = self._train_step(state, data)
+            logs, after = self._train_step(state, data)
             columns = self._local.carried_columns
             if columns:
                 width = sum(column.width for column in columns)
-                carried = state[_NON_TRAINABLE][self._carrier_place()]
+                carried = after[_NON_TRAINABLE][self._carrier_place()]
                 tape.add_part(carried[:width], columns)
-            return self._with_row(logs, tape), state
+            observed = self._with_row(logs, tape)
+        if self._repeat is None:
+            return observed, after
+        logs, after = self._repeat((logs, after), state, data)
+        return self._with_entries_of(observed, logs), after
 
     def _replacements(self):
         yield from super()._replacements()

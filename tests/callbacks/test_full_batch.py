@@ -4,8 +4,15 @@ import pytest
 from keras import ops
 
 from keras_dlnotes.backend.float64 import true_float64
-from keras_dlnotes.callbacks import FullBatch, StopWhenConverged
-from keras_dlnotes.optimizers import LBFGS
+from keras_dlnotes.callbacks import (
+    Diagnosis,
+    FullBatch,
+    SecondDerivatives,
+    StopWhenConverged,
+    TrainingMonitor,
+)
+from keras_dlnotes.optimizers import LBFGS, Newton, NewtonCG
+from keras_dlnotes.summaries import MemoryWriter
 
 BACKEND = keras.backend.backend()
 
@@ -105,3 +112,132 @@ def test_a_fit_that_raised_leaves_nothing_behind():
     assert "train_step" not in vars(model)
     assert model.optimizer.progress["evaluations"] == 3
     assert not model.optimizer.has_unfinished_evaluation
+
+
+@pytest.mark.usefixtures("float64")
+@pytest.mark.parametrize("optimizer", [LBFGS, Newton, NewtonCG])
+def test_several_evaluations_an_epoch_are_as_many_epochs_of_one(optimizer):
+    results = []
+    for evaluations in (1, 4):
+        model, x, y = task()
+        model.compile(optimizer(), loss="mse", jit_compile=BACKEND == "jax")
+        callbacks = [SecondDerivatives()] if optimizer is not LBFGS else []
+        callbacks += [FullBatch(evaluations)] if evaluations > 1 else []
+        with true_float64():
+            history = model.fit(
+                x,
+                y,
+                batch_size=50,
+                epochs=12 // evaluations,
+                shuffle=False,
+                verbose=0,
+                callbacks=callbacks,
+            ).history
+        assert model.optimizer.progress["evaluations"] == 12
+        assert "train_step" not in vars(model)
+        results.append([ops.convert_to_numpy(v) for v in model.trainable_variables])
+        assert history["loss"][-1] < history["loss"][0]
+    for a, b in zip(*results, strict=True):
+        np.testing.assert_allclose(a, b, rtol=0, atol=1e-10)
+
+
+def test_a_monitor_records_the_first_evaluation_of_each_epoch():
+    def recorded(evaluations):
+        model, x, y = task()
+        writer = MemoryWriter()
+        callbacks = [FullBatch(evaluations)] if evaluations > 1 else []
+        callbacks += [TrainingMonitor(writer=writer, every=1), Diagnosis(verbose=0)]
+        callbacks += [StopWhenConverged(verbose=0)]
+        arguments = {"batch_size": 50, "epochs": 6 // evaluations, "shuffle": False, "verbose": 0}
+        model.fit(x, y, callbacks=callbacks, **arguments)
+        assert model.optimizer.progress["evaluations"] == 6
+        name = f"gradients/{model.layers[0].kernel.path}/norm"
+        return [value for _, value in writer.scalars[name]]
+
+    every, first = recorded(1), recorded(3)
+    np.testing.assert_allclose(first, every[::3], rtol=1e-5)
+
+
+def test_several_evaluations_need_one_batch_an_epoch():
+    model, x, y = task()
+    before = model.get_weights()
+    with pytest.raises(ValueError, match=r"Expected one batch an epoch\. Received: at least 4"):
+        model.fit(x, y, batch_size=16, verbose=0, callbacks=[FullBatch(evaluations=5)])
+    for a, b in zip(before, model.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+    assert "train_step" not in vars(model)
+    model.fit(x, y, batch_size=50, verbose=0, callbacks=[FullBatch(evaluations=5)])
+    assert model.optimizer.progress["evaluations"] == 5
+
+    def batches():
+        yield x[:16], y[:16]
+        yield x[16:], y[16:]
+
+    with pytest.raises(ValueError, match=r"Expected one batch an epoch\. Received: at least 2"):
+        model.fit(batches(), shuffle=False, verbose=0, callbacks=[FullBatch(evaluations=5)])
+    assert "train_step" not in vars(model)
+    for wrong in (0, -1, 2.5, True, "3"):
+        with pytest.raises(ValueError, match="evaluations"):
+            FullBatch(wrong)
+
+
+@pytest.mark.skipif(BACKEND != "jax", reason="elsewhere SecondDerivatives replaces no step")
+def test_second_derivatives_come_before_several_evaluations():
+    model, x, y = task()
+    model.compile(Newton(), loss="mse")
+    with pytest.raises(ValueError, match="SecondDerivatives before FullBatch"):
+        model.fit(x, y, verbose=0, callbacks=[FullBatch(evaluations=5), SecondDerivatives()])
+
+
+@pytest.mark.filterwarnings("ignore:LBFGS took no step:RuntimeWarning")
+def test_the_next_fit_uses_what_this_one_compiled_and_no_more():
+    model, x, y = task()
+    arguments = {"batch_size": 50, "shuffle": False, "verbose": 0}
+    traced = []
+    own = type(model).train_step
+
+    def counting_train_step(self, *given):
+        traced.append(1)
+        return own(self, *given)
+
+    kind = type("Counting", (type(model),), {"train_step": counting_train_step})
+    counting = kind(model.layers)
+    counting.compile(LBFGS(), loss="mse", jit_compile=BACKEND == "jax")
+
+    def traces(evaluations, **changed):
+        before = len(traced)
+        counting.fit(x, y, callbacks=[FullBatch(evaluations)], **(arguments | changed))
+        return len(traced) - before
+
+    first = traces(3)
+    assert first >= 2
+    assert traces(3) == (first if BACKEND == "torch" else 0)  # nothing is compiled on torch
+    assert counting.optimizer.progress["evaluations"] == 6
+    assert traces(4) >= 2
+    assert counting.optimizer.progress["evaluations"] == 10
+    assert traces(1, batch_size=16) >= 1
+    assert counting.optimizer.progress["evaluations"] == 11
+    counting.compile(LBFGS(), loss="mae", jit_compile=BACKEND == "jax")
+    assert traces(4) >= 2
+    assert counting.optimizer.progress["evaluations"] == 4
+    counting.fit(x, y, **arguments)
+    assert counting.optimizer.progress["evaluations"] == 5
+
+
+@pytest.mark.filterwarnings("ignore:LBFGS took no step:RuntimeWarning")
+def test_evaluations_after_an_interrupted_fit_are_counted_once():
+    model, x, y = task()
+
+    class Interrupt(keras.callbacks.Callback):
+        def on_epoch_begin(self, epoch, logs=None):
+            raise KeyboardInterrupt
+
+    arguments = {"batch_size": 50, "shuffle": False, "verbose": 0}
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(x, y, callbacks=[FullBatch(3), Interrupt()], **arguments)
+    model.fit(x, y, callbacks=[FullBatch(3)], **arguments)
+    assert model.optimizer.progress["evaluations"] == 3
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(x, y, callbacks=[FullBatch(3), Interrupt()], **arguments)
+    model.fit(x, y, **arguments)
+    assert model.optimizer.progress["evaluations"] == 4
