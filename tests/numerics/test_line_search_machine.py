@@ -1,20 +1,17 @@
 """The line-search machine goes through the phases as `docs/second_order.md` says, and no others."""
 
 import itertools
-import re
-from pathlib import Path
 
 import numpy as np
 import pytest
 from keras import ops
+from references.phase_tables import BACK, PhaseTable
 
 from keras_dlnotes.numerics import line_search_machine as machine
 from keras_dlnotes.numerics import more_thuente
-from keras_dlnotes.numerics.phases import LineSearchPhase, Phase
+from keras_dlnotes.numerics.phases import LineSearchPhase
 
-NUMBERS = {phase.name: int(phase) for kind in (Phase, LineSearchPhase) for phase in kind}
-NAMES = {number: name for name, number in NUMBERS.items()}
-BACK = ("RESUME", "REPEAT")
+TABLE = PhaseTable("The line search of `LBFGS` and `BFGS`", LineSearchPhase)
 AT_TRIAL_POINTS = ("SEARCH", "SETTLE")
 # Where the weights are: (the trial point, the accepted point). In other phases the trial point is
 # the accepted point.
@@ -44,47 +41,14 @@ SEEN: dict[str, dict] = {
 }
 
 
-def table():
-    """The lines of the document's table, each with all alternatives of its cells written out."""
-    text = (Path(__file__).parents[2] / "docs" / "second_order.md").read_text()
-    text = text.split("| phase | evaluated at | seen | next phase |\n|---|---|---|---|\n")[1]
-    rows = []
-    for line in itertools.takewhile(lambda line: line.startswith("|"), text.splitlines()):
-        phases, place, seen, following = (cell.strip() for cell in line.strip("|").split(" | "))
-        for name, suspended in alternatives(phases):
-            rows.append((name, suspended, place, seen, following.strip("`")))
-    return rows
-
-
-def alternatives(cell):
-    suspendable = [name for name in NUMBERS if name not in ("START", *BACK)]
-    if cell == "all but `START`":
-        back = list(itertools.product(BACK, suspendable))
-        return [(name, None) for name in suspendable] + back
-    before, _, after = cell.partition(" of ")
-    named = suspendable if after == "any phase" else re.findall(r"`(\w+)`", after)
-    return list(itertools.product(re.findall(r"`(\w+)`", before), named or [None]))
-
-
-ROWS = table()
-
-
-def following_phases(name, suspended, following, finite):
-    """The phases that a cell of the last column stands for."""
-    if following == "as `START":
-        begins = [row for row in ROWS if row[0] == "START"]
-        return {row[-1] for row in begins if (row[3] != "not finite") == finite}
-    return {{"the same": name, "the suspended": suspended}.get(following, following)}
-
-
 def case(name, suspended, place, *changes):
     """The numbers of one evaluation, and the settings that are not the usual ones."""
     at_trial, at_accepted = place
     if name not in (*AT_TRIAL_POINTS, *BACK):
         at_trial = at_accepted
     numbers = {
-        "phase": NUMBERS[name],
-        "suspended": NUMBERS[suspended] if suspended else 0,
+        "phase": TABLE.numbers[name],
+        "suspended": TABLE.numbers[suspended] if suspended else 0,
         "search_evaluations": 0.0,
         "level": 0.0,
         "stored": 2.0,
@@ -158,21 +122,18 @@ def next_phase(name, suspended, place, *changes):
     """The name of the phase after one evaluation."""
     numbers, settings = case(name, suspended, place, *changes)
     _, after = evaluate(numbers, True, **settings)
-    return NAMES[int(ops.convert_to_numpy(after.phase))]
+    return TABLE.names[int(ops.convert_to_numpy(after.phase))]
 
 
 @pytest.mark.usefixtures("float64")
-@pytest.mark.parametrize("row", ROWS, ids=lambda row: " ".join(filter(None, row)))
+@pytest.mark.parametrize("row", TABLE.rows, ids=lambda row: " ".join(filter(None, row)))
 def test_every_line_of_the_table_is_so(row):
-    name, suspended, place, seen, following = row
-    changes = [SEEN[word] for word in seen.split("; ")]
-    places = PLACES.values() if place == "anywhere" else [PLACES[place]]
-    for each in places:
-        after = next_phase(name, suspended, each, *changes)
-        if following == "as `START":
-            begun = next_phase("START", None, each, *changes)
-            assert after == begun
-        assert after in following_phases(name, suspended, following, seen != "not finite")
+    changes = [SEEN[word] for word in row.seen.split("; ")]
+    for place in PLACES.values() if row.place == "anywhere" else [PLACES[row.place]]:
+        after = next_phase(row.phase, row.suspended, place, *changes)
+        assert after in TABLE.following(row)
+        if row.following == "as `START`":
+            assert after == next_phase("START", None, place, *changes)
 
 
 @pytest.mark.usefixtures("float64")
@@ -183,10 +144,9 @@ def test_no_other_transition_occurs(monkeypatch):
         machine.loss_scale, "change_unit", lambda unit, *_: (unit, 0.0 * unit + 1.0)
     )
     listed = set()
-    for name, suspended, place, seen, following in ROWS:
-        for each in PLACES if place == "anywhere" else [place]:
-            phases = following_phases(name, suspended, following, seen != "not finite")
-            listed |= {(name, suspended, each, phase) for phase in phases}
+    for row in TABLE.rows:
+        for place in PLACES if row.place == "anywhere" else [row.place]:
+            listed |= {(row.phase, row.suspended, place, name) for name in TABLE.following(row)}
     losses = [SEEN[word] for word in ("not finite", "Wolfe conditions hold", "loss lower")]
     losses += [{"loss": 1.0, "slope": -1.0}, SEEN["Wolfe conditions do not hold"]]
     brackets = [{}, SEEN["lower loss known"], SEEN["bracket closed"]]
@@ -201,7 +161,7 @@ def test_no_other_transition_occurs(monkeypatch):
     ]
     situations = [
         (name, suspended, place)
-        for name, suspended in [("START", None), *alternatives("all but `START`")]
+        for name, suspended in [("START", None), *TABLE.alternatives("all but `START`")]
         for place in PLACES
         # There is no trial point to be at.
         if place != "trial point" or name in ("START", *AT_TRIAL_POINTS)
@@ -216,10 +176,10 @@ def test_no_other_transition_occurs(monkeypatch):
     for loss_known, verify in itertools.product((True, False), (True, False)):
         transition, after = evaluate(numbers, loss_known, verify)
         phases = ops.convert_to_numpy(after.phase)
-        found |= {(*key, NAMES[int(phase)]) for key, phase in zip(keys, phases, strict=True)}
+        found |= {(*key, TABLE.names[int(phase)]) for key, phase in zip(keys, phases, strict=True)}
         begins = ops.convert_to_numpy(transition.decision.begin)
         slopes = ops.convert_to_numpy(after.slope)
-        assert set(phases[begins]) == {NUMBERS["SEARCH"]}
+        assert set(phases[begins]) == {TABLE.numbers["SEARCH"]}
         assert set(slopes[begins]) == {-2.0}
         assert set(slopes[~begins]) == {-1.0}
     assert found == listed
