@@ -278,10 +278,10 @@ def direction_cost(size=1_000_000):
     cross, square = to(gram[:MEMORY, MEMORY:]), to(gram[MEMORY:, MEMORY:])
 
     def direction(history, gradient):
-        from keras_dlnotes.numerics import limited_memory
+        from keras_dlnotes.numerics import lbfgs_direction
 
-        with_steps, _ = limited_memory.products(history, MEMORY, gradient)  # the newest change's
-        p = limited_memory.direction(
+        with_steps, _ = lbfgs_direction.products(history, MEMORY, gradient)  # the newest change's
+        p = lbfgs_direction.direction(
             history,
             cross + 0.0 * with_steps[0],
             square,
