@@ -14,6 +14,8 @@ if keras.backend.backend() == "tensorflow":
 
 @pytest.fixture(autouse=True)
 def _same_start():
+    # Layers made while tests are collected have fixed the dtype policy.
+    keras.utils.clear_session(free_memory=False)
     keras.utils.set_random_seed(0)
     floatx = keras.config.floatx()
     yield
