@@ -161,7 +161,9 @@ class Batches(keras.utils.PyDataset):
         return len(self._items)
 
     def __getitem__(self, place):
-        return self._items[place]
+        # Copies: under MirroredStrategy TensorFlow may write into what it is given
+        # (findings/keras_mirrored_overwrites_targets.sh).
+        return tuple(part.copy() for part in self._items[place])
 
 
 # --- statistics
