@@ -117,7 +117,7 @@ def train(
         model = kind_of_model(several)(name="network", layers=[keras.Input(x.shape[1:]), *stack])
         model.compile(type(optimizer).from_config(optimizer.get_config()), loss, **compile_options)
     model.fit(
-        *batches(several, x, y, batch_size),
+        **batches(several, x, y, batch_size),
         epochs=epochs,
         verbose=0,
         shuffle=False,
@@ -131,10 +131,15 @@ def batches(several, x, y, batch_size):
     starts = range(0, len(x), batch_size)
     parts = REPLICAS if several and HOW == "ddp" else 1
     rank = RANK if parts > 1 else 0
+    if strategy is not None:
+        dataset = tf.data.Dataset.from_tensor_slices((x, y)).batch(batch_size)
     if HOW == "workers":
-        return (tf.data.Dataset.from_tensor_slices((x, y)).batch(batch_size).with_options(SHARDED),)
-    return (
-        Batches(
+        return {"x": dataset.with_options(SHARDED)}
+    if HOW == "mirrored" and WHAT == "findings":
+        # Without an end: each epoch's own iterators over several devices take half a second.
+        return {"x": dataset.repeat(), "steps_per_epoch": len(starts)}
+    return {
+        "x": Batches(
             [
                 tuple(
                     np.array_split(part[start : start + batch_size], parts)[rank] for part in (x, y)
@@ -142,7 +147,7 @@ def batches(several, x, y, batch_size):
                 for start in starts
             ]
         ),
-    )
+    }
 
 
 if HOW == "workers":
