@@ -7,6 +7,8 @@ BIN := $(VENV)/bin
 # TensorFlow's CPU build is a third of the size; it exists for Linux on x86-64 only.
 TENSORFLOW ?= $(if $(filter Linux-x86_64,$(shell uname -s)-$(shell uname -m)),tensorflow-cpu,tensorflow)
 PYTEST := $(BIN)/python -m pytest -n 2 --dist worksteal
+# What does not depend on the backend has been tested on TensorFlow.
+ONCE := -m "not slow and not any_backend"
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 # Two test processes share the cores; OpenMP's spinning threads would fight over them.
 test: export OMP_NUM_THREADS ?= 1
@@ -29,9 +31,9 @@ demo: $(VENV)/.examples
 
 test: $(VENV)/.test
 	KERAS_BACKEND=tensorflow $(PYTEST)
-	KERAS_BACKEND=jax $(PYTEST)
+	KERAS_BACKEND=jax $(PYTEST) $(ONCE)
 	@if $(BIN)/python -c "import torch" 2>/dev/null; then \
-		echo KERAS_BACKEND=torch $(PYTEST); KERAS_BACKEND=torch $(PYTEST); \
+		echo KERAS_BACKEND=torch $(PYTEST); KERAS_BACKEND=torch $(PYTEST) $(ONCE); \
 	else \
 		echo "torch is not installed in $(VENV): the tests on torch were left out."; \
 	fi

@@ -3,6 +3,8 @@ import pytest
 
 from keras_dlnotes.diagnosis import label_facts
 
+pytestmark = pytest.mark.any_backend
+
 KINDS = {
     "binary": [0, 1, 1, 0],
     "signed": [-1, 1, 1, -1],

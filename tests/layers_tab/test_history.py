@@ -9,6 +9,8 @@ from keras_dlnotes_layers.look_first import usual_before
 from tests.layers_tab import fabricated_run
 from tests.layers_tab.fabricated_run import DEAD, EXPLODING, NAMES
 
+pytestmark = pytest.mark.any_backend
+
 
 def history(steps=40, broken=True):
     series = {}

@@ -8,6 +8,8 @@ from keras_dlnotes.tuning import RandomSearch
 from keras_dlnotes.tuning.database_url import database_url
 from tests.landscape_model import constant
 
+pytestmark = pytest.mark.any_backend
+
 pytest.importorskip("psycopg", reason="left out: psycopg is not installed")
 
 

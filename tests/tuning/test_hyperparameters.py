@@ -6,6 +6,8 @@ import pytest
 
 from keras_dlnotes.tuning import HyperParameters
 
+pytestmark = pytest.mark.any_backend
+
 
 def trial(seed=0):
     optuna.logging.set_verbosity(optuna.logging.ERROR)

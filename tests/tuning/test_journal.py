@@ -13,6 +13,8 @@ from keras_dlnotes.tuning import RandomSearch, trial_run
 from keras_dlnotes.tuning.journal import open_journal
 from tests.landscape_model import LandscapeModel, constant
 
+pytestmark = pytest.mark.any_backend
+
 
 def search_in(folder, trials=3, name="search", **arguments):
     return RandomSearch(

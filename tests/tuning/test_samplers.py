@@ -11,6 +11,8 @@ from optuna.trial import Trial
 from keras_dlnotes.tuning.bayesian_sampler import BayesianSampler
 from keras_dlnotes.tuning.seeded_sampler import SeededSampler
 
+pytestmark = pytest.mark.any_backend
+
 
 def parzen(seed):
     return BayesianSampler(seed, "parzen", 10)
