@@ -128,7 +128,7 @@ def ours(sizes, x, y, target, most):
                 control = np.asarray(self.model._jax_state["optimizer_variables"][index])
             else:
                 control = keras.ops.convert_to_numpy(optimizer._control)
-            if optimizer._read_control(control).loss <= target and control[0] > 0:
+            if optimizer.machine.read(control).loss <= target and control[0] > 0:
                 self.model.stop_training = True
 
     def run():
@@ -313,10 +313,10 @@ def direction_cost(size=1_000_000):
     cross, square = to(gram[:MEMORY, MEMORY:]), to(gram[MEMORY:, MEMORY:])
 
     def direction(history, gradient):
-        from keras_dlnotes.numerics import limited_memory
+        from keras_dlnotes.numerics import lbfgs_direction
 
-        with_steps, _ = limited_memory.products(history, MEMORY, gradient)  # the newest change's
-        p = limited_memory.direction(
+        with_steps, _ = lbfgs_direction.products(history, MEMORY, gradient)  # the newest change's
+        p = lbfgs_direction.direction(
             history,
             cross + 0.0 * with_steps[0],
             square,

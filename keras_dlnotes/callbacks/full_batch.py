@@ -4,12 +4,13 @@ from keras_dlnotes.callbacks.copyable_callback import CopyableCallback
 from keras_dlnotes.callbacks.examples_of_batch import telling_examples
 from keras_dlnotes.instrumentation import inner_optimizer
 from keras_dlnotes.instrumentation.replaced_methods import ReplacedMethods
+from keras_dlnotes.optimizers.second_order_optimizer import SecondOrderOptimizer
 
 
 def second_order_optimizer(model, caller):
     """The model's optimizer, out of a `LossScaleOptimizer` if need be; an error if not ours."""
     optimizer = inner_optimizer(model)
-    if not hasattr(optimizer, "swap_in_trial_point"):
+    if not isinstance(optimizer, SecondOrderOptimizer):
         raise ValueError(
             f"{caller} works with the second-order optimizers of keras_dlnotes (LBFGS, BFGS, "
             f"Newton, NewtonCG). Received: {type(optimizer).__name__}. Compile the model with one "

@@ -2,7 +2,7 @@
 
 from keras_dlnotes.callbacks.copyable_callback import CopyableCallback
 from keras_dlnotes.callbacks.full_batch import second_order_optimizer
-from keras_dlnotes.numerics import descent
+from keras_dlnotes.numerics.phases import NOT_FINITE, Phase
 
 _EXHAUSTED = (
     "the precision of the weights or the loss is exhausted, the loss has a kink there (an L1 "
@@ -94,9 +94,9 @@ class StopWhenConverged(CopyableCallback):
             for key in ("gradient_norm", "step_size", "evaluations", "status_code"):
                 logs[key] = float(progress[key])
         status = optimizer.status
-        once = status == descent.NOT_FINITE and not self._not_finite
-        once = once and progress["status_code"] == descent.REPEAT
-        self._not_finite = status == descent.NOT_FINITE
+        once = status == NOT_FINITE and not self._not_finite
+        once = once and progress["status_code"] == Phase.REPEAT
+        self._not_finite = status == NOT_FINITE
         if status in _SENTENCES and not once:
             self.model.stop_training = True
             if self.verbose:

@@ -2,7 +2,7 @@
 
 from keras_dlnotes.backend import active
 from keras_dlnotes.backend.registration import registered
-from keras_dlnotes.numerics import limited_memory
+from keras_dlnotes.numerics import lbfgs_direction
 from keras_dlnotes.numerics.number_arguments import whole_number
 from keras_dlnotes.optimizers.quasi_newton import QuasiNewton
 
@@ -108,7 +108,7 @@ class LBFGS(QuasiNewton):
         self._changes_changes = self.add_variable((m, m), "zeros", dtype, name="changes_changes")
 
     def descend(self, gradient, pair, keep_pair, stored, begins):
-        """See `QuasiNewton.descend`; the formulas are in `numerics.limited_memory`."""
+        """See `QuasiNewton.descend`; the formulas are in `numerics.lbfgs_direction`."""
         m = self.memory_size
         count = xp.cast(stored, "int32")
         slot = (count - 1) % m
@@ -121,10 +121,10 @@ class LBFGS(QuasiNewton):
         steps_changes, changes_changes = self._steps_changes.value, self._changes_changes.value
 
         def take_in():
-            with_steps, with_changes = limited_memory.products(history, m, pair.gradient_change)
+            with_steps, with_changes = lbfgs_direction.products(history, m, pair.gradient_change)
             return (
-                limited_memory.gram_column(steps_changes, slot, with_steps),
-                limited_memory.gram_cross(changes_changes, slot, with_changes),
+                lbfgs_direction.gram_column(steps_changes, slot, with_steps),
+                lbfgs_direction.gram_cross(changes_changes, slot, with_changes),
             )
 
         steps_changes, changes_changes = xp.conditional(
@@ -135,7 +135,7 @@ class LBFGS(QuasiNewton):
 
         def direction():
             scaling = xp.entry(steps_changes, slot) / xp.entry(changes_changes, slot)
-            return limited_memory.direction(
+            return lbfgs_direction.direction(
                 history, steps_changes, changes_changes, gradient, scaling, count, m
             )
 

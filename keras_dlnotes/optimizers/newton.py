@@ -2,8 +2,9 @@
 
 from keras_dlnotes.backend import active
 from keras_dlnotes.backend.registration import registered
-from keras_dlnotes.numerics import descent, trust_region
+from keras_dlnotes.numerics import phases, trust_region, trust_region_machine
 from keras_dlnotes.numerics.number_arguments import whole_number
+from keras_dlnotes.numerics.phases import NewtonPhase, Phase
 from keras_dlnotes.optimizers.trust_region import TrustRegion
 
 xp = active.arrays
@@ -61,6 +62,8 @@ class Newton(TrustRegion):
     Reference: J. Nocedal and S. Wright, Numerical Optimization (2006), algorithms 4.1 and 4.3.
     """
 
+    phases = NewtonPhase
+
     def __init__(
         self,
         gradient_tolerance=1e-6,
@@ -88,9 +91,10 @@ class Newton(TrustRegion):
         """The Hessian [n, n]."""
         return active.derivatives.hessian(loss, self._weights)
 
-    def advance(self, control, verdict, second):
-        """See `TrustRegion.advance`."""
+    def step(self, control, points, verdict, second):
+        """See `TrustRegion.step`."""
         c, one = control, control.radius * 0.0 + 1.0
+        point, gradient = points.accepted_point, points.accepted_gradient
 
         eigenvalues, eigenvectors = xp.conditional(
             verdict.take,
@@ -99,7 +103,7 @@ class Newton(TrustRegion):
         )
         self._eigenvalues.assign(eigenvalues)
         self._eigenvectors.assign(eigenvectors)
-        projected = xp.vector_matrix(self._accepted_gradient.value, eigenvectors)
+        projected = xp.vector_matrix(gradient, eigenvectors)
         largest = xp.largest_magnitude(eigenvalues)
         convex = eigenvalues[0] > 10.0 * self._epsilon * largest
         # Trust the model as far as its own minimum to begin with, if it has one.
@@ -113,29 +117,20 @@ class Newton(TrustRegion):
             # Keras takes some products in float32 even where everything else is float64.
             eigenvalues[0] >= -max(self._epsilon**0.5, 1e-6) * largest
         )
-        point = self._accepted_point.value
         change = xp.matrix_vector(eigenvectors, step.coordinates)
         size = xp.largest_magnitude(point) + self._epsilon
         lost = verdict.rejected & (xp.largest_magnitude(change) <= self._epsilon * size)
-        phase = xp.where(verdict.start & verdict.take, one * descent.VERIFY, c.phase)
-        if not self.verify_determinism:
-            phase = xp.where(verdict.start & verdict.take, one * descent.SEARCH, phase)
-        goes_on = verdict.again & (verdict.purpose < float(descent.CONVERGED))
-        phase = xp.where(verdict.again, verdict.purpose, phase)
-        phase = xp.where(goes_on, one * descent.SEARCH, phase)
-        phase = xp.where(lost | verdict.hopeless, one * descent.FAILED, phase)
-        phase = xp.where(verdict.coarse, one * descent.TOO_COARSE, phase)
-        converged = (verdict.take & flat) | verdict.exhausted
-        phase = xp.where(converged, one * descent.CONVERGED, phase)
-        phase = xp.where(verdict.noisy, one * descent.NOT_DETERMINISTIC, phase)
-        phase = xp.where(verdict.unknown, one * descent.REPEAT, phase)
-        moving = phase == float(descent.SEARCH)
+        due = c._replace(phase=verdict.purpose)
+        goes_on = verdict.again & phases.is_phase(due, NewtonPhase.VERIFY, Phase.SEARCH)
+        first_phase = NewtonPhase.VERIFY if self.verify_determinism else Phase.SEARCH
+        own = ((verdict.start & verdict.take, first_phase), (goes_on, Phase.SEARCH))
         c = c._replace(
-            phase=phase,
+            phase=trust_region_machine.next_phase(c, verdict, own, lost, flat),
             radius=radius,
             promise=step.reduction,
             step_length=step.length,
         )
+        moving = phases.is_phase(c, Phase.SEARCH)
         return c, xp.where(moving, point + change, point)
 
     def get_config(self):

@@ -2,8 +2,9 @@
 
 from keras_dlnotes.backend import active
 from keras_dlnotes.backend.registration import registered
-from keras_dlnotes.numerics import descent, steihaug
+from keras_dlnotes.numerics import phases, steihaug, trust_region_machine
 from keras_dlnotes.numerics.number_arguments import whole_number
+from keras_dlnotes.numerics.phases import NewtonCGPhase, Phase
 from keras_dlnotes.optimizers import flat_weights
 from keras_dlnotes.optimizers.trust_region import TrustRegion
 
@@ -64,6 +65,8 @@ class NewtonCG(TrustRegion):
     N. Schraudolph, Fast curvature matrix-vector products for second-order gradient descent (2002).
     """
 
+    phases = NewtonCGPhase
+
     def __init__(
         self,
         curvature="hessian",
@@ -102,10 +105,10 @@ class NewtonCG(TrustRegion):
             self._dtype,
         )
 
-    def advance(self, control, verdict, second):
-        """See `TrustRegion.advance`."""
+    def step(self, control, points, verdict, second):
+        """See `TrustRegion.step`."""
         c, one, no = control, control.radius * 0.0 + 1.0, xp.logical_not
-        point, at_point = self._accepted_point.value, self._accepted_gradient.value
+        point, at_point = points.accepted_point, points.accepted_gradient
         size = xp.square_root(xp.dot(point, point))
         radius = xp.where(verdict.start, xp.maximum(one, size), c.radius)
 
@@ -115,7 +118,7 @@ class NewtonCG(TrustRegion):
         forcing = 0.3 * xp.square_root(xp.where(known, c.gradient_ratio, one))
         tolerance = norm * xp.minimum(0.5 * one, forcing)
         further, final = steihaug.advance(state, second, radius, tolerance)
-        going_on = verdict.again & (verdict.purpose == float(descent.VERIFY))
+        going_on = verdict.again & (verdict.purpose == float(NewtonCGPhase.MULTIPLY))
         # A new accepted point, or a smaller ball: the inner iteration starts over.
         anew = verdict.take | verdict.rejected
         products = xp.where(going_on, c.products + 1.0, c.products)
@@ -135,25 +138,17 @@ class NewtonCG(TrustRegion):
         lost = (verdict.rejected & (radius <= self._epsilon * (size + self._epsilon))) | (
             final & no(promise > 0.0)
         )
-        phase = xp.where(verdict.again, verdict.purpose, c.phase)
-        phase = xp.where(anew, one * descent.VERIFY, phase)
-        phase = xp.where(final, one * descent.SEARCH, phase)
         flat = c.gradient_norm * c.unit <= self.gradient_tolerance
-        phase = xp.where(lost | verdict.hopeless, one * descent.FAILED, phase)
-        phase = xp.where(verdict.coarse, one * descent.TOO_COARSE, phase)
-        converged = (verdict.take & flat) | verdict.exhausted
-        phase = xp.where(converged, one * descent.CONVERGED, phase)
-        phase = xp.where(verdict.noisy, one * descent.NOT_DETERMINISTIC, phase)
-        phase = xp.where(verdict.unknown, one * descent.REPEAT, phase)
-        moving = phase == float(descent.SEARCH)
+        own = ((anew, NewtonCGPhase.MULTIPLY), (final, Phase.SEARCH))
         length = xp.square_root(xp.dot(state.iterate, state.iterate))
         c = c._replace(
-            phase=phase,
+            phase=trust_region_machine.next_phase(c, verdict, own, lost, flat),
             radius=radius,
             promise=xp.where(final, promise, c.promise),
             step_length=xp.where(final, length, c.step_length),
             products=products,
         )
+        moving = phases.is_phase(c, Phase.SEARCH)
         return c, xp.where(moving, point + state.iterate, point)
 
     def get_config(self):

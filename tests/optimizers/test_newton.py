@@ -7,8 +7,8 @@ from keras import ops
 from sklearn.datasets import load_digits
 
 from keras_dlnotes.callbacks import SecondDerivatives, StopWhenConverged
+from keras_dlnotes.numerics.trust_region_machine import Control
 from keras_dlnotes.optimizers import Newton, NewtonCG
-from keras_dlnotes.optimizers.trust_region import Control
 
 BACKEND = keras.backend.backend()
 EAGER_OR_GRAPH = {"jit_compile": BACKEND == "jax"}

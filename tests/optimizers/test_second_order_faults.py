@@ -6,7 +6,8 @@ import pytest
 from keras import ops
 
 from keras_dlnotes.callbacks import FullBatch, SecondDerivatives, StopWhenConverged
-from keras_dlnotes.numerics import descent
+from keras_dlnotes.numerics import loss_scale
+from keras_dlnotes.numerics.phases import LineSearchPhase
 from keras_dlnotes.optimizers import BFGS, LBFGS, Newton, NewtonCG
 from keras_dlnotes.regularizers import L1
 
@@ -152,7 +153,7 @@ def test_two_fits_take_the_steps_of_one(method):
         first = fit(model, x, y, split)["loss"]
         suspended = ops.convert_to_numpy(optimizer._control)[1]
         # Where an evaluation of the accepted point was due anyway, nothing is spent.
-        spent = 0 if suspended == descent.VERIFY else 1
+        spent = 0 if suspended == LineSearchPhase.VERIFY else 1
         second = fit(model, x, y, 12 - split + spent)["loss"]
         assert spent == (split > 1) or method is NewtonCG
         assert np.allclose([*first, *second[spent:]], losses, rtol=1e-9)
@@ -209,11 +210,13 @@ def test_evaluations_do_not_depend_on_the_unit_of_the_loss(method):
 @pytest.mark.parametrize("size", [0.0, 1.0, 1.5, 3e-15, 0.7, 2.0**-50, 2.0**40, 7e11, 1e30])
 def test_the_unit_is_the_power_of_two_below_the_size(size):
     one = ops.convert_to_tensor(1.0, dtype="float32")
-    unit, factor = descent.change_unit(4.0 * one, one > 0.0, 0.25 * one * size, 0.125 * one * size)
+    unit, factor = loss_scale.change_unit(
+        4.0 * one, one > 0.0, 0.25 * one * size, 0.125 * one * size
+    )
     expected = 2.0 ** np.floor(np.log2(size / 4.0)) if size > 0.0 else 1.0
     assert float(unit) == 4.0 * expected
     assert float(factor) == 1.0 / expected
-    unit, factor = descent.change_unit(4.0 * one, one < 0.0, one * size, one * size)
+    unit, factor = loss_scale.change_unit(4.0 * one, one < 0.0, one * size, one * size)
     assert (float(unit), float(factor)) == (4.0, 1.0)
 
 
@@ -287,7 +290,7 @@ def test_state_saved_by_an_earlier_version_is_loaded(method):
     assert np.array_equal(loaded[:-added], saved[control])
     assert not np.any(loaded[-added:])
     assert fresh.status == "searching"
-    assert descent.known_unit(ops.convert_to_tensor(loaded[-1])) == 1.0
+    assert loss_scale.known_unit(ops.convert_to_tensor(loaded[-1])) == 1.0
 
 
 @pytest.mark.parametrize("method", METHODS)

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from keras_dlnotes.numerics import gradient_search, more_thuente
+from keras_dlnotes.numerics import gradient_only_line_search, more_thuente
 
 SLOPES = {
     "quadratic": lambda a: 3.0 * (a - 1.0),
@@ -19,7 +19,7 @@ def search(slope, step, curvature):
     slope_0 = scalar(slope(0.0))
     bracket = more_thuente.start(scalar(0.0), slope_0, scalar(step), scalar(1e10))
     for count in range(1, 40):
-        verdict = gradient_search.advance(
+        verdict = gradient_only_line_search.advance(
             bracket,
             scalar(step),
             scalar(slope(step)),

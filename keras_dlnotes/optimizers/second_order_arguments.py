@@ -1,7 +1,7 @@
 """What a method that compares losses between evaluations must ask of its surroundings."""
 
 from keras_dlnotes.backend import active
-from keras_dlnotes.numerics import descent
+from keras_dlnotes.numerics.phases import Phase
 
 # Why each of Keras's optimizer arguments cannot be combined with a line search or trust region.
 _REASONS = {
@@ -19,14 +19,14 @@ _REASONS = {
     "keras_dlnotes.callbacks.FullBatch, which accumulates an epoch exactly",
 }
 
-WARNINGS = {
-    descent.NOT_DETERMINISTIC: "The loss changed between two evaluations at the same weights, so "
+WARNINGS: dict[int, str] = {
+    Phase.NOT_DETERMINISTIC: "The loss changed between two evaluations at the same weights, so "
     "no step can be judged by it and the weights were left at the last accepted point. Usual "
     "causes: mini-batches (use batch_size=len(x), or keras_dlnotes.callbacks.FullBatch when the "
     "data is larger than memory), dropout, random augmentation, a model quantized to float8, whose "
     "scales follow what it has seen, or other data than before. Use an optimizer made for noisy "
     "losses, such as Adam, or make the loss deterministic.",
-    descent.TOO_COARSE: "The loss was the same at several trial points, although its gradient "
+    Phase.TOO_COARSE: "The loss was the same at several trial points, although its gradient "
     "promised a fall far above the rounding of its dtype, so no step can be judged by it and the "
     "weights were left at the last accepted point. Usual causes: quantized weights or activations, "
     "half precision, a rounded output, or a gradient that is not that of the loss (a "

@@ -1,62 +1,109 @@
-"""What every method with trial points shares: which point the model holds, and what is known."""
+"""The base of every method with trial points: its state, and what one step hands to the next."""
 
+import abc
+import threading
 import warnings
+from types import ModuleType
 from typing import Any
 
 import keras
 import numpy as np
 
 from keras_dlnotes.backend import active
-from keras_dlnotes.numerics import descent
-from keras_dlnotes.optimizers import deterministic_objective, flat_weights
-from keras_dlnotes.optimizers.carried import Carried
+from keras_dlnotes.numerics import phases
+from keras_dlnotes.numerics.phases import Phase, Points
+from keras_dlnotes.optimizers import flat_weights, second_order_arguments
 
 xp = active.arrays
 
-
-# Phases in which there is a trial point that has not been evaluated.
-_ON_THE_WAY = (descent.VERIFY, descent.SEARCH, descent.SETTLE, descent.EXAMINE)
 _COUNTS = ("memory_size", "max_search_evaluations", "max_weights", "max_products")
 
 
-class AcceptedPoint:
-    """Mixed into an optimizer that evaluates trial points and accepts some of them.
+class SecondOrderOptimizer(keras.optimizers.Optimizer, abc.ABC):
+    """An optimizer that evaluates trial points and accepts some of them.
 
-    It finds in the optimizer: `_control`, a vector that starts with the phase and the phase
-    suspended by `RESUME`; `_read_control`, which names its numbers; `_accepted_point` and
-    `_trial_point`, vectors; `_carried`, what one step hands from `scale_loss` to `apply`.
+    It is a state machine whose state is optimizer variables: the accepted point, the trial point,
+    which the weights hold between two training steps, and `control`, the scalars of the method,
+    which start with the phase (`numerics.phases`). In one training step `scale_loss` takes note of
+    the loss; `apply` makes an evaluation of what it is given (`evaluation`), the means over all
+    replicas, has the method `advance` by it, and writes the next trial point into the weights.
     """
 
     # What `status` says where no lower loss could be found.
-    failure = descent.NAMES[descent.FAILED]
+    failure: str
+    # The module of the method's scalars: WIDTH, pack, unpack and read.
+    machine: ModuleType
+    # The vectors of the weights' size, in the order in which they are saved.
+    vectors: tuple[str, ...] = ("accepted_point", "accepted_gradient", "trial_point")
+    # The names of what one step hands from `scale_loss` to `apply` besides the loss.
+    carried: tuple[str, ...] = ()
     # The evaluations that there were when the last `fit` ended.
     _evaluations_before: int | None = None
 
-    built: bool
-    variables: Any
-    _dtype: str
-    _control: Any
     _accepted_point: Any
+    _accepted_gradient: Any
     _trial_point: Any
-    _carried: Carried
-    _trainable_variables: Any
+    _search_direction: Any
+    _gradient_sum: Any
 
-    def _read_control(self, vector) -> Any:
-        raise NotImplementedError
+    def __init__(self, gradient_tolerance, verify_determinism, name, **kwargs):
+        factor = second_order_arguments.check_arguments(type(self).__name__, kwargs)
+        super().__init__(learning_rate=1.0, loss_scale_factor=factor, name=name)
+        if gradient_tolerance < 0.0:
+            raise ValueError(f"Expected gradient_tolerance >= 0. Received: {gradient_tolerance}.")
+        self.gradient_tolerance = gradient_tolerance
+        self.verify_determinism = verify_determinism
+        self._carried = Carried("loss", "examples", "part_weight", *self.carried)
 
-    def build_state(self):
-        """Create the variables that hold what the method remembers."""
-        raise NotImplementedError
+    @abc.abstractmethod
+    def build_curvature(self, size, dtype):
+        """Create the variables that hold the curvature of `size` weights."""
+
+    @abc.abstractmethod
+    def evaluation(self, gradient, loss):
+        """What is known of the loss at the weights, as a tuple of tensors for `advance`.
+
+        Args:
+            gradient: dL/dw in this replica's part of the batch, [n].
+            loss: The loss there, a scalar, or None where it cannot be had.
+
+        Returns:
+            The tuple, or None if the evaluation is not complete yet.
+        """
+
+    @abc.abstractmethod
+    def advance(self, control, points, weights, *evaluation):
+        """The state after one evaluation.
+
+        Args:
+            control: The scalars of the method, of the type that `machine.unpack` makes.
+            points: `phases.Points`.
+            weights: Where the evaluation was taken, [n].
+            evaluation: What `evaluation` returned, taken over all replicas.
+
+        Returns:
+            Control and points; the trial point is where the next evaluation has to be.
+        """
 
     def build(self, variables):
         """Create the optimizer's variables for these weights."""
         variables = list(variables)
         with active.replicas.scope_of(variables):
-            super().build(variables)  # type: ignore[misc]
-            deterministic_objective.check_variables(type(self).__name__, variables)
+            super().build(variables)
+            second_order_arguments.check_variables(type(self).__name__, variables)
             self._size = flat_weights.size(self._weights)
-            self._dtype = deterministic_objective.working_dtype(self._weights)
-            self.build_state()
+            self._dtype = second_order_arguments.working_dtype(self._weights)
+            self._epsilon = float(np.finfo(self._dtype).eps)
+            self.build_points()
+            self.build_curvature(self._size, self._dtype)
+
+    def build_points(self):
+        """Create the variables of the points and of the control, which starts with zeros."""
+        shape = (self.machine.WIDTH,)
+        self._control = self.add_variable(shape, "zeros", self._dtype, name="control")
+        for name in self.vectors:
+            vector = self.add_variable((self._size,), "zeros", self._dtype, name=name)
+            setattr(self, f"_{name}", vector)
 
     @property
     def has_unfinished_evaluation(self):
@@ -74,7 +121,7 @@ class AcceptedPoint:
             for name in _COUNTS
             if isinstance(config.get(name), float) and config[name].is_integer()
         }
-        return super().from_config({**config, **counts}, custom_objects)  # type: ignore[misc]
+        return super().from_config({**config, **counts}, custom_objects)
 
     def load_own_variables(self, store):
         """Set the optimizer's state; files of earlier versions hold fewer of the control's numbers.
@@ -86,12 +133,12 @@ class AcceptedPoint:
             if self.built and variable is self._control and str(index) in values:
                 known = values[str(index)]
                 values[str(index)] = np.pad(known, (0, max(0, variable.shape[0] - len(known))))
-        super().load_own_variables(values)  # type: ignore[misc]
+        super().load_own_variables(values)
 
     def scale_loss(self, loss):
         """Take note of the loss; `apply` needs it beside the gradient of what is returned."""
         self._carried.loss = xp.detached(loss)
-        return super().scale_loss(loss)  # type: ignore[misc]
+        return super().scale_loss(loss)
 
     def count_examples(self, count):
         """Say how many examples there are in this replica's part of the batch.
@@ -103,6 +150,27 @@ class AcceptedPoint:
         divided by the number of replicas.
         """
         self._carried.examples = count
+
+    def _backend_apply_gradients(self, grads, trainable_variables):
+        loss = self._carried_loss()
+        evaluation = self.evaluation(self._flat_gradient(grads, trainable_variables), loss)
+        if evaluation is not None:
+            parts = self._of_whole_batch(*evaluation)
+            active.replicas.on_each_replica(self._control, self._take, *parts)
+
+    def _take(self, *evaluation):
+        """One evaluation in, the next trial point out."""
+        weights = flat_weights.read(self._weights, self._dtype)
+        points = Points(
+            self._accepted_point.value, self._accepted_gradient.value, self._trial_point.value
+        )
+        control = self.machine.unpack(self._control.value)
+        control, points = self.advance(control, points, weights, *evaluation)
+        self._control.assign(self.machine.pack(control))
+        self._accepted_point.assign(points.accepted_point)
+        self._accepted_gradient.assign(points.accepted_gradient)
+        # The weights may be coarser than the state (float16): remember what they really hold.
+        self._trial_point.assign(self._write(points.trial_point))
 
     def _carried_loss(self):
         loss = self._carried.take("loss")
@@ -145,7 +213,7 @@ class AcceptedPoint:
         return flat_weights.weights(self._trainable_variables)
 
     def _flat_gradient(self, gradients, variables):
-        index = self._get_variable_index  # type: ignore[attr-defined]
+        index = self._get_variable_index
         known = dict(zip(map(index, variables), gradients, strict=True))
         every = [(known.get(index(v)), v) for v in self._weights]
         # The loss does not depend on a variable without a gradient.
@@ -166,11 +234,11 @@ class AcceptedPoint:
         # a step has raised before they are back: nothing to do then, and an error not to hide.
         if not self.built or getattr(self._control, "_value", 0) is None:
             return
-        known = self._read_control(keras.ops.convert_to_numpy(self._control))
+        known = self._known_control()
         phase, evaluations = int(known.phase), int(known.evaluations)
-        if phase in deterministic_objective.WARNINGS:
-            warnings.warn(deterministic_objective.WARNINGS[phase], RuntimeWarning, stacklevel=2)
-        if phase in _ON_THE_WAY and evaluations - 1 == self._evaluations_before:
+        if phase in second_order_arguments.WARNINGS:
+            warnings.warn(second_order_arguments.WARNINGS[phase], RuntimeWarning, stacklevel=2)
+        if phases.is_under_way(phase) and evaluations - 1 == self._evaluations_before:
             warnings.warn(
                 f"{type(self).__name__} took no step: the first evaluation of each `fit` is at the "
                 "weights that the last one left. Expected at least 2 evaluations (epochs of the "
@@ -179,12 +247,12 @@ class AcceptedPoint:
                 stacklevel=2,
             )
         self._evaluations_before = evaluations
-        if phase in (descent.START, descent.RESUME, descent.REPEAT):
+        if phase in (Phase.START, Phase.RESUME, Phase.REPEAT):
             return
         active.replicas.check_copies(self._accepted_point)
         self._write(self._accepted_point.value)
         control = xp.unstack(self._control.value, self._control.shape[0])
-        control[:2] = [control[0] * 0.0 + float(descent.RESUME), control[0]]
+        control[:2] = [control[0] * 0.0 + float(Phase.RESUME), control[0]]
         self._control.assign(xp.stack(control))
 
     def check_weights(self):
@@ -199,13 +267,12 @@ class AcceptedPoint:
     def swap_in_accepted_point(self):
         """Put the accepted point into the weights until `swap_in_trial_point`."""
         self.check_weights()
-        if int(keras.ops.convert_to_numpy(self._control)[0]) != descent.START:
+        if int(self._known_control().phase) != Phase.START:
             self._write(self._accepted_point.value)
 
     def swap_in_trial_point(self):
         """Put the point whose evaluation is due into the weights, bit for bit."""
-        phase = int(keras.ops.convert_to_numpy(self._control)[0])
-        if phase not in (descent.START, descent.RESUME):
+        if int(self._known_control().phase) not in (Phase.START, Phase.RESUME):
             self._write(self._trial_point.value)
 
     @property
@@ -213,7 +280,7 @@ class AcceptedPoint:
         """The run in numbers: a dict of Python numbers, readable between training steps."""
         if not self.built:
             return {}
-        control = self._read_control(keras.ops.convert_to_numpy(self._control))
+        control = self._known_control()
         return {
             "loss": float(control.loss),
             "gradient_norm": float(control.gradient_norm),
@@ -237,10 +304,44 @@ class AcceptedPoint:
         where it has to be finite; it is evaluated there again, and the search goes on once it is).
         """
         if not self.built:
-            return descent.NAMES[descent.START]
-        control = self._read_control(keras.ops.convert_to_numpy(self._control))
-        phase = int(control.suspended if control.phase == descent.RESUME else control.phase)
-        if phase != descent.FAILED:
-            return descent.NAMES[phase]
+            return phases.status(Phase.START)
+        control = self._known_control()
+        phase = int(control.suspended if control.phase == Phase.RESUME else control.phase)
+        if phase != Phase.FAILED:
+            return phases.status(phase)
         known = np.isfinite([control.loss, control.gradient_norm]).all()
-        return self.failure if known else descent.NOT_FINITE
+        return self.failure if known else phases.NOT_FINITE
+
+    def _known_control(self):
+        return self.machine.read(keras.ops.convert_to_numpy(self._control))
+
+    def get_config(self):
+        """The arguments that make this optimizer again."""
+        return {
+            "name": self.name,
+            "gradient_tolerance": self.gradient_tolerance,
+            "verify_determinism": self.verify_determinism,
+            "loss_scale_factor": self.loss_scale_factor,
+        }
+
+
+class Carried(threading.local):
+    """Numbers on their way, each thread with its own: `tf.distribute` traces a replica in each.
+
+    Args:
+        names: What they are called; each is None before it is handed over.
+    """
+
+    def __init__(self, *names):
+        super().__init__()
+        self._names = names
+        self.__dict__.update(dict.fromkeys(names))
+
+    def take(self, name):
+        """What was handed over last; it is gone afterwards."""
+        value = getattr(self, name)
+        setattr(self, name, None)
+        return value
+
+    def __reduce__(self):
+        return type(self), self._names

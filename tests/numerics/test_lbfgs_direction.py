@@ -3,7 +3,7 @@ import pytest
 from keras import ops
 from references.quasi_newton_reference import dense_inverse_hessian, two_loop_direction
 
-from keras_dlnotes.numerics import limited_memory
+from keras_dlnotes.numerics import lbfgs_direction
 
 M, N = 4, 9
 
@@ -27,12 +27,12 @@ def test_direction_is_the_two_loop_recursions(count):
     for k, (s, y) in enumerate(zip(steps, changes, strict=True)):
         slot = k % M
         history[slot], history[slot + M] = s, y
-        with_s, with_y = limited_memory.products(tensor(history), M, tensor(y))
+        with_s, with_y = lbfgs_direction.products(tensor(history), M, tensor(y))
         index = ops.convert_to_tensor(slot, dtype="int32")
-        steps_changes = limited_memory.gram_column(tensor(steps_changes), index, with_s)
-        changes_changes = limited_memory.gram_cross(tensor(changes_changes), index, with_y)
+        steps_changes = lbfgs_direction.gram_column(tensor(steps_changes), index, with_s)
+        changes_changes = lbfgs_direction.gram_cross(tensor(changes_changes), index, with_y)
     s, y = steps[-1], changes[-1]
-    direction = limited_memory.direction(
+    direction = lbfgs_direction.direction(
         tensor(history),
         steps_changes,
         changes_changes,

@@ -1,0 +1,297 @@
+"""The course of a line-search method as scalars: what an evaluation means, and what comes next.
+
+One evaluation of loss and gradient comes in, at weights that are usually the trial point asked for
+last; what comes out says whether that point is accepted, whether a new search begins, and where
+the next evaluation has to be. Nothing branches on a value (see `more_thuente`). Which phase follows
+from what stands as a table in `docs/second_order.md`.
+"""
+
+from typing import Any, NamedTuple
+
+from keras_dlnotes.backend import active
+from keras_dlnotes.numerics import (
+    gradient_only_line_search,
+    loss_scale,
+    more_thuente,
+    phases,
+)
+from keras_dlnotes.numerics.more_thuente import Bracket
+from keras_dlnotes.numerics.phases import LineSearchPhase, Phase
+
+xp = active.arrays
+
+
+class Control(NamedTuple):
+    """Everything the method remembers that is not a vector; every field a scalar of one dtype.
+
+    Losses, gradients and slopes are multiples of `unit`.
+    """
+
+    phase: Any
+    suspended: Any  # the phase to go back to from RESUME and REPEAT
+    loss: Any  # at the accepted point
+    gradient_norm: Any  # largest magnitude at the accepted point
+    slope: Any  # along the search direction, at the accepted point
+    step: Any  # being tried, as a multiple of the search direction
+    step_size: Any  # of the last accepted step
+    stored: Any  # pairs in the history since it was last emptied
+    search_evaluations: Any  # in this line search
+    evaluations: Any  # in all
+    iterations: Any  # accepted steps
+    restarts: Any  # from steepest descent
+    bracket: Any
+    unit: Any  # a power of 2 near the loss or the gradient at the start, whichever is larger
+    level: Any  # how many evaluations in this search were `is_level`
+
+
+class Settings(NamedTuple):
+    """The method's constants, Python numbers; the tolerance is in the unit of the loss."""
+
+    sufficient_decrease: float
+    curvature: float
+    gradient_tolerance: float
+    max_search_evaluations: int
+    verify_determinism: bool
+    epsilon: float  # the dtype's rounding unit
+    bracket_tolerance: float = 0.1
+    longest_step: float = 1e10
+
+
+class Observation(NamedTuple):
+    """One evaluation: scalars, `loss` and `loss_known` False where the loss cannot be had."""
+
+    loss: Any
+    loss_known: bool
+    slope: Any
+    gradient_norm: Any
+    repeats_gradient: Any  # the gradient equals the accepted point's but for rounding
+    at_trial: Any
+    at_accepted: Any
+
+
+class Decision(NamedTuple):
+    """What an evaluation means for the vectors; boolean scalars, and four numbers."""
+
+    accept: Any  # the weights seen become the accepted point, after a line search
+    take: Any  # the weights seen become the accepted point: `accept`, or a new start
+    hopeless: Any  # nothing finite to start from: the weights seen stay as they are
+    begin: Any  # a search begins from the accepted point: a direction is needed
+    unit_factor: Any  # the unit before as a multiple of the one from now on
+    step_size: Any  # of the last accepted step
+    loss_change: Any  # what has become of the accepted loss
+    stored: Any  # pairs in the history, without the one that this evaluation may add
+
+
+class Transition:
+    """What one evaluation leads to: a `Decision`, and the new control.
+
+    Where the decision is to begin a search, the control has to know the direction's slope. So it
+    comes only out of `control`, which asks for it.
+    """
+
+    def __init__(self, control, decision, longest_step):
+        self._control, self._longest_step = control, longest_step
+        self.decision = decision
+
+    def control(self, slope, step, stored):
+        """The control, with a new search in it where one begins.
+
+        Args:
+            slope: phi'(0) along the new direction, a scalar, as are the others.
+            step: The first trial step, as a multiple of the direction.
+            stored: How many pairs there are in the history now.
+        """
+        c, begins, zero = self._control, self.decision.begin, step * 0.0
+        fresh = more_thuente.start(c.loss, slope, step, zero + self._longest_step)
+        return c._replace(
+            slope=xp.where(begins, slope, c.slope),
+            step=xp.where(begins, step, c.step),
+            stored=stored,
+            search_evaluations=xp.where(begins, zero, c.search_evaluations),
+            bracket=more_thuente.choose(begins, fresh, c.bracket),
+            level=xp.where(begins, zero, c.level),
+        )
+
+
+WIDTH = len(Control._fields) - 1 + len(Bracket._fields)
+
+
+def pack(control):
+    """One vector of all scalars."""
+    return xp.stack([*control[:-3], *control.bracket, *control[-2:]])
+
+
+def unpack(vector):
+    """The scalars of a packed vector."""
+    control = _named(xp.unstack(vector, WIDTH))
+    return control._replace(unit=loss_scale.known_unit(control.unit))
+
+
+def read(vector):
+    """The scalars of a packed vector that is on the host, as Python numbers in the loss's unit."""
+    c = _named([float(number) for number in vector])
+    unit = c.unit or 1.0
+    return c._replace(loss=c.loss * unit, gradient_norm=c.gradient_norm * unit)
+
+
+def _named(scalars):
+    count = len(Control._fields) - 3
+    return Control._make([*scalars[:count], Bracket(*scalars[count:-2]), *scalars[-2:]])
+
+
+def advance(control, seen, settings):
+    """What one evaluation leads to, a `Transition`.
+
+    Args:
+        control: A `Control`.
+        seen: An `Observation`, in the control's unit.
+        settings: `Settings`.
+    """
+    c = control
+    zero = c.step * 0.0
+    no = xp.logical_not
+    finite = xp.is_finite(seen.gradient_norm) & xp.is_finite(seen.slope)
+    repeats = seen.repeats_gradient
+    if seen.loss_known:
+        finite = finite & xp.is_finite(seen.loss)
+        # The same weights must give the same loss.
+        repeats = loss_scale.repeats(seen.loss, c.loss, settings.epsilon)
+    purpose, resume, idle, start = phases.arrive(
+        c, seen.at_trial, seen.at_accepted, finite, repeats
+    )
+
+    def is_for(phase):
+        return purpose == float(phase)
+
+    # Where the loss has been finite before, one that is not says nothing: it is evaluated again.
+    at_settled = phases.is_phase(c, LineSearchPhase.SETTLE)
+    verify, examine = is_for(LineSearchPhase.VERIFY), is_for(LineSearchPhase.EXAMINE)
+    again = (resume | idle | verify | examine | at_settled) & no(start) & no(finite)
+    going_on = no(start) & no(again)
+    # At the accepted point a first evaluation of a second `fit` is as good as any other.
+    verify, examine = verify & going_on, examine & going_on
+    search = phases.is_phase(c, Phase.SEARCH) & going_on & no(resume)
+    settle = at_settled & going_on & no(resume)
+
+    count = xp.where(search, c.search_evaluations + 1.0, c.search_evaluations)
+    exhausted = count >= float(settings.max_search_evaluations)
+    verdict = _search(c, seen, settings)
+    retreated, limited = more_thuente.retreat(c.bracket, c.step)
+    if seen.loss_known:
+        lower_here = seen.loss < c.loss
+        lower_best = verdict.bracket.best_loss < c.loss
+        lower_limited = c.bracket.best_loss < c.loss
+    else:
+        lower_here = xp.absolute(seen.slope) <= xp.absolute(c.slope)
+        lower_best = verdict.bracket.best_step > 0.0
+        lower_limited = c.bracket.best_step > 0.0
+    level = c.level
+    if seen.loss_known:
+        # The gradient still claims there what it claimed at the accepted point.
+        steep = seen.slope <= 0.5 * c.slope
+        flat = loss_scale.is_level(seen.loss, c.loss, -c.step * c.slope, settings.epsilon) & steep
+        level = xp.where(search & finite & flat, level + 1.0, level)
+    good = finite & (verdict.accepted | (verdict.stuck & lower_here))
+    accept = (search & good) | (settle & finite & lower_here)
+    coarse = level >= float(loss_scale.MOST_LEVEL)
+    stuck = finite & (verdict.stuck | coarse) & no(lower_here)
+    open_search = search & no(accept) & no(stuck)
+    best_is_lower = xp.where(finite, lower_best, lower_limited)
+    to_settle = open_search & exhausted & best_is_lower
+    failed = (
+        (search & stuck) | (settle & no(accept)) | (open_search & exhausted & no(best_is_lower))
+    )
+    proceed = open_search & no(exhausted)
+
+    take = (start & finite) | accept
+    hopeless = start & no(finite)  # its loss and gradient are kept to be told
+    told = take | hopeless
+    converged = take & (seen.gradient_norm <= settings.gradient_tolerance / c.unit)
+    to_verify = start & finite & no(converged)
+    begin_first = verify & repeats
+    if not settings.verify_determinism:
+        begin_first, to_verify = begin_first | to_verify, to_verify & no(to_verify)
+    restart = examine & repeats & (c.stored > 0.0)
+    begin = begin_first | restart | (accept & no(converged))
+    noisy = (verify | examine) & no(repeats)
+    give_up = (examine & repeats & no(restart)) | hopeless
+
+    best_step = xp.where(finite, verdict.bracket.best_step, c.bracket.best_step)
+    next_step = xp.where(finite, verdict.step, retreated)
+    step = xp.where(to_settle, best_step, xp.where(proceed, next_step, c.step))
+    stays = (resume & no(start)) | again | proceed | to_settle | begin
+    bracket = more_thuente.choose(
+        proceed | to_settle,
+        more_thuente.choose(finite, verdict.bracket, limited),
+        c.bracket,
+    )
+    loss = xp.where(told, seen.loss, c.loss)
+    gradient_norm = xp.where(told, seen.gradient_norm, c.gradient_norm)
+    unit, factor = loss_scale.change_unit(c.unit, take & no(accept), loss, gradient_norm)
+    after = Control(
+        phase=phases.follow(
+            c.phase,
+            (
+                (resume & no(start), purpose),
+                (again, Phase.REPEAT),
+                (to_verify, LineSearchPhase.VERIFY),
+                (begin, Phase.SEARCH),
+                (to_settle, LineSearchPhase.SETTLE),
+                (failed, LineSearchPhase.EXAMINE),
+                (give_up, Phase.FAILED),
+                (give_up & coarse & finite, Phase.TOO_COARSE),
+                (noisy, Phase.NOT_DETERMINISTIC),
+                (converged, Phase.CONVERGED),
+            ),
+        ),
+        suspended=xp.where(again, purpose, c.suspended),
+        loss=loss * factor,
+        gradient_norm=gradient_norm * factor,
+        slope=c.slope,
+        step=xp.where(stays, step, zero),
+        step_size=xp.where(accept, c.step, c.step_size),
+        stored=xp.where(start | restart, zero, c.stored),
+        search_evaluations=count,
+        evaluations=c.evaluations + 1.0,
+        iterations=xp.where(accept, c.iterations + 1.0, c.iterations),
+        restarts=xp.where(restart | ((c.evaluations > 0.0) & start), c.restarts + 1.0, c.restarts),
+        bracket=bracket,
+        unit=unit,
+        level=level,
+    )
+    decision = Decision(
+        accept=accept,
+        take=take,
+        hopeless=hopeless,
+        begin=begin,
+        unit_factor=factor,
+        step_size=after.step_size,
+        loss_change=after.loss - c.loss,
+        stored=after.stored,
+    )
+    return Transition(after, decision, settings.longest_step)
+
+
+def _search(c, seen, settings):
+    if not seen.loss_known:
+        return gradient_only_line_search.advance(
+            c.bracket,
+            c.step,
+            seen.slope,
+            slope_0=c.slope,
+            sufficient_decrease=settings.sufficient_decrease,
+            curvature=settings.curvature,
+            tolerance=settings.bracket_tolerance,
+        )
+    return more_thuente.advance(
+        c.bracket,
+        c.step,
+        seen.loss,
+        seen.slope,
+        loss_0=c.loss,
+        slope_0=c.slope,
+        sufficient_decrease=settings.sufficient_decrease,
+        curvature=settings.curvature,
+        tolerance=settings.bracket_tolerance,
+        noise=loss_scale.rounding(c.loss, settings.epsilon),
+    )

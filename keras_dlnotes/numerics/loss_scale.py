@@ -1,0 +1,57 @@
+"""The size of a loss, and of its rounding: what a method must not depend on, or must allow for."""
+
+from keras_dlnotes.backend import active
+
+xp = active.arrays
+
+# So many evaluations in turn that are level are enough.
+MOST_LEVEL = 3
+
+
+def rounding(loss, epsilon):
+    """How much of a difference between two losses of about this size may be rounding."""
+    return 10.0 * epsilon * xp.absolute(loss)
+
+
+def repeats(loss, accepted_loss, epsilon):
+    """Whether the loss is the accepted one but for the rounding of a reordered sum.
+
+    Keras takes it in float32 in places even where everything else is float64.
+    """
+    return xp.absolute(loss - accepted_loss) <= max(epsilon**0.5, 1e-6) * xp.absolute(accepted_loss)
+
+
+def is_level(loss, accepted_loss, promised, epsilon):
+    """Whether a loss has not changed at all, where much more than rounding was promised.
+
+    A smooth loss does not do that several times in turn; one that is computed in fewer digits than
+    its dtype has, by quantized weights or a rounded output, is a staircase.
+    """
+    noise = rounding(accepted_loss, epsilon)
+    return (xp.absolute(loss - accepted_loss) <= noise) & (promised > 100.0 * noise)
+
+
+def known_unit(unit):
+    """The unit; 1 before the first start, where it is still 0."""
+    return xp.where(unit > 0.0, unit, unit * 0.0 + 1.0)
+
+
+def change_unit(unit, begins, loss, gradient_norm):
+    """The unit for what begins with this loss and gradient, and the old unit as a multiple of it.
+
+    In a unit of their own no loss is so small or large that its square leaves the dtype's range,
+    and no constant of a method depends on what the loss is measured in. Nothing else changes: a
+    power of 2 is divided by without rounding.
+    """
+
+    def fresh():
+        size = xp.maximum(xp.absolute(loss), gradient_norm)
+        power = size * 0.0 + 1.0
+        for exponent in (64, 32, 16, 8, 4, 2, 1):
+            factor = 2.0**exponent
+            power = xp.where(power * factor <= size, power * factor, power)
+            power = xp.where((power > factor * size) & (size > 0.0), power / factor, power)
+        return unit * xp.where((power > size) & (size > 0.0), power / 2.0, power)
+
+    new = xp.conditional(begins, fresh, lambda: unit)
+    return new, unit / new

@@ -1,0 +1,104 @@
+"""One evaluation of a quasi-Newton method with a line search: from the vectors to the vectors."""
+
+from typing import Any, NamedTuple
+
+from keras_dlnotes.backend import active
+from keras_dlnotes.numerics import line_search_machine, phases
+from keras_dlnotes.numerics.line_search_machine import Observation
+from keras_dlnotes.numerics.phases import Phase, Points
+
+xp = active.arrays
+
+
+class Pair(NamedTuple):
+    """What an accepted step changed."""
+
+    step_change: Any  # s = w_new - w, [n]
+    gradient_change: Any  # y = g_new - g, [n]
+    step_size: Any  # alpha in s = alpha p, a scalar
+
+
+def take(method, control, points, old_direction, weights, gradient, loss, settings):
+    """The state after one evaluation, and the trial point of the next.
+
+    Args:
+        method: Has `descend`, `first_step`, `gradient_size` and `point_along`, as the optimizers'
+            base class `QuasiNewton` describes them.
+        control: A `line_search_machine.Control`.
+        points: `Points`.
+        old_direction: The direction p of the search that is under way, [n].
+        weights: w, where the evaluation was taken, [n].
+        gradient: dL/dw there, [n].
+        loss: L there, a scalar, or None where it cannot be had.
+        settings: `line_search_machine.Settings`.
+
+    Returns:
+        Control, points and direction.
+    """
+    gradient = gradient / control.unit
+    step_change = weights - points.accepted_point
+    gradient_change = gradient - points.accepted_gradient
+    seen = Observation(
+        loss=control.loss * 0.0 if loss is None else loss / control.unit,
+        loss_known=loss is not None,
+        slope=xp.dot(gradient, old_direction),
+        gradient_norm=method.gradient_size(weights, gradient),
+        repeats_gradient=xp.largest_magnitude(gradient_change)
+        <= settings.epsilon**0.5 * control.gradient_norm,
+        at_trial=xp.all_equal(weights, points.trial_point),
+        at_accepted=xp.all_equal(weights, points.accepted_point),
+    )
+    transition = line_search_machine.advance(control, seen, settings)
+    decision = transition.decision
+    # The relative curvature test s^T y > epsilon |s| |y|: a pair without it would make H
+    # indefinite or no better than rounding. The strong Wolfe conditions imply s^T y > 0.
+    bend = xp.dot(step_change, gradient_change)
+    lengths = xp.square_root(
+        xp.dot(step_change, step_change) * xp.dot(gradient_change, gradient_change)
+    )
+    keep_pair = decision.accept & (bend > settings.epsilon * lengths) & xp.is_finite(lengths)
+    stored = xp.where(keep_pair, decision.stored + 1.0, decision.stored)
+    point = xp.where(decision.take | decision.hopeless, weights, points.accepted_point)
+    accepted_gradient = xp.where(
+        decision.take, gradient * decision.unit_factor, points.accepted_gradient
+    )
+    proposal = method.descend(
+        accepted_gradient,
+        Pair(step_change, gradient_change, decision.step_size),
+        keep_pair,
+        stored,
+        decision.begin & (stored > 0.0),
+    )
+    direction, slope, stored = _new_direction(
+        accepted_gradient, proposal, old_direction, stored, decision.begin
+    )
+    guess = method.first_step(slope, decision.loss_change)
+    first = xp.where(decision.accept & (stored > 0.0), guess, stored * 0.0 + 1.0)
+    control = transition.control(slope, first, stored)
+    moving = (control.step != 0.0) & xp.logical_not(phases.is_phase(control, Phase.REPEAT))
+    trial_point = xp.where(moving, method.point_along(point, control.step, direction), point)
+    return control, Points(point, accepted_gradient, trial_point), direction
+
+
+def _new_direction(gradient, proposal, old, stored, begins):
+    def begin():
+        slope = xp.dot(gradient, proposal)
+        fails = xp.logical_not((stored > 0.0) & (slope < 0.0) & xp.is_finite(slope))
+        return xp.conditional(
+            fails,
+            lambda: (*steepest(gradient), stored * 0.0),
+            lambda: (xp.cast(proposal, old.dtype), slope, stored),
+        )
+
+    return xp.conditional(begins, begin, lambda: (old, stored * 0.0, stored))
+
+
+def steepest(gradient):
+    """The direction of steepest descent and the slope along it.
+
+    Of unit length: the first trial step is no longer than 1 however steep the loss is. Scaled
+    before it is squared, for gradients whose square would overflow.
+    """
+    scaled = gradient / xp.largest_magnitude(gradient)
+    unit = -scaled / xp.square_root(xp.dot(scaled, scaled))
+    return unit, xp.dot(gradient, unit)
