@@ -68,6 +68,11 @@ def matrix_product(first, second):
     return jnp.dot(first, second, precision="highest")
 
 
+def einsum(equation, *arrays):
+    """Sums of products of arrays' entries, as an equation of indices says."""
+    return jnp.einsum(equation, *arrays, precision="highest")
+
+
 def outer(first, second):
     """The matrix [p, q] of all products of two vectors' numbers."""
     return first[:, None] * second[None, :]

@@ -63,6 +63,11 @@ def matrix_product(first, second):
     return tf.matmul(first, second)
 
 
+def einsum(equation, *arrays):
+    """Sums of products of arrays' entries, as an equation of indices says."""
+    return tf.einsum(equation, *arrays)
+
+
 def outer(first, second):
     """The matrix [p, q] of all products of two vectors' numbers."""
     return tf.expand_dims(first, 1) * tf.expand_dims(second, 0)
@@ -80,9 +85,9 @@ def upper_triangle(matrix, strictly=False):
     return upper - tf.linalg.band_part(matrix, 0, 0) if strictly else upper
 
 
-def concatenate(vectors):
-    """Vectors joined end to end."""
-    return tf.concat(vectors, 0)
+def concatenate(arrays, axis=0):
+    """Arrays joined end to end."""
+    return tf.concat(arrays, axis)
 
 
 def transpose(matrix):

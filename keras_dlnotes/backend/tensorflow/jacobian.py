@@ -108,8 +108,9 @@ def rows_of_examples(output, values, inputs, cotangent, roots, count, dtype):
 
 
 def size_of(inputs):
-    """How many examples a structure of arrays holds, a tensor."""
-    return tf.shape(tf.nest.flatten(inputs)[0])[0]
+    """How many examples a structure of arrays holds: a number, or a tensor if not known yet."""
+    first = tf.nest.flatten(inputs)[0]
+    return first.shape[0] if first.shape[0] is not None else tf.shape(first)[0]
 
 
 def stacked(rows, size, examples, per_example, first):

@@ -68,6 +68,11 @@ def matrix_product(first, second):
     return torch.matmul(first, second)
 
 
+def einsum(equation, *arrays):
+    """Sums of products of arrays' entries, as an equation of indices says."""
+    return torch.einsum(equation, *arrays)
+
+
 def outer(first, second):
     """The matrix [p, q] of all products of two vectors' numbers."""
     return torch.outer(first, second)
