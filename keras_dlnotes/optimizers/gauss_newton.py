@@ -93,7 +93,7 @@ class GaussNewton(SecondOrderOptimizer):
 
     def __init__(
         self,
-        gradient_tolerance=1e-10,
+        gradient_tolerance=1e-12,
         initial_radius=1.0,
         max_size=4000,
         chunk_size=None,
