@@ -17,6 +17,7 @@ _SENTENCES = {
     "go to: look for NaN and infinity in the data, and for weights or inputs so large that the "
     "loss overflows",
     "not deterministic": "the loss changed between two evaluations at the same weights",
+    "examples not independent": "the gradient is not the sum of what the examples contribute",
 }
 
 
