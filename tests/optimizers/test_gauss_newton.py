@@ -206,8 +206,9 @@ def data(m=12):
 
 
 @pytest.mark.usefixtures("float64")
-@pytest.mark.parametrize("reduction", ["sum_over_batch_size", "sum"])
-@pytest.mark.parametrize("chunk_size", [None, 5])
+@pytest.mark.parametrize(
+    ("reduction", "chunk_size"), [("sum_over_batch_size", None), ("sum", 7)]
+)
 def test_squares_with_weights_and_penalties(reduction, chunk_size):
     x, y, weight = data(30)
     model = network(penalty=1e-2)
@@ -225,8 +226,7 @@ def test_squares_with_weights_and_penalties(reduction, chunk_size):
 
 
 @pytest.mark.usefixtures("float64")
-@pytest.mark.parametrize("activation", [None, "softmax"])
-@pytest.mark.parametrize("sparse", [True, False])
+@pytest.mark.parametrize(("activation", "sparse"), [(None, True), ("softmax", False)])
 def test_cross_entropy_of_logits_and_probabilities(activation, sparse):
     x, _, weight = data(40)
     labels = np.arange(40) % 3
