@@ -1,8 +1,8 @@
 """The course of a trust-region method: what an evaluation means, and what comes next.
 
 One evaluation of loss, gradient and second derivatives comes in, at the accepted point or at a
-trial point. `judge` says what it means; the method then makes its own step of it, and its next
-phase by `next_phase`. Nothing branches on a value.
+trial point. `judge` says what it means; the method makes an `Outcome` of it, from which `conclude`
+takes the next phase and the next trial point. Nothing branches on a value.
 """
 
 from typing import Any, NamedTuple
@@ -52,6 +52,19 @@ class Verdict(NamedTuple):
     coarse: Any  # the loss did not change where it should have
     level: Any
     radius: Any
+
+
+class Outcome(NamedTuple):
+    """What a method makes of a judged evaluation."""
+
+    change: Any  # the trial step p, [n]; tried in the phase SEARCH
+    length: Any  # |p|
+    promise: Any  # the model's reduction for p
+    radius: Any
+    products: Any  # as in `Control`
+    transitions: Any  # pairs of a condition and the phase that follows, of the method itself
+    lost: Any  # boolean: no shorter step is left
+    flat: Any  # boolean: the gradient at the accepted point counts as 0
 
 
 WIDTH = len(Control._fields)
@@ -172,26 +185,34 @@ def _count(control, points, verdict, weights, gradient, loss):
     )
 
 
-def next_phase(control, verdict, own_transitions, lost, flat):
-    """The phase that follows an evaluation.
+def conclude(control, points, verdict, outcome):
+    """The control in its next phase, and the points with the next trial point.
 
     Args:
         control: The `Control` that `judge` returned.
+        points: The `Points` that it returned.
         verdict: The evaluation's `Verdict`.
-        own_transitions: Pairs of a condition and the phase that follows, of the method itself: when
-            it goes on at the accepted point, and when to a trial point.
-        lost: Whether no shorter step is left, a boolean scalar.
-        flat: Whether the gradient at the accepted point counts as 0, a boolean scalar.
+        outcome: The method's `Outcome`.
     """
-    return phases.follow(
+    phase = phases.follow(
         control.phase,
         (
             (verdict.again, verdict.purpose),
-            *own_transitions,
-            (lost | verdict.hopeless, Phase.FAILED),
+            *outcome.transitions,
+            (outcome.lost | verdict.hopeless, Phase.FAILED),
             (verdict.coarse, Phase.TOO_COARSE),
-            ((verdict.take & flat) | verdict.exhausted, Phase.CONVERGED),
+            ((verdict.take & outcome.flat) | verdict.exhausted, Phase.CONVERGED),
             (verdict.noisy, Phase.NOT_DETERMINISTIC),
             (verdict.unknown, Phase.REPEAT),
         ),
     )
+    control = control._replace(
+        phase=phase,
+        radius=outcome.radius,
+        promise=outcome.promise,
+        step_length=outcome.length,
+        products=outcome.products,
+    )
+    moving = phases.is_phase(control, Phase.SEARCH)
+    point = points.accepted_point
+    return control, points._replace(trial_point=xp.where(moving, point + outcome.change, point))

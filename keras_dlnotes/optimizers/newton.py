@@ -123,15 +123,16 @@ class Newton(TrustRegion):
         due = c._replace(phase=verdict.purpose)
         goes_on = verdict.again & phases.is_phase(due, NewtonPhase.VERIFY, Phase.SEARCH)
         first_phase = NewtonPhase.VERIFY if self.verify_determinism else Phase.SEARCH
-        own = ((verdict.start & verdict.take, first_phase), (goes_on, Phase.SEARCH))
-        c = c._replace(
-            phase=trust_region_machine.next_phase(c, verdict, own, lost, flat),
-            radius=radius,
+        return trust_region_machine.Outcome(
+            change=change,
+            length=step.length,
             promise=step.reduction,
-            step_length=step.length,
+            radius=radius,
+            products=c.products,
+            transitions=((verdict.start & verdict.take, first_phase), (goes_on, Phase.SEARCH)),
+            lost=lost,
+            flat=flat,
         )
-        moving = phases.is_phase(c, Phase.SEARCH)
-        return c, xp.where(moving, point + change, point)
 
     def get_config(self):
         """The arguments that make this optimizer again."""

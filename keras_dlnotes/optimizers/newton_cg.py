@@ -2,7 +2,7 @@
 
 from keras_dlnotes.backend import active
 from keras_dlnotes.backend.registration import registered
-from keras_dlnotes.numerics import phases, steihaug, trust_region_machine
+from keras_dlnotes.numerics import steihaug, trust_region_machine
 from keras_dlnotes.numerics.number_arguments import whole_number
 from keras_dlnotes.numerics.phases import NewtonCGPhase, Phase
 from keras_dlnotes.optimizers import flat_weights
@@ -139,17 +139,17 @@ class NewtonCG(TrustRegion):
             final & no(promise > 0.0)
         )
         flat = c.gradient_norm * c.unit <= self.gradient_tolerance
-        own = ((anew, NewtonCGPhase.MULTIPLY), (final, Phase.SEARCH))
         length = xp.square_root(xp.dot(state.iterate, state.iterate))
-        c = c._replace(
-            phase=trust_region_machine.next_phase(c, verdict, own, lost, flat),
-            radius=radius,
+        return trust_region_machine.Outcome(
+            change=state.iterate,
+            length=xp.where(final, length, c.step_length),
             promise=xp.where(final, promise, c.promise),
-            step_length=xp.where(final, length, c.step_length),
+            radius=radius,
             products=products,
+            transitions=((anew, NewtonCGPhase.MULTIPLY), (final, Phase.SEARCH)),
+            lost=lost,
+            flat=flat,
         )
-        moving = phases.is_phase(c, Phase.SEARCH)
-        return c, xp.where(moving, point + state.iterate, point)
 
     def get_config(self):
         """The arguments that make this optimizer again."""

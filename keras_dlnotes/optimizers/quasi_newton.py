@@ -1,6 +1,7 @@
 """What L-BFGS and BFGS share: one gradient in, the next weights to evaluate out."""
 
 import abc
+from typing import Any
 
 import keras
 
@@ -31,6 +32,9 @@ class QuasiNewton(SecondOrderOptimizer, abc.ABC):
     )
     carried = ("weight",)
     machine = line_search_machine
+
+    _search_direction: Any
+    _gradient_sum: Any
 
     def __init__(
         self,

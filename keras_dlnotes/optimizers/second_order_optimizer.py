@@ -43,8 +43,6 @@ class SecondOrderOptimizer(keras.optimizers.Optimizer, abc.ABC):
     _accepted_point: Any
     _accepted_gradient: Any
     _trial_point: Any
-    _search_direction: Any
-    _gradient_sum: Any
 
     def __init__(self, gradient_tolerance, verify_determinism, name, **kwargs):
         factor = second_order_arguments.check_arguments(type(self).__name__, kwargs)

@@ -33,7 +33,7 @@ class TrustRegion(SecondOrderOptimizer, abc.ABC):
 
     @abc.abstractmethod
     def step(self, control, points, verdict, second):
-        """What follows from a judged evaluation: the new control, and the next trial point.
+        """What the method makes of a judged evaluation, a `trust_region_machine.Outcome`.
 
         Args:
             control: A `trust_region_machine.Control`; the evaluation is counted, its phase still
@@ -156,5 +156,5 @@ class TrustRegion(SecondOrderOptimizer, abc.ABC):
         control, points, verdict, second = trust_region_machine.judge(
             control, points, self.phases, weights, gradient, loss, second, self._epsilon
         )
-        control, trial_point = self.step(control, points, verdict, second)
-        return control, points._replace(trial_point=trial_point)
+        outcome = self.step(control, points, verdict, second)
+        return trust_region_machine.conclude(control, points, verdict, outcome)
