@@ -49,9 +49,7 @@ def ours(make, problem, start):
 
     for _ in range(MOST):
         if isinstance(optimizer, kd.optimizers.GaussNewton):
-            optimizer.differentiate(
-                kd.optimizers.LeastSquares(loss_of, outputs, x, True, lambda: False)
-            )
+            optimizer.differentiate(loss_of, outputs, x, elementwise=True, has_penalties=False)
         loss = loss_of([weights.value], outputs([weights.value], x))
         optimizer.scale_loss(loss)
         gradients = torch.autograd.grad(loss, weights.value)

@@ -68,7 +68,7 @@ def reference(times=101, points=256):
 
 
 class BurgersNetwork(keras.Model):
-    """u(t, x); its loss differentiates it by its inputs."""
+    """u(t, x)."""
 
     def __init__(self, layers, units):
         super().__init__()
@@ -82,17 +82,29 @@ class BurgersNetwork(keras.Model):
         inner = self.network(tf.concat([2.0 * t - 1.0, x], axis=1))
         return -tf.sin(np.pi * x) + t * (1.0 - x * x) * inner
 
-    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
-        """Mean squared residual of the equation at the points x, [n, 2]."""
-        t, x = x[:, :1], x[:, 1:]
+
+class Equation(keras.Model):
+    """What is left of the equation where u is the network: the residuals.
+
+    The loss is the mean of their squares. As the outputs of a model, and not hidden in its
+    `compute_loss`, they are what `GaussNewton` takes the Jacobian of.
+    """
+
+    def __init__(self, network):
+        super().__init__()
+        self.network = network
+
+    def call(self, points):
+        """U_t + u u_x - nu u_xx at points (t, x), [n, 2] to [n, 1]."""
+        t, x = points[:, :1], points[:, 1:]
         with tf.GradientTape() as second:
             second.watch(x)
             with tf.GradientTape(persistent=True) as first:
                 first.watch((t, x))
-                u = self(tf.concat([t, x], axis=1))
+                u = self.network(tf.concat([t, x], axis=1))
             u_t, u_x = first.gradient(u, t), first.gradient(u, x)
         u_xx = second.gradient(u_x, x)
-        return tf.reduce_mean(tf.square(u_t + u * u_x - VISCOSITY * u_xx))
+        return u_t + u * u_x - VISCOSITY * u_xx
 
 
 class Clock(keras.callbacks.Callback):

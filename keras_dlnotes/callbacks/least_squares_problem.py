@@ -4,9 +4,8 @@ from typing import Any
 
 import keras
 
-from keras_dlnotes.backend import active
 from keras_dlnotes.instrumentation.patch import patched
-from keras_dlnotes.optimizers import LeastSquares
+from keras_dlnotes.optimizers.gauss_newton_factor import LeastSquares
 
 # Keras's losses by the names of their functions. Of the first, the second derivatives are 0 between
 # any two numbers of the output.
@@ -40,7 +39,9 @@ def _is_elementwise(loss):
     found = keras.losses.get(loss)
     name = getattr(getattr(found, "fn", found), "__name__", "")
     own = getattr(getattr(found, "fn", found), "__module__", "").startswith("keras.")
-    if not own or (isinstance(found, keras.Loss) and not type(found).__module__.startswith("keras.")):
+    if not own or (
+        isinstance(found, keras.Loss) and not type(found).__module__.startswith("keras.")
+    ):
         return False
     if name not in _ELEMENTWISE | _BY_EXAMPLE:
         raise ValueError(
@@ -95,7 +96,9 @@ class _Outputs:
             self._links = [link for _, link in before]
             self._masks = [getattr(output, "_keras_mask", None) for output in outputs]
             self.has_call_losses = bool(scope.losses)
-        outputs = [x if link is not None else o for o, (x, link) in zip(outputs, before, strict=True)]
+        outputs = [
+            x if link is not None else o for o, (x, link) in zip(outputs, before, strict=True)
+        ]
         for output in outputs:
             if keras.backend.standardize_dtype(output.dtype) in ("float16", "bfloat16"):
                 raise ValueError(

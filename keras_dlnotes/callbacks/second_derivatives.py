@@ -94,7 +94,8 @@ class SecondDerivatives(CopyableCallback):
             def replacement(train_step):
                 def observed_train_step(state, data):
                     batch = keras.utils.unpack_x_y_sample_weight(data)
-                    differentiate(least_squares_problem.of_state(model, state, elementwise, *batch))
+                    problem = least_squares_problem.of_state(model, state, elementwise, *batch)
+                    differentiate(*problem)
                     return train_step(state, data)
 
                 return observed_train_step
@@ -104,11 +105,10 @@ class SecondDerivatives(CopyableCallback):
         def observed(compute_loss):
             def observed_compute_loss(x=None, y=None, y_pred=None, sample_weight=None, **more):
                 if more.get("training", True):
-                    differentiate(
-                        least_squares_problem.of_variables(
-                            model, compute_loss, elementwise, x, y, sample_weight
-                        )
+                    problem = least_squares_problem.of_variables(
+                        model, compute_loss, elementwise, x, y, sample_weight
                     )
+                    differentiate(*problem)
                 return compute_loss(x, y, y_pred, sample_weight, **more)
 
             return observed_compute_loss

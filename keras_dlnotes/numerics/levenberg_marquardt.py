@@ -1,6 +1,6 @@
 """Levenberg-Marquardt's step from a factor of the Gauss-Newton matrix, for many radii at once.
 
-With the factor F [r, n], a target t [r] and the rest of the gradient v [n], the model of the loss is
+With a factor F [r, n], a target t [r] and the rest of the gradient v [n], the loss's model is
 
     m(p) = |F p + t|^2 / 2 + v^T p,   F^T F the Gauss-Newton matrix,   F^T t + v the gradient g
 
@@ -115,7 +115,7 @@ def ladder(model, radius, count, epsilon):
 
 
 def _coordinates(model, mu):
-    """z [count, r] for dampings mu [count]."""
+    """Z [count, r] for dampings mu [count]."""
     s = model.singular_values
     below = xp.outer(mu * 0.0 + 1.0, s * s) + xp.outer(mu, s * 0.0 + 1.0)
     return xp.outer(mu * 0.0 + 1.0, s * model.target) / xp.where(below > 0.0, below, below + 1.0)

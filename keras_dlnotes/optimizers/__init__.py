@@ -4,7 +4,6 @@ from keras_dlnotes.optimizers.adagrad import AdaGrad
 from keras_dlnotes.optimizers.adam import Adam
 from keras_dlnotes.optimizers.bfgs import BFGS
 from keras_dlnotes.optimizers.gauss_newton import GaussNewton
-from keras_dlnotes.optimizers.gauss_newton_factor import LeastSquares
 from keras_dlnotes.optimizers.gradient_descent import GradientDescent
 from keras_dlnotes.optimizers.lbfgs import LBFGS
 from keras_dlnotes.optimizers.momentum import Momentum
@@ -20,7 +19,6 @@ __all__ = [
     "GaussNewton",
     "GradientDescent",
     "LBFGS",
-    "LeastSquares",
     "Momentum",
     "NesterovMomentum",
     "Newton",

@@ -121,15 +121,27 @@ class GaussNewton(SecondOrderOptimizer):
             (2, _STEPS), "zeros", dtype, name="lengths_and_promises"
         )
 
-    def differentiate(self, problem):
+    def differentiate(
+        self, loss_function, outputs_function, inputs, elementwise=False, has_penalties=True
+    ):
         """Give the next `apply` the model's outputs and the loss in them, as functions.
 
         In `fit`, `keras_dlnotes.callbacks.SecondDerivatives` does it.
 
         Args:
-            problem: A `keras_dlnotes.optimizers.LeastSquares`.
+            loss_function: Takes the list of weights and the list of all examples' outputs; returns
+                the loss.
+            outputs_function: Takes the list of weights and inputs, of all examples or of one;
+                returns the list of outputs, [examples, ...].
+            inputs: A tensor [examples, ...], or a structure of such.
+            elementwise: Whether the loss is a sum over single numbers of an output, so that no
+                second derivative mixes two of them; or a list of that, one for each output.
+            has_penalties: Whether the loss depends on the weights past the outputs; or a function
+                of no arguments that says so, called after the others.
         """
-        self._carried.problem = problem
+        self._carried.problem = LeastSquares(
+            loss_function, outputs_function, inputs, elementwise, has_penalties
+        )
 
     def scale_loss(self, loss):
         """Take note of the loss."""
@@ -146,8 +158,8 @@ class GaussNewton(SecondOrderOptimizer):
             raise ValueError(
                 "GaussNewton needs the model's outputs apart from the loss. In fit, add "
                 "keras_dlnotes.callbacks.SecondDerivatives() to the callbacks; in a loop of your "
-                "own, call optimizer.differentiate(LeastSquares(...)) before optimizer.apply. "
-                "Received neither."
+                "own, call optimizer.differentiate(loss_function, outputs_function, inputs) before "
+                "optimizer.apply. Received neither."
             )
         if active.replicas.count() > 1:
             raise ValueError(
@@ -229,7 +241,7 @@ class GaussNewton(SecondOrderOptimizer):
         return Ladder(column_lengths, found.steps, found.lengths, found.promises), fresh
 
     def _muted(self, problem):
-        """The problem as one of the weights moved; it may call scale_loss without leaving a note."""
+        """The problem in the weights moved, which may call scale_loss without leaving a note."""
 
         def quiet(function):
             def muted(moved, argument):
@@ -252,6 +264,3 @@ class GaussNewton(SecondOrderOptimizer):
             "chunk_size": self.chunk_size,
             **super().get_config(),
         }
-
-
-__all__ = ["GaussNewton", "LeastSquares"]

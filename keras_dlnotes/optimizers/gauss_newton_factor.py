@@ -30,17 +30,7 @@ _MOST_OUTPUTS = 256
 
 
 class LeastSquares(NamedTuple):
-    """What the method needs to know of a model and its loss in one training step.
-
-    Attributes:
-        loss: Takes the list of weights and the list of all examples' outputs; returns the loss.
-        outputs: Takes the list of weights and inputs; returns the list of outputs, [examples, ...].
-        inputs: A tensor [examples, ...], or a structure of such.
-        elementwise: For each output, whether the loss is a sum over its numbers one by one, so that
-            no second derivative mixes two of them; or one boolean for all.
-        has_penalties: Takes no argument, is asked after `loss` was called, and says whether the
-            loss depends on the weights past the outputs.
-    """
+    """A loss taken apart; see the arguments of `GaussNewton.differentiate`."""
 
     loss: Any
     outputs: Any
@@ -80,7 +70,9 @@ def form(problem, variables, gradient, dtype, epsilon, chunk_size, max_size):
     held, known = chunk_size, jacobian.size_of(problem.inputs)
     if held is None:
         held = min(max(_CHUNK_NUMBERS // ((width + 1) * per_example), 1), _CHUNK_EXAMPLES)
-    penalized = problem.has_penalties()
+    penalized = problem.has_penalties
+    if callable(penalized):
+        penalized = penalized()
     if width > max_size and (penalized or not _is_below(known, per_example, max_size)):
         raise ValueError(
             f"GaussNewton decomposes a matrix with the smaller of {width} (weights) and "
@@ -169,12 +161,11 @@ def _root(problem, values, outputs, index, dtype, epsilon):
         curvature = xp.reshape(xp.cast(second, dtype), (-1, count))
         root, target, known = _square_root(curvature, slopes)
 
-        def cotangent(row, part):
-            chosen = xp.cast(xp.arange(count) == row, dtype)
-            return chosen * part
+        def row_of_diagonal(row, part):
+            return xp.cast(xp.arange(count) == row, dtype) * part
 
-        left = xp.where(known, slopes * 0.0, slopes)
-        return _Root(count, lambda i: xp.take(root, i), cotangent, target, _like(left, output))
+        left = _like(xp.where(known, slopes * 0.0, slopes), output)
+        return _Root(count, lambda i: xp.take(root, i), row_of_diagonal, target, left)
     if last > _MOST_OUTPUTS:
         raise ValueError(
             "GaussNewton decomposes the second derivative of the loss in each example's outputs "
@@ -202,14 +193,14 @@ def _root(problem, values, outputs, index, dtype, epsilon):
     left = xp.where(known | rounding, projected * 0.0, projected)
     left = xp.einsum("bka,ba->bk", vectors, left)
 
-    def cotangent(row, part):
+    def row_of_blocks(row, part):
         chosen = xp.reshape(xp.cast(xp.arange(count) == row, dtype), (count // last, last))
         return xp.einsum("pak,pa->pk", part, chosen)
 
     return _Root(
         count,
         lambda i: xp.take(every, i),
-        cotangent,
+        row_of_blocks,
         xp.reshape(target, (-1, count)),
         _like(left, output),
     )

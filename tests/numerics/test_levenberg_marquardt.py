@@ -57,7 +57,8 @@ def test_the_dual_form_gives_the_steps_of_the_kernel():
     kernel = scaled @ scaled.T
     moved = np.linalg.lstsq(scaled.T, -step, rcond=None)[0]
     mu = (r - kernel @ moved) / moved
-    assert np.allclose(mu, mu[0], rtol=1e-9) and mu[0] > 0.0
+    assert np.allclose(mu, mu[0], rtol=1e-9)
+    assert mu[0] > 0.0
     assert 0.098 <= np.linalg.norm(step) <= 0.1 + 1e-12
 
 

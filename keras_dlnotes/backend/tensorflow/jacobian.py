@@ -1,4 +1,4 @@
-"""Derivatives of functions of lists of arrays, and the Jacobian of a model's outputs by examples."""
+"""Derivatives of functions of lists of arrays, and the Jacobian of a model by examples."""
 
 import tensorflow as tf
 

@@ -1,4 +1,4 @@
-"""Derivatives of functions of lists of arrays, and the Jacobian of a model's outputs by examples."""
+"""Derivatives of functions of lists of arrays, and the Jacobian of a model by examples."""
 
 import torch
 from keras.src.backend.torch.core import get_device, to_torch_dtype
@@ -22,19 +22,19 @@ def hessian_products(function, arguments, directions):
         arguments: The list.
         directions: [count, *shape].
     """
-    _, pull = torch.func.vjp(torch.func.grad(function), _detached(arguments))
+    pull = torch.func.vjp(torch.func.grad(function), _detached(arguments))[1]
     return torch.stack([pull([direction])[0][0].detach() for direction in directions])
 
 
 def hessian_product(function, arguments, vectors):
     """The Hessian of a scalar function of a list of arrays, times a list of the same shapes."""
-    _, pull = torch.func.vjp(torch.func.grad(function), _detached(arguments))
+    pull = torch.func.vjp(torch.func.grad(function), _detached(arguments))[1]
     return _detached(pull(list(vectors))[0])
 
 
 def pull_back(function, arguments):
     """The value of a function, a list of arrays, and what its transposed Jacobian does to such."""
-    values, pull = torch.func.vjp(function, _detached(arguments))
+    values, pull = torch.func.vjp(function, _detached(arguments))[:2]
     return _detached(values), lambda vectors: _detached(pull(list(vectors))[0])
 
 
@@ -66,7 +66,7 @@ def rows_of_examples(output, values, inputs, cotangent, roots, count, dtype):
 
     def of_example(example, root):
         one = _pytree.tree_map(lambda array: array[None], example)
-        value, pull = torch.func.vjp(lambda weights: output(weights, one), values)
+        value, pull = torch.func.vjp(lambda weights: output(weights, one), values)[:2]
 
         def of_row(row):
             (parts,) = pull(cotangent(row, root).reshape(value.shape).to(value.dtype))
