@@ -13,6 +13,7 @@ from keras_dlnotes.optimizers.trust_region import UNSCALED
 xp = active.arrays
 # Steps from one Jacobian: the shortest is 1 / 1024 of the first.
 _STEPS = 11
+SCALES = ("jacobian", "uniform")
 
 
 @registered("GaussNewton")
@@ -31,7 +32,7 @@ class GaussNewton(SecondOrderOptimizer):
 
     For a mean of squares d^2 L / do^2 is a multiple of 1 and this is the method of Levenberg and
     Marquardt. D_j is the largest length of column j of the Jacobian so far, which makes the method
-    independent of the units of weights and inputs; the radius follows from how well the model
+    independent of the units of weights and inputs (`scale="jacobian"`); the radius follows from how well the model
     foretold the last loss, all as in MINPACK's `lmder` (`scipy.optimize.least_squares` with
     `method="lm"`). It works on a factor F of G = F^T F and its singular values, not on G: half of
     the digits would be lost there. F has min(m, n) rows: R of a QR decomposition where there are
@@ -61,6 +62,9 @@ class GaussNewton(SecondOrderOptimizer):
             the sum of squares: the largest cosine between the residuals and a column of the
             Jacobian, which does not depend on units. Also converged where no step is better than
             the rounding of the loss or of the weights.
+        scale: `"jacobian"` for D as above; `"uniform"` for the same D_j for all weights, the root
+            of the mean square of the column's lengths: often fewer steps for networks of
+            standardised inputs, whose weights are of one size, and more where they are not.
         initial_radius: The first radius as a multiple of |D w| (of 1 where that is 0).
         max_size: Refuse models with more weights than this and more residuals (outputs of all
             examples) than this too: a step takes of the order of its third power.
@@ -94,6 +98,7 @@ class GaussNewton(SecondOrderOptimizer):
     def __init__(
         self,
         gradient_tolerance=1e-12,
+        scale="jacobian",
         initial_radius=1.0,
         max_size=4000,
         chunk_size=None,
@@ -107,6 +112,9 @@ class GaussNewton(SecondOrderOptimizer):
                 "Expected `initial_radius` to be a finite number above 0. "
                 f"Received: initial_radius={initial_radius!r}."
             )
+        if scale not in SCALES:
+            raise ValueError(f"Expected scale to be one of {SCALES}. Received: {scale!r}.")
+        self.scale = scale
         self.initial_radius = float(initial_radius)
         self.max_size = whole_number("max_size", max_size)
         self.chunk_size = chunk_size
@@ -219,6 +227,9 @@ class GaussNewton(SecondOrderOptimizer):
         known = xp.where(start, before * 0.0, before)
         own = xp.where(usable, own, known)
         column_lengths = xp.maximum(own, known)
+        if self.scale == "uniform":
+            mean_square = xp.dot(own, own) / float(self._size)
+            column_lengths = xp.zeros_like(own) + xp.square_root(mean_square)
         scale = levenberg_marquardt.scale_of(column_lengths)
         model = levenberg_marquardt.decompose(matrix, target, rest, scale, self._epsilon)
         point = points.accepted_point
@@ -259,6 +270,7 @@ class GaussNewton(SecondOrderOptimizer):
     def get_config(self):
         """The arguments that make this optimizer again."""
         return {
+            "scale": self.scale,
             "initial_radius": self.initial_radius,
             "max_size": self.max_size,
             "chunk_size": self.chunk_size,

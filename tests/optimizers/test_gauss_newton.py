@@ -165,17 +165,16 @@ def numpy_network(model, x):
     return hidden @ w2 + b2, np.stack(rows, axis=1)
 
 
-class FactorNoted(GaussNewton):
-    """Keeps G = F^T F and F^T t + v of the first Jacobian, out of the steps and their promises."""
-
-    def matrix_applied(self, count):
-        """The steps of the ladder."""
-        return [ops.convert_to_numpy(v) for v in (self._steps, self._lengths_and_promises)]
+def ladder_of(optimizer):
+    """The steps from the first Jacobian, their lengths and promises."""
+    return [
+        ops.convert_to_numpy(v) for v in (optimizer._steps, optimizer._lengths_and_promises)
+    ]
 
 
 def check_steps(model, optimizer, gauss_newton, gradient):
     """Each of the steps solves (G + mu D^2) p = -g for a mu, with D from G's diagonal."""
-    steps, (_, promises) = optimizer.matrix_applied(3)
+    steps, (_, promises) = ladder_of(optimizer)
     unit = ops.convert_to_numpy(optimizer._control)[type_of_control().index("unit")]
     scale = np.sqrt(np.diag(gauss_newton))
     scale = np.where(scale > 0.0, scale, 1.0)
@@ -206,7 +205,7 @@ def data(m=12):
 def test_squares_with_weights_and_penalties(reduction, chunk_size):
     x, y, weight = data(30)
     model = network(penalty=1e-2)
-    optimizer = FactorNoted(verify_determinism=False, chunk_size=chunk_size)
+    optimizer = GaussNewton(verify_determinism=False, chunk_size=chunk_size)
     outputs, jacobian = numpy_network(model, x)
     kernels = np.concatenate([np.ones(12), np.zeros(4), np.ones(4), np.zeros(1)])
     values = np.concatenate([ops.convert_to_numpy(v).ravel() for v in model.weights])
@@ -225,7 +224,7 @@ def test_cross_entropy_of_logits_and_probabilities(activation, sparse):
     x, _, weight = data(40)
     labels = np.arange(40) % 3
     model = network(3, activation, units=2)
-    optimizer = FactorNoted(verify_determinism=False)
+    optimizer = GaussNewton(verify_determinism=False)
     logits, jacobian = numpy_network(model, x)
     e = np.exp(logits)
     p = e / e.sum(axis=1, keepdims=True)
@@ -245,7 +244,7 @@ def test_binary_cross_entropy_and_a_loss_of_ones_own():
     target = (y > 0.0).astype("float64")
     for activation in ("sigmoid", None):
         model = network(1, activation, units=2)
-        optimizer = FactorNoted(verify_determinism=False)
+        optimizer = GaussNewton(verify_determinism=False)
         logits, jacobian = numpy_network(model, x)
         p, j = 1.0 / (1.0 + np.exp(-logits)), jacobian[:, 0]
         g = j.T @ (p - target)[:, 0] / len(x)
@@ -253,7 +252,7 @@ def test_binary_cross_entropy_and_a_loss_of_ones_own():
         loss = keras.losses.BinaryCrossentropy(from_logits=activation is None)
         fit(model, optimizer, x, target, 1, loss)
         check_steps(model, optimizer, gauss_newton, g)
-    model, optimizer = network(2), FactorNoted(verify_determinism=False)
+    model, optimizer = network(2), GaussNewton(verify_determinism=False)
     outputs, jacobian = numpy_network(model, x)
     # Two outputs whose squares are mixed: a block for each example.
     mixing = np.array([[2.0, 1.0], [1.0, 3.0]])
@@ -267,6 +266,23 @@ def test_binary_cross_entropy_and_a_loss_of_ones_own():
 
     fit(model, optimizer, x, np.concatenate([y, -y], axis=1), 1, loss_of_both)
     check_steps(model, optimizer, gauss_newton, g)
+
+
+@pytest.mark.usefixtures("float64")
+def test_a_uniform_scale_bounds_the_step_in_the_weights_own_units():
+    x, y, _ = data(30)
+    model = network()
+    optimizer = GaussNewton(scale="uniform", verify_determinism=False)
+    start = np.concatenate([ops.convert_to_numpy(v).ravel() for v in model.weights])
+    _, jacobian = numpy_network(model, x)
+    fit(model, optimizer, x, y, 1)
+    steps, (lengths, _) = ladder_of(optimizer)
+    mean = np.sqrt(np.mean(np.sum(2.0 / len(x) * jacobian[:, 0] ** 2, axis=0)))
+    unit = ops.convert_to_numpy(optimizer._control)[type_of_control().index("unit")]
+    for k in (0, 3):
+        size = mean / np.sqrt(unit) * np.linalg.norm(steps[k])
+        assert lengths[k] == pytest.approx(size, rel=1e-4)
+    assert lengths[0] <= 1.0001 * mean / np.sqrt(unit) * np.linalg.norm(start)
 
 
 @pytest.mark.usefixtures("float64")
@@ -429,7 +445,7 @@ def test_what_cannot_work_is_refused_with_the_way_out():
         model.fit(x, y, verbose=0)
     with pytest.raises(ValueError, match="FullBatch"):
         fit(network(), GaussNewton(), x, y, 1, callbacks=[FullBatch()])
-    for arguments in ({"max_size": 0}, {"chunk_size": 1.5}, {"initial_radius": 0.0}):
+    for arguments in ({"max_size": 0}, {"scale": "none"}, {"chunk_size": 1.5}, {"initial_radius": 0.0}):
         with pytest.raises(ValueError, match=next(iter(arguments))):
             GaussNewton(**arguments)
     with pytest.raises(ValueError, match="clipnorm"):
