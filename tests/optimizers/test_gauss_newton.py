@@ -167,9 +167,7 @@ def numpy_network(model, x):
 
 def ladder_of(optimizer):
     """The steps from the first Jacobian, their lengths and promises."""
-    return [
-        ops.convert_to_numpy(v) for v in (optimizer._steps, optimizer._lengths_and_promises)
-    ]
+    return [ops.convert_to_numpy(v) for v in (optimizer._steps, optimizer._lengths_and_promises)]
 
 
 def check_steps(model, optimizer, gauss_newton, gradient):
@@ -445,7 +443,12 @@ def test_what_cannot_work_is_refused_with_the_way_out():
         model.fit(x, y, verbose=0)
     with pytest.raises(ValueError, match="FullBatch"):
         fit(network(), GaussNewton(), x, y, 1, callbacks=[FullBatch()])
-    for arguments in ({"max_size": 0}, {"scale": "none"}, {"chunk_size": 1.5}, {"initial_radius": 0.0}):
+    for arguments in (
+        {"max_size": 0},
+        {"scale": "none"},
+        {"chunk_size": 1.5},
+        {"initial_radius": 0.0},
+    ):
         with pytest.raises(ValueError, match=next(iter(arguments))):
             GaussNewton(**arguments)
     with pytest.raises(ValueError, match="clipnorm"):
