@@ -32,7 +32,7 @@ import tensorflow as tf
 import keras_dlnotes as kd
 
 matplotlib.use("Agg")
-import matplotlib.pyplot as plt  # noqa: E402 - after the choice of what draws
+import matplotlib.pyplot as plt
 
 VISCOSITY = 0.01 / np.pi
 
@@ -174,7 +174,7 @@ def main():
     curves, table = {}, []
 
     def train(name, optimizer, *callbacks, steps=20):
-        """Fit for this optimizer's share; `steps` of them in one execution, 5 executions an epoch."""
+        """Fit for this optimizer's share, with `steps` of its steps in one execution."""
         model.compile(optimizer=optimizer, loss="mse", steps_per_execution=steps)
         batches = tf.data.Dataset.from_tensors((data, np.zeros((points, 1))))
         batches = batches.repeat(5 * steps if steps > 1 else 1)

@@ -32,11 +32,12 @@ class GaussNewton(SecondOrderOptimizer):
 
     For a mean of squares d^2 L / do^2 is a multiple of 1 and this is the method of Levenberg and
     Marquardt. D_j is the largest length of column j of the Jacobian so far, which makes the method
-    independent of the units of weights and inputs (`scale="jacobian"`); the radius follows from how well the model
-    foretold the last loss, all as in MINPACK's `lmder` (`scipy.optimize.least_squares` with
-    `method="lm"`). It works on a factor F of G = F^T F and its singular values, not on G: half of
-    the digits would be lost there. F has min(m, n) rows: R of a QR decomposition where there are
-    more residuals than weights, all of them where there are fewer (the dual, or kernel, form).
+    independent of the units of weights and inputs (`scale="jacobian"`); the radius follows from how
+    well the model foretold the last loss, all as in MINPACK's `lmder`
+    (`scipy.optimize.least_squares` with `method="lm"`). It works on a factor F of G = F^T F and
+    its singular values, not on G: half of the digits would be lost there. F has min(m, n) rows: R
+    of a QR decomposition where there are more residuals than weights, all of them where there are
+    fewer (the dual, or kernel, form).
 
     Supported losses: those of Keras that are convex in the outputs and twice differentiable
     (`mean_squared_error`, `mean_squared_logarithmic_error`, `binary_crossentropy`,

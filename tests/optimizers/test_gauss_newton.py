@@ -455,6 +455,37 @@ def test_what_cannot_work_is_refused_with_the_way_out():
         GaussNewton(clipnorm=1.0)
 
 
+def test_several_replicas_are_refused(monkeypatch):
+    from keras_dlnotes.backend import active
+
+    x, y, _ = data(10)
+    model = network()
+    # One process still, so that the step can be traced.
+    monkeypatch.setattr(active.replicas, "count", lambda: 2)
+    with pytest.raises(ValueError, match="one replica"):
+        fit(model, GaussNewton(), x, y, 2)
+
+
+@pytest.mark.usefixtures("float64")
+def test_masks_and_penalties_on_activations():
+    keras.utils.set_random_seed(0)
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(20, 4, 2))
+    x[:, 3] = 0.0
+    x[::2, 2] = 0.0
+    y = np.sin(x.sum(axis=-1, keepdims=True))
+    y[x.sum(axis=-1) == 0.0] = 1e3  # what the mask hides
+    dense = keras.layers.Dense(3, "tanh", activity_regularizer=keras.regularizers.L2(1e-3))
+    layers = [keras.layers.Masking(), dense, keras.layers.Dense(1)]
+    model = keras.Sequential([keras.Input((4, 2)), *layers])
+    optimizer = GaussNewton()
+    history = fit(model, optimizer, x, y, 30, callbacks=[StopWhenConverged(verbose=0)]).history[
+        "loss"
+    ]
+    assert optimizer.status in ("searching", "converged")
+    assert min(history) < 0.2 * history[0] < 10.0
+
+
 def test_half_precision_is_refused():
     x, y, _ = data(10)
     keras.utils.set_random_seed(0)
