@@ -3,6 +3,7 @@
 from typing import Any
 
 import keras
+from keras.src.backend import get_keras_mask, set_keras_mask
 
 from keras_dlnotes.instrumentation.patch import patched
 from keras_dlnotes.optimizers.gauss_newton_factor import LeastSquares
@@ -94,7 +95,7 @@ class _Outputs:
         if self._like is None:  # the first call is that with all examples
             self._like = keras.tree.map_structure(lambda _: None, predictions)
             self._links = [link for _, link in before]
-            self._masks = [getattr(output, "_keras_mask", None) for output in outputs]
+            self._masks = [get_keras_mask(output) for output in outputs]
             self.has_call_losses = bool(scope.losses)
         outputs = [
             x if link is not None else o for o, (x, link) in zip(outputs, before, strict=True)
@@ -114,7 +115,7 @@ class _Outputs:
         for output, link, mask in zip(outputs, self._links, self._masks, strict=True):
             prediction = output if link is None else link(output)
             if mask is not None:
-                prediction._keras_mask = mask
+                set_keras_mask(prediction, mask)
             given.append(prediction)
         return keras.tree.pack_sequence_as(self._like, given)
 

@@ -3,6 +3,7 @@
 from typing import Any
 
 import keras
+from keras.src.backend import get_keras_mask, set_keras_mask
 
 from keras_dlnotes.backend import active
 from keras_dlnotes.callbacks import least_squares_problem
@@ -167,6 +168,8 @@ def _apart(model, loss_function):
 
     def loss_of_outputs(weights, outputs):
         def with_given(x=None, y=None, y_pred=None, *rest, **more):
+            for output, seen in zip(outputs, keras.tree.flatten(y_pred), strict=True):
+                set_keras_mask(output, get_keras_mask(seen))
             given = keras.tree.pack_sequence_as(y_pred, outputs)
             return compute_loss(x, y, given, *rest, **more)
 
