@@ -327,7 +327,7 @@ def test_fits_of_one_evaluation_say_that_no_step_was_taken(method):
 
 
 @pytest.mark.usefixtures("float64")
-@pytest.mark.parametrize("method", [LBFGS, Newton])
+@pytest.mark.parametrize("method", [LBFGS, Newton, GaussNewton])
 def test_a_minimum_at_the_kink_of_an_l1_penalty_is_named(method, capsys):
     _, loss, x, y = task()
     dense = keras.layers.Dense(1, None, False, "zeros", kernel_regularizer=L1(10.0))
