@@ -155,7 +155,7 @@ def _verdict(control, points, column_lengths, weights, gradient, loss, epsilon):
     at_accepted = xp.all_equal(weights, points.accepted_point)
     purpose, resume, idle, start = phases.arrive(c, at_trial, at_accepted, finite, repeats)
     due = c._replace(phase=purpose)
-    at_known = (resume | idle | phases.is_phase(due, *GaussNewtonPhase)) & no(start)
+    at_known = (resume | idle | phases.is_phase(due, GaussNewtonPhase.FORM)) & no(start)
     again = at_known & finite & no(phases.is_phase(due, Phase.NOT_DETERMINISTIC))
     search = phases.is_phase(due, Phase.SEARCH) & no(start) & no(resume)
 
@@ -269,7 +269,7 @@ def follow(control, points, verdict, ladder, new, fresh, epsilon, verify_determi
             (lost & within_noise, Phase.CONVERGED),
             (verdict.coarse, Phase.TOO_COARSE),
             ((new & (fresh.flat > 0.0)) | verdict.exhausted, Phase.CONVERGED),
-            (new & (fresh.coupled > 0.0), Phase.COUPLED),
+            (new & (fresh.coupled > 0.0), GaussNewtonPhase.COUPLED),
             (verdict.noisy, Phase.NOT_DETERMINISTIC),
             (verdict.unknown, Phase.REPEAT),
         ),

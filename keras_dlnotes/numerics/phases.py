@@ -24,7 +24,6 @@ class Phase(enum.IntEnum):
     NOT_DETERMINISTIC = 8
     REPEAT = 9  # at the accepted point: the last evaluation was not finite where it has to be
     TOO_COARSE = 10  # as FAILED, and the loss was the same at points that should have differed
-    COUPLED = 11  # the gradient is not the sum of what the examples contribute one by one
 
 
 class LineSearchPhase(enum.IntEnum):
@@ -51,6 +50,7 @@ class GaussNewtonPhase(enum.IntEnum):
     """What `GaussNewton` adds."""
 
     FORM = 1  # at the accepted point: does the objective repeat itself? And for a new Jacobian
+    COUPLED = 11  # the gradient is not the sum of what the examples contribute one by one
 
 
 SEARCHING = "searching"
@@ -62,7 +62,7 @@ _STATUS: dict[int, str] = {
     Phase.NOT_DETERMINISTIC: "not deterministic",
     Phase.REPEAT: NOT_FINITE,
     Phase.TOO_COARSE: "loss too coarse",
-    Phase.COUPLED: "examples not independent",
+    GaussNewtonPhase.COUPLED: "examples not independent",
 }
 
 
@@ -73,7 +73,7 @@ def status(phase):
 
 def is_under_way(phase):
     """Whether a search goes on in this phase, a whole number, and nobody has interrupted it."""
-    return phase == Phase.SEARCH or phase not in set(Phase)
+    return phase == Phase.SEARCH or phase not in {*Phase, GaussNewtonPhase.COUPLED}
 
 
 def is_phase(control, *phases):
@@ -117,7 +117,8 @@ def arrive(control, at_trial, at_accepted, finite, repeats):
     resume = put_back | back
     purpose = xp.where(back, control.suspended, control.phase)
     due = control._replace(phase=purpose)
-    idle = is_phase(due, Phase.CONVERGED, Phase.FAILED, Phase.TOO_COARSE, Phase.COUPLED)
+    idle = is_phase(due, Phase.CONVERGED, Phase.FAILED, Phase.TOO_COARSE)
+    idle = idle | is_phase(due, GaussNewtonPhase.COUPLED)
     # Another objective (new data, a second `fit`), or somebody has moved the weights.
     start = is_phase(control, Phase.START) | (no(at_trial) & no(at_accepted))
     start = start | ((resume | idle) & finite & no(repeats))

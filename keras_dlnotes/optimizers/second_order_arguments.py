@@ -1,7 +1,7 @@
 """What a method that compares losses between evaluations must ask of its surroundings."""
 
 from keras_dlnotes.backend import active
-from keras_dlnotes.numerics.phases import Phase
+from keras_dlnotes.numerics.phases import GaussNewtonPhase, Phase
 
 # Why each of Keras's optimizer arguments cannot be combined with a line search or trust region.
 _REASONS = {
@@ -26,8 +26,8 @@ WARNINGS: dict[int, str] = {
     "data is larger than memory), dropout, random augmentation, a model quantized to float8, whose "
     "scales follow what it has seen, or other data than before. Use an optimizer made for noisy "
     "losses, such as Adam, or make the loss deterministic.",
-    Phase.COUPLED: "The gradient is not the sum of what the examples contribute one by one, so the "
-    "Jacobian taken example by example is not that of this model, and the weights were left where "
+    GaussNewtonPhase.COUPLED: "The gradient is not the sum of what the examples contribute one by "
+    "one, so the Jacobian taken example by example is not that of this model, and the weights were left where "
     "they were. Usual causes: BatchNormalization, whose outputs depend on all examples of a batch "
     "(freeze it by trainable=False, or use LayerNormalization), dropout, or a loss that has terms "
     "between examples or does not use the model's outputs (compute_loss: let `call` return the "
