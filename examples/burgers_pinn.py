@@ -1,4 +1,4 @@
-"""The viscous Burgers equation as a physics-informed network: Adam, then L-BFGS, then SSBroyden.
+"""The viscous Burgers equation as a physics-informed network, by four optimizers.
 
     u_t + u u_x = nu u_xx,   nu = 0.01 / pi,   u(0, x) = -sin(pi x),   u(t, -1) = u(t, 1) = 0
 
@@ -7,12 +7,13 @@ boundary values whatever N is, so the loss is the equation's residual alone, squ
 over fixed collocation points. Everything is float64 on TensorFlow: on other backends Keras
 computes parts of such a network in float32.
 
-    python examples/burgers_pinn.py             about a quarter of an hour on two cores
+    python examples/burgers_pinn.py             a quarter of an hour on two cores
     python examples/burgers_pinn.py --minutes 1 each optimizer's share in minutes
     python examples/burgers_pinn.py --long      the published size, 3,021 weights, for hours
 
-Each optimizer starts from where Adam has ended and is given the same time; what is printed is
-the relative L2 error against a spectral solution that the script computes itself.
+L-BFGS, SSBroyden and Gauss-Newton each start from where Adam has ended and are given the same time
+as Adam; what is printed is the relative L2 error against a spectral solution that the script
+computes itself. One picture has the errors of all of them over time, and one for each the solution.
 """
 
 import argparse
@@ -24,10 +25,14 @@ os.environ["KERAS_BACKEND"] = "tensorflow"
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import keras
+import matplotlib
 import numpy as np
 import tensorflow as tf
 
 import keras_dlnotes as kd
+
+matplotlib.use("Agg")
+import matplotlib.pyplot as plt
 
 VISCOSITY = 0.01 / np.pi
 
@@ -68,7 +73,7 @@ def reference(times=101, points=256):
 
 
 class BurgersNetwork(keras.Model):
-    """u(t, x); its loss differentiates it by its inputs."""
+    """u(t, x)."""
 
     def __init__(self, layers, units):
         super().__init__()
@@ -82,33 +87,50 @@ class BurgersNetwork(keras.Model):
         inner = self.network(tf.concat([2.0 * t - 1.0, x], axis=1))
         return -tf.sin(np.pi * x) + t * (1.0 - x * x) * inner
 
-    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
-        """Mean squared residual of the equation at the points x, [n, 2]."""
-        t, x = x[:, :1], x[:, 1:]
+
+class Equation(keras.Model):
+    """What is left of the equation where u is the network: the residuals.
+
+    The loss is the mean of their squares. As the outputs of a model, and not hidden in its
+    `compute_loss`, they are what `GaussNewton` takes the Jacobian of.
+    """
+
+    def __init__(self, network):
+        super().__init__()
+        self.network = network
+
+    def call(self, points):
+        """U_t + u u_x - nu u_xx at points (t, x), [n, 2] to [n, 1]."""
+        t, x = points[:, :1], points[:, 1:]
         with tf.GradientTape() as second:
             second.watch(x)
             with tf.GradientTape(persistent=True) as first:
                 first.watch((t, x))
-                u = self(tf.concat([t, x], axis=1))
+                u = self.network(tf.concat([t, x], axis=1))
             u_t, u_x = first.gradient(u, t), first.gradient(u, x)
         u_xx = second.gradient(u_x, x)
-        return tf.reduce_mean(tf.square(u_t + u * u_x - VISCOSITY * u_xx))
+        return u_t + u * u_x - VISCOSITY * u_xx
 
 
 class Clock(keras.callbacks.Callback):
-    """Ends `fit` after so many seconds."""
+    """Ends `fit` after so many seconds, and notes the error on the way."""
 
-    def __init__(self, seconds):
+    def __init__(self, seconds, error, curve):
         super().__init__()
-        self.seconds = seconds
+        self.seconds, self.error, self.curve = seconds, error, curve
 
     def on_train_begin(self, logs=None):
         """Start the clock."""
-        self.end = time.time() + self.seconds
+        self.begin = time.time()
+        self.next = 0.0
 
     def on_epoch_end(self, epoch, logs=None):
-        """Look at the clock."""
-        if time.time() > self.end:
+        """Look at the clock. The error is that of the point at hand, which may be a trial."""
+        passed = time.time() - self.begin
+        if passed >= self.next:
+            self.curve.append((passed, self.error()[0]))
+            self.next = passed + self.seconds / 40.0
+        if passed > self.seconds:
             self.model.stop_training = True
 
 
@@ -122,12 +144,12 @@ def collocation_points(count, rng):
 
 
 def main():
-    """Train three times, print a table, save a picture."""
+    """Train by each optimizer, print a table, save the pictures."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--minutes", type=float, default=4.0, help="for each optimizer")
+    parser.add_argument("--minutes", type=float, default=3.75, help="for each optimizer")
     parser.add_argument("--points", type=int, default=3000)
     parser.add_argument("--long", action="store_true", help="8 x 20 units, 10,000 points, hours")
-    parser.add_argument("--picture", type=Path, default=Path("logs/burgers_pinn.png"))
+    parser.add_argument("--pictures", type=Path, default=Path("logs/burgers_pinn"))
     arguments = parser.parse_args()
     layers, points, minutes = 4, arguments.points, arguments.minutes
     if arguments.long:
@@ -139,65 +161,82 @@ def main():
     print(f"reference: two resolutions of the spectral solver differ by {difference:.1e}")
     grid = np.stack(np.meshgrid(t, x, indexing="ij"), axis=-1).reshape(-1, 2)
 
-    model = BurgersNetwork(layers, 20)
-    model(grid[:2])
+    network = BurgersNetwork(layers, 20)
+    network(grid[:2])
+    model = Equation(network)
     data = collocation_points(points, np.random.default_rng(0))
+    model(data[:2])
 
     def error():
-        u = model.predict(grid, batch_size=len(grid), verbose=0).reshape(solution.shape)
+        u = network.predict(grid, batch_size=len(grid), verbose=0).reshape(solution.shape)
         return np.linalg.norm(u - solution) / np.linalg.norm(solution), u
 
-    def train(optimizer, seconds, callbacks=()):
-        model.compile(optimizer=optimizer, steps_per_execution=20)
+    curves, table = {}, []
+
+    def train(name, optimizer, *callbacks, steps=20):
+        """Fit for this optimizer's share, with `steps` of its steps in one execution."""
+        model.compile(optimizer=optimizer, loss="mse", steps_per_execution=steps)
+        batches = tf.data.Dataset.from_tensors((data, np.zeros((points, 1))))
+        batches = batches.repeat(5 * steps if steps > 1 else 1)
+        clock = Clock(60.0 * minutes, error, curves.setdefault(name, []))
         began = time.time()
-        batches = tf.data.Dataset.from_tensors(data).repeat(100)
-        model.fit(
-            batches, epochs=10**6, verbose=0, shuffle=False, callbacks=[*callbacks, Clock(seconds)]
-        )
-        return time.time() - began
+        callbacks = [*callbacks, clock]
+        model.fit(batches, epochs=10**6, verbose=0, shuffle=False, callbacks=callbacks)
+        taken = time.time() - began
+        last, u = error()
+        table.append((name, taken, last))
+        draw(name, t, x, solution, u, arguments.pictures)
 
-    print(f"{model.count_params()} weights, {points} points, {minutes:g} minutes each")
-    table, seconds = [], 60.0 * minutes
-    taken = train(
-        keras.optimizers.Adam(keras.optimizers.schedules.ExponentialDecay(2e-3, 1000, 0.9)), seconds
-    )
-    table.append(("Adam", int(model.optimizer.iterations), taken, error()[0]))
-    after_adam = model.get_weights()
-    for name, optimizer in (
-        ("Adam, then L-BFGS", kd.optimizers.LBFGS(memory_size=50, gradient_tolerance=1e-14)),
-        ("Adam, then SSBroyden", kd.optimizers.BFGS("ssbroyden", gradient_tolerance=1e-14)),
+    print(f"{network.count_params()} weights, {points} points, {minutes:g} minutes each")
+    rate = keras.optimizers.schedules.ExponentialDecay(2e-3, 1000, 0.9)
+    train("Adam", keras.optimizers.Adam(rate))
+    after_adam = network.get_weights()
+    stop = kd.callbacks.StopWhenConverged
+    for name, optimizer, more, steps in (
+        ("L-BFGS", kd.optimizers.LBFGS(memory_size=50, gradient_tolerance=1e-14), (), 20),
+        ("SSBroyden", kd.optimizers.BFGS("ssbroyden", gradient_tolerance=1e-14), (), 20),
+        ("Gauss-Newton", kd.optimizers.GaussNewton(), (kd.callbacks.SecondDerivatives(),), 1),
     ):
-        model.set_weights(after_adam)
-        taken = train(optimizer, seconds, [kd.callbacks.StopWhenConverged()])
-        table.append((name, optimizer.progress["evaluations"], taken, error()[0]))
+        network.set_weights(after_adam)
+        train(f"Adam, then {name}", optimizer, *more, stop(), steps=steps)
+        print(f"{name}: {optimizer.progress['evaluations']} evaluations, {optimizer.status}")
 
-    print(f"{'':22s} evaluations  seconds  relative L2 error")
-    for name, evaluations, taken, relative in table:
-        print(f"{name:22s} {evaluations:11d} {taken:8.0f}  {relative:.2e}")
+    print(f"{'':24s} seconds  relative L2 error")
+    for name, taken, last in table:
+        print(f"{name:24s} {taken:7.0f}  {last:.2e}")
     print("published with 3,021 weights: 6.7e-04 (L-BFGS), 1.6e-08 (SSBroyden, after hours)")
-    draw(t, x, solution, error()[1], arguments.picture)
-    print(f"picture: {arguments.picture}")
+    draw_curves(curves, arguments.pictures)
+    print(f"pictures: {arguments.pictures}")
 
 
-def draw(t, x, solution, u, path):
-    """The solution and its error."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
-
+def draw(name, t, x, solution, u, folder):
+    """The solution that a method has found, and its error."""
     figure, axes = plt.subplots(1, 2, figsize=(11, 4), constrained_layout=True)
+    figure.suptitle(name)
     for axis, values, title in (
         (axes[0], u, "u(t, x), the network"),
         (axes[1], np.abs(u - solution), "|network - spectral solution|"),
     ):
-        mesh = axis.pcolormesh(
-            t, x, values.T, shading="auto", cmap="RdBu" if values is u else "magma"
-        )
+        colours = "RdBu" if values is u else "magma"
+        mesh = axis.pcolormesh(t, x, values.T, shading="auto", cmap=colours)
         axis.set(xlabel="t", ylabel="x", title=title)
         figure.colorbar(mesh, ax=axis)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=120)
+    folder.mkdir(parents=True, exist_ok=True)
+    figure.savefig(folder / f"{name.lower().replace(', ', '_').replace(' ', '_')}.png", dpi=120)
+    plt.close(figure)
+
+
+def draw_curves(curves, folder):
+    """The errors of all methods over time, those after Adam from its end on."""
+    figure, axis = plt.subplots(figsize=(8, 5), constrained_layout=True)
+    begin = curves["Adam"][-1][0]
+    for name, curve in curves.items():
+        seconds, errors = np.array(curve).T
+        axis.semilogy(seconds + (0.0 if name == "Adam" else begin), errors, label=name)
+    axis.set(xlabel="seconds", ylabel="relative L2 error", title="Adam and what follows it")
+    axis.legend()
+    figure.savefig(folder / "errors_over_time.png", dpi=120)
+    plt.close(figure)
 
 
 if __name__ == "__main__":

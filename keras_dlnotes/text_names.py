@@ -9,6 +9,7 @@ from keras_dlnotes import initializers, optimizers
 
 _OPTIMIZERS: tuple[type, ...] = (
     optimizers.BFGS,
+    optimizers.GaussNewton,
     optimizers.LBFGS,
     optimizers.Newton,
     optimizers.NewtonCG,

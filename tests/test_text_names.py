@@ -10,7 +10,7 @@ from keras import layers
 
 import keras_dlnotes as kd
 
-OPTIMIZERS = ("LBFGS", "BFGS", "Newton", "NewtonCG")
+OPTIMIZERS = ("LBFGS", "BFGS", "Newton", "NewtonCG", "GaussNewton")
 INITIALIZERS = {"he": "He", "xavier": "Xavier", "small_random": "SmallRandom"}
 X = np.random.default_rng(0).normal(size=(32, 3)).astype("float32")
 Y = X @ np.array([[1.0], [-2.0], [0.5]], "float32")

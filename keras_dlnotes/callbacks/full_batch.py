@@ -15,8 +15,8 @@ def second_order_optimizer(model, caller):
     if not isinstance(optimizer, SecondOrderOptimizer):
         raise ValueError(
             f"{caller} works with the second-order optimizers of keras_dlnotes (LBFGS, BFGS, "
-            f"Newton, NewtonCG). Received: {type(optimizer).__name__}. Compile the model with one "
-            f"of them, or leave {caller} out."
+            f"Newton, NewtonCG, GaussNewton). Received: {type(optimizer).__name__}. Compile the "
+            f"model with one of them, or leave {caller} out."
         )
     return optimizer
 

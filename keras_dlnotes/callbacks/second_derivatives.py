@@ -3,8 +3,10 @@
 from typing import Any
 
 import keras
+from keras.src.backend import get_keras_mask, set_keras_mask
 
 from keras_dlnotes.backend import active
+from keras_dlnotes.callbacks import least_squares_problem
 from keras_dlnotes.callbacks.copyable_callback import CopyableCallback
 from keras_dlnotes.callbacks.examples_of_batch import telling_examples
 from keras_dlnotes.instrumentation import inner_optimizer
@@ -14,23 +16,26 @@ from keras_dlnotes.optimizers.trust_region import UNSCALED
 
 
 class SecondDerivatives(CopyableCallback):
-    """Gives `Newton` and `NewtonCG` what a loss alone does not tell about its curvature.
+    """Gives Newton's and Gauss-Newton's methods what a loss alone does not tell of its curvature.
 
-    When to use it: with these two optimizers in `fit` on JAX, and with
-    `NewtonCG(curvature="gauss_newton")` on every backend. Elsewhere, on TensorFlow and torch, the
+    When to use it: with `GaussNewton` and `NewtonCG(curvature="gauss_newton")` on every backend,
+    and with `Newton` and `NewtonCG` in `fit` on JAX. Elsewhere, on TensorFlow and torch, the
     loss carries its graph and this callback does nothing, so that a script with it runs everywhere.
-    Where several replicas train on parts of unequal size, it tells the optimizer their sizes.
+    Where several replicas train on parts of unequal size, it tells the optimizer their sizes. On
+    TensorFlow a step of `GaussNewton` runs without XLA (`jit_compile`), which cannot decompose
+    matrices to the last digit.
 
     Formula: while `fit` runs, the optimizer is given L(w), the very loss of the batch of the
     training step (penalties included) as a function of the trainable weights, and where it asks
     for them the outputs o(w), from which it forms
 
-        H = d^2 L / dw^2   or   H v = d (g^T v) / dw   or   G v
+        H = d^2 L / dw^2   or   H v = d (g^T v) / dw   or   G v   or   do / dw by examples
 
     It replaces methods of the model while `fit` runs, and puts them back when `fit` ends or raises.
 
     Raises:
-        ValueError: If the model's optimizer takes no second derivatives.
+        ValueError: If the model's optimizer takes no second derivatives, or for `GaussNewton` the
+            loss has none that is positive.
 
     Example:
     ```python
@@ -51,21 +56,24 @@ class SecondDerivatives(CopyableCallback):
             if hasattr(inner_optimizer(model), "differentiate"):
                 advice = UNSCALED
             raise ValueError(
-                "SecondDerivatives works with Newton and NewtonCG. "
+                "SecondDerivatives works with Newton, NewtonCG and GaussNewton. "
                 f"Received: {type(optimizer).__name__}. {advice}"
             )
+        if hasattr(model.train_step, "repeat"):
+            raise ValueError(
+                "Expected SecondDerivatives before FullBatch in the list of callbacks: each "
+                "evaluation needs its own second derivatives. Received them the other way round."
+            )
         replacements: dict[str, Any] = {}
+        if getattr(optimizer, "needs_examples", False):
+            self._replaced = self._taking_apart(model)
+            return
         if active.derivatives.SOURCE == "function":
             replacements["train_step"] = self._with_loss_function
         elif optimizer.needs_outputs:
             replacements["compute_loss"] = self._with_outputs
         if active.replicas.count_of(model) > 1:
             replacements["train_step"] = telling_examples(optimizer.count_examples)
-        if "train_step" in replacements and hasattr(model.train_step, "repeat"):
-            raise ValueError(
-                "Expected SecondDerivatives before FullBatch in the list of callbacks: each "
-                "evaluation needs its own second derivatives. Received them the other way round."
-            )
         if replacements:
             self._replaced = ReplacedMethods(model, replacements)
 
@@ -83,6 +91,42 @@ class SecondDerivatives(CopyableCallback):
         """Give the model its own methods back."""
         if self._replaced is not None:
             self._replaced.remove()
+
+    def _taking_apart(self, model):
+        elementwise = least_squares_problem.elementwise_losses(model)
+        differentiate = model.optimizer.differentiate
+        if active.derivatives.SOURCE == "function":
+
+            def replacement(train_step):
+                def observed_train_step(state, data):
+                    batch = keras.utils.unpack_x_y_sample_weight(data)
+                    problem = least_squares_problem.of_state(model, state, elementwise, *batch)
+                    differentiate(*problem)
+                    return train_step(state, data)
+
+                return observed_train_step
+
+            return ReplacedMethods(model, {"train_step": replacement})
+
+        def observed(compute_loss):
+            def observed_compute_loss(x=None, y=None, y_pred=None, sample_weight=None, **more):
+                if more.get("training", True):
+                    problem = least_squares_problem.of_variables(
+                        model, compute_loss, elementwise, x, y, sample_weight
+                    )
+                    differentiate(*problem)
+                return compute_loss(x, y, y_pred, sample_weight, **more)
+
+            return observed_compute_loss
+
+        compiled = model.jit_compile
+
+        def restore():
+            model.jit_compile = compiled
+
+        if keras.backend.backend() == "tensorflow":
+            model.jit_compile = False
+        return ReplacedMethods(model, {"compute_loss": observed}, restore)
 
     def _with_outputs(self, compute_loss):
         optimizer = self.model.optimizer
@@ -129,6 +173,8 @@ def _apart(model, loss_function):
 
     def loss_of_outputs(weights, outputs):
         def with_given(x=None, y=None, y_pred=None, *rest, **more):
+            for output, seen in zip(outputs, keras.tree.flatten(y_pred), strict=True):
+                set_keras_mask(output, get_keras_mask(seen))
             given = keras.tree.pack_sequence_as(y_pred, outputs)
             return compute_loss(x, y, given, *rest, **more)
 

@@ -17,23 +17,25 @@ _SENTENCES = {
     "go to: look for NaN and infinity in the data, and for weights or inputs so large that the "
     "loss overflows",
     "not deterministic": "the loss changed between two evaluations at the same weights",
+    "examples not independent": "the gradient is not the sum of what the examples contribute",
 }
 
 
 class StopWhenConverged(CopyableCallback):
     """Ends `fit` when a second-order optimizer has converged or cannot go on, and says which.
 
-    When to use it: with every `fit` that uses `LBFGS`, `BFGS`, `Newton` or `NewtonCG`. Besides
-    stopping, it
+    When to use it: with every `fit` that uses `LBFGS`, `BFGS`, `Newton`, `NewtonCG` or
+    `GaussNewton`. Besides stopping, it
 
     - shows validation, and callbacks that come after it at the end of an epoch (checkpoints), the
       accepted point instead of the trial point of a half-finished line search;
     - adds `gradient_norm`, `step_size`, `evaluations` and `status_code` to the logs, from where
       `History` and Keras's `TensorBoard` take them.
 
-    Formula: converged means max_i |dL/dw_i| <= the optimizer's `gradient_tolerance`; for `Newton`
-    and `NewtonCG` also that the best step promises no more than the rounding of the loss, and does
-    not make the gradient smaller.
+    Formula: converged means max_i |dL/dw_i| <= the optimizer's `gradient_tolerance` (for
+    `GaussNewton` in another measure, see there); for `Newton`, `NewtonCG` and `GaussNewton` also
+    that the best step promises no more than the rounding of the loss, and does not make the
+    gradient smaller.
 
     A loss that is not finite at the accepted point, where it was before, is evaluated there once
     more: training stops if it is not finite again.

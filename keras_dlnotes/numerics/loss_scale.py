@@ -18,7 +18,12 @@ def repeats(loss, accepted_loss, epsilon):
 
     Keras takes it in float32 in places even where everything else is float64.
     """
-    return xp.absolute(loss - accepted_loss) <= max(epsilon**0.5, 1e-6) * xp.absolute(accepted_loss)
+    return xp.absolute(loss - accepted_loss) <= noise(accepted_loss, epsilon)
+
+
+def noise(loss, epsilon):
+    """How far two losses of about this size may be apart that are the same but for such a sum."""
+    return max(epsilon**0.5, 1e-6) * xp.absolute(loss)
 
 
 def is_level(loss, accepted_loss, promised, epsilon):

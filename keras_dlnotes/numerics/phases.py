@@ -46,6 +46,13 @@ class NewtonCGPhase(enum.IntEnum):
     MULTIPLY = 1  # at the accepted point, for a product with the Hessian there
 
 
+class GaussNewtonPhase(enum.IntEnum):
+    """What `GaussNewton` adds."""
+
+    FORM = 1  # at the accepted point: does the objective repeat itself? And for a new Jacobian
+    COUPLED = 11  # the gradient is not the sum of what the examples contribute one by one
+
+
 SEARCHING = "searching"
 NOT_FINITE = "not finite"
 # The words for phases in which nothing is being searched.
@@ -55,6 +62,7 @@ _STATUS: dict[int, str] = {
     Phase.NOT_DETERMINISTIC: "not deterministic",
     Phase.REPEAT: NOT_FINITE,
     Phase.TOO_COARSE: "loss too coarse",
+    GaussNewtonPhase.COUPLED: "examples not independent",
 }
 
 
@@ -65,7 +73,7 @@ def status(phase):
 
 def is_under_way(phase):
     """Whether a search goes on in this phase, a whole number, and nobody has interrupted it."""
-    return phase == Phase.SEARCH or phase not in set(Phase)
+    return phase == Phase.SEARCH or phase not in {*Phase, GaussNewtonPhase.COUPLED}
 
 
 def is_phase(control, *phases):
@@ -110,6 +118,7 @@ def arrive(control, at_trial, at_accepted, finite, repeats):
     purpose = xp.where(back, control.suspended, control.phase)
     due = control._replace(phase=purpose)
     idle = is_phase(due, Phase.CONVERGED, Phase.FAILED, Phase.TOO_COARSE)
+    idle = idle | is_phase(due, GaussNewtonPhase.COUPLED)
     # Another objective (new data, a second `fit`), or somebody has moved the weights.
     start = is_phase(control, Phase.START) | (no(at_trial) & no(at_accepted))
     start = start | ((resume | idle) & finite & no(repeats))

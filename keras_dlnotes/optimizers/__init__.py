@@ -3,6 +3,7 @@
 from keras_dlnotes.optimizers.adagrad import AdaGrad
 from keras_dlnotes.optimizers.adam import Adam
 from keras_dlnotes.optimizers.bfgs import BFGS
+from keras_dlnotes.optimizers.gauss_newton import GaussNewton
 from keras_dlnotes.optimizers.gradient_descent import GradientDescent
 from keras_dlnotes.optimizers.lbfgs import LBFGS
 from keras_dlnotes.optimizers.momentum import Momentum
@@ -15,6 +16,7 @@ __all__ = [
     "AdaGrad",
     "Adam",
     "BFGS",
+    "GaussNewton",
     "GradientDescent",
     "LBFGS",
     "Momentum",

@@ -1,7 +1,7 @@
 """What a method that compares losses between evaluations must ask of its surroundings."""
 
 from keras_dlnotes.backend import active
-from keras_dlnotes.numerics.phases import Phase
+from keras_dlnotes.numerics.phases import GaussNewtonPhase, Phase
 
 # Why each of Keras's optimizer arguments cannot be combined with a line search or trust region.
 _REASONS = {
@@ -26,6 +26,13 @@ WARNINGS: dict[int, str] = {
     "data is larger than memory), dropout, random augmentation, a model quantized to float8, whose "
     "scales follow what it has seen, or other data than before. Use an optimizer made for noisy "
     "losses, such as Adam, or make the loss deterministic.",
+    GaussNewtonPhase.COUPLED: "The gradient is not the sum of what the examples contribute one by "
+    "one, so the Jacobian taken example by example is not that of this model, and the weights were "
+    "left where they were. Usual causes: BatchNormalization, whose outputs depend on all examples "
+    "of a batch (freeze it by trainable=False, or use LayerNormalization), dropout, or a loss that "
+    "has terms between examples or does not use the model's outputs (compute_loss: let `call` "
+    "return the residuals, and take their mean of squares). Use NewtonCG or LBFGS for such a "
+    "model.",
     Phase.TOO_COARSE: "The loss was the same at several trial points, although its gradient "
     "promised a fall far above the rounding of its dtype, so no step can be judged by it and the "
     "weights were left at the last accepted point. Usual causes: quantized weights or activations, "

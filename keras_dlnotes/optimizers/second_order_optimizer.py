@@ -293,13 +293,14 @@ class SecondOrderOptimizer(keras.optimizers.Optimizer, abc.ABC):
     def status(self):
         """What the optimizer is at, in one of these words.
 
-        "not started", "searching", "converged" (the gradient is within the tolerance, or for
-        `Newton` and `NewtonCG` no step promises more than the rounding of the loss), "line search
+        "not started", "searching", "converged" (the gradient is within the tolerance, or for all
+        but `LBFGS` and `BFGS` no step promises more than the rounding of the loss), "line search
         failed" or "trust region failed" (no lower loss was found: the precision of the weights or
         the loss is exhausted, or the loss has a kink there, as an L1 penalty has at 0, which is
         often its minimum), "loss too coarse" (it is the same at points where it should differ),
-        "not deterministic" (it is not the same at the same weights) or "not finite" (at weights
-        where it has to be finite; it is evaluated there again, and the search goes on once it is).
+        "not deterministic" (it is not the same at the same weights), "not finite" (at weights
+        where it has to be finite; it is evaluated there again, and the search goes on once it is)
+        or "examples not independent" (`GaussNewton`).
         """
         if not self.built:
             return phases.status(Phase.START)

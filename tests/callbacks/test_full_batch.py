@@ -11,7 +11,7 @@ from keras_dlnotes.callbacks import (
     StopWhenConverged,
     TrainingMonitor,
 )
-from keras_dlnotes.optimizers import LBFGS, Newton, NewtonCG
+from keras_dlnotes.optimizers import LBFGS, GaussNewton, Newton, NewtonCG
 from keras_dlnotes.summaries import MemoryWriter
 
 BACKEND = keras.backend.backend()
@@ -115,7 +115,7 @@ def test_a_fit_that_raised_leaves_nothing_behind():
 
 
 @pytest.mark.usefixtures("float64")
-@pytest.mark.parametrize("optimizer", [LBFGS, Newton, NewtonCG])
+@pytest.mark.parametrize("optimizer", [LBFGS, Newton, NewtonCG, GaussNewton])
 def test_several_evaluations_an_epoch_are_as_many_epochs_of_one(optimizer):
     results = []
     for evaluations in (1, 4):
@@ -181,7 +181,6 @@ def test_several_evaluations_need_one_batch_an_epoch():
             FullBatch(wrong)
 
 
-@pytest.mark.skipif(BACKEND != "jax", reason="elsewhere SecondDerivatives replaces no step")
 def test_second_derivatives_come_before_several_evaluations():
     model, x, y = task()
     model.compile(Newton(), loss="mse")

@@ -63,6 +63,16 @@ def vector_matrix(vector, matrix):
     return jnp.dot(vector, matrix, precision="highest")
 
 
+def matrix_product(first, second):
+    """Matrix [p, r] times matrix [r, n]."""
+    return jnp.dot(first, second, precision="highest")
+
+
+def einsum(equation, *arrays):
+    """Sums of products of arrays' entries, as an equation of indices says."""
+    return jnp.einsum(equation, *arrays, precision="highest")
+
+
 def outer(first, second):
     """The matrix [p, q] of all products of two vectors' numbers."""
     return first[:, None] * second[None, :]
@@ -103,6 +113,16 @@ def eigh(matrix):
     """Eigenvalues, ascending, and eigenvectors (columns) of a symmetric matrix."""
     values, vectors = jnp.linalg.eigh(matrix)
     return values, vectors
+
+
+def singular_values(matrix):
+    """U [m, r], s [r] descending and V^T [r, n] of a matrix [m, n], r = min(m, n)."""
+    return tuple(jnp.linalg.svd(matrix, full_matrices=False))
+
+
+def triangular_factor(matrix):
+    """R [min(m, n), n] of the matrix [m, n] = Q R."""
+    return jnp.linalg.qr(matrix, mode="r")
 
 
 def take(array, indices):

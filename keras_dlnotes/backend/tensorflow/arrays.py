@@ -58,6 +58,16 @@ def vector_matrix(vector, matrix):
     return tf.reshape(tf.matmul(tf.reshape(vector, (1, -1)), matrix), (-1,))
 
 
+def matrix_product(first, second):
+    """Matrix [p, r] times matrix [r, n]."""
+    return tf.matmul(first, second)
+
+
+def einsum(equation, *arrays):
+    """Sums of products of arrays' entries, as an equation of indices says."""
+    return tf.einsum(equation, *arrays)
+
+
 def outer(first, second):
     """The matrix [p, q] of all products of two vectors' numbers."""
     return tf.expand_dims(first, 1) * tf.expand_dims(second, 0)
@@ -75,9 +85,9 @@ def upper_triangle(matrix, strictly=False):
     return upper - tf.linalg.band_part(matrix, 0, 0) if strictly else upper
 
 
-def concatenate(vectors):
-    """Vectors joined end to end."""
-    return tf.concat(vectors, 0)
+def concatenate(arrays, axis=0):
+    """Arrays joined end to end."""
+    return tf.concat(arrays, axis)
 
 
 def transpose(matrix):
@@ -114,6 +124,17 @@ def eigh(matrix):
     """Eigenvalues, ascending, and eigenvectors (columns) of a symmetric matrix."""
     values, vectors = tf.linalg.eigh(matrix)
     return values, vectors
+
+
+def singular_values(matrix):
+    """U [m, r], s [r] descending and V^T [r, n] of a matrix [m, n], r = min(m, n)."""
+    values, left, right = tf.linalg.svd(matrix)
+    return left, values, tf.transpose(right)
+
+
+def triangular_factor(matrix):
+    """R [min(m, n), n] of the matrix [m, n] = Q R."""
+    return tf.linalg.qr(matrix)[1]
 
 
 def take(array, indices):

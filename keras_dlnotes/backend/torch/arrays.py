@@ -63,6 +63,16 @@ def vector_matrix(vector, matrix):
     return torch.matmul(vector, matrix)
 
 
+def matrix_product(first, second):
+    """Matrix [p, r] times matrix [r, n]."""
+    return torch.matmul(first, second)
+
+
+def einsum(equation, *arrays):
+    """Sums of products of arrays' entries, as an equation of indices says."""
+    return torch.einsum(equation, *arrays)
+
+
 def outer(first, second):
     """The matrix [p, q] of all products of two vectors' numbers."""
     return torch.outer(first, second)
@@ -109,6 +119,16 @@ def eigh(matrix):
     """Eigenvalues, ascending, and eigenvectors (columns) of a symmetric matrix."""
     values, vectors = torch.linalg.eigh(matrix)
     return values, vectors
+
+
+def singular_values(matrix):
+    """U [m, r], s [r] descending and V^T [r, n] of a matrix [m, n], r = min(m, n)."""
+    return tuple(torch.linalg.svd(matrix, full_matrices=False))
+
+
+def triangular_factor(matrix):
+    """R [min(m, n), n] of the matrix [m, n] = Q R."""
+    return torch.linalg.qr(matrix, mode="r")[1]
 
 
 def take(array, indices):

@@ -1,0 +1,169 @@
+"""The loss of a training step taken apart for `GaussNewton`: outputs, and the loss in them."""
+
+from typing import Any
+
+import keras
+from keras.src.backend import get_keras_mask, set_keras_mask
+
+from keras_dlnotes.instrumentation.patch import patched
+from keras_dlnotes.optimizers.gauss_newton_factor import LeastSquares
+
+# Keras's losses by the names of their functions. Of the first, the second derivatives are 0 between
+# any two numbers of the output.
+_ELEMENTWISE = {
+    "mean_squared_error",
+    "mean_squared_logarithmic_error",
+    "binary_crossentropy",
+    "poisson",
+    "log_cosh",
+    "huber",
+    "squared_hinge",
+}
+_BY_EXAMPLE = {"categorical_crossentropy", "sparse_categorical_crossentropy", "kl_divergence"}
+_LINKS = (keras.activations.softmax, keras.activations.sigmoid)
+
+
+def elementwise_losses(model):
+    """Whether each output's loss is a sum over single numbers; a list, or one boolean for all.
+
+    Raises:
+        ValueError: If one of Keras's losses has no positive second derivative.
+    """
+    losses = keras.tree.flatten(model.loss) if getattr(model, "loss", None) is not None else []
+    kinds = [_is_elementwise(loss) for loss in losses]
+    return kinds if len(kinds) > 1 else bool(kinds and kinds[0])
+
+
+def _is_elementwise(loss):
+    if loss is None:
+        return False
+    found = keras.losses.get(loss)
+    name = getattr(getattr(found, "fn", found), "__name__", "")
+    own = getattr(getattr(found, "fn", found), "__module__", "").startswith("keras.")
+    if not own or (
+        isinstance(found, keras.Loss) and not type(found).__module__.startswith("keras.")
+    ):
+        return False
+    if name not in _ELEMENTWISE | _BY_EXAMPLE:
+        raise ValueError(
+            "GaussNewton needs a loss that is convex in the outputs and twice differentiable. "
+            f"Expected one of {sorted(_ELEMENTWISE | _BY_EXAMPLE)}, or a function of your own of "
+            f"that kind. Received: {name!r}. Use LBFGS, or one of these losses."
+        )
+    return name in _ELEMENTWISE
+
+
+class _Outputs:
+    """A model's outputs, or the numbers before a last softmax or sigmoid, which it remembers."""
+
+    def __init__(self, model, state):
+        self._model = model
+        self._state = state
+        self._like: Any = None  # the structure of the outputs
+        self._links: Any = None  # what makes outputs of the numbers, or None, for each
+        self._masks: Any = None
+        self.has_call_losses = False
+
+    def call(self, inputs):
+        """What the model's own training step takes for its predictions."""
+        if self._model._call_has_training_arg:
+            return self._model(inputs, training=True)
+        return self._model(inputs)
+
+    def __call__(self, weights, inputs):
+        """The list of outputs for some inputs."""
+        seen: list[Any] = []
+        layers = self._model._flatten_layers()
+        ends = [(la, la.__dict__["activation"]) for la in layers if "activation" in la.__dict__]
+        ends = [(layer, link) for layer, link in ends if link in _LINKS]
+
+        def noting(link):
+            def noted(x):
+                y = link(x)
+                seen.append((y, x, link))
+                return y
+
+            return noted
+
+        replaced = [(layer, "activation", noting(link)) for layer, link in ends]
+        mapping = [*zip(self._model.trainable_variables, weights, strict=True), *self._state]
+        scope = keras.StatelessScope(state_mapping=mapping, collect_losses=True)
+        with patched(replaced), scope:
+            predictions = self.call(inputs)
+        outputs = keras.tree.flatten(predictions)
+        before = [next(((x, f) for y, x, f in seen if y is o), (o, None)) for o in outputs]
+        if self._like is None:  # the first call is that with all examples
+            self._like = keras.tree.map_structure(lambda _: None, predictions)
+            self._links = [link for _, link in before]
+            self._masks = [get_keras_mask(output) for output in outputs]
+            self.has_call_losses = bool(scope.losses)
+        outputs = [
+            x if link is not None else o for o, (x, link) in zip(outputs, before, strict=True)
+        ]
+        for output in outputs:
+            if keras.backend.standardize_dtype(output.dtype) in ("float16", "bfloat16"):
+                raise ValueError(
+                    "GaussNewton needs the Jacobian in at least float32. Received: an output of "
+                    f"dtype {keras.backend.standardize_dtype(output.dtype)}. Leave the policy "
+                    "'mixed_float16' or 'mixed_bfloat16' out, or use an optimizer such as Adam."
+                )
+        return outputs
+
+    def predictions(self, outputs):
+        """The structure that the model returns, of a list of outputs."""
+        given = []
+        for output, link, mask in zip(outputs, self._links, self._masks, strict=True):
+            prediction = output if link is None else link(output)
+            if mask is not None:
+                set_keras_mask(prediction, mask)
+            given.append(prediction)
+        return keras.tree.pack_sequence_as(self._like, given)
+
+    def has_penalties(self):
+        """Whether the loss depends on the weights past the outputs."""
+        weights = self._model.trainable_variables
+        penalized = any(getattr(weight, "regularizer", None) is not None for weight in weights)
+        return penalized or self.has_call_losses
+
+
+def of_variables(model, compute_loss, elementwise, x, y, sample_weight):
+    """The problem where the variables hold their values, as on TensorFlow and torch."""
+    outputs_of = _Outputs(model, ())
+
+    def loss(weights, outputs):
+        mapping = list(zip(model.trainable_variables, weights, strict=True))
+        with keras.StatelessScope(state_mapping=mapping, collect_losses=True):
+            if outputs_of.has_call_losses:
+                outputs_of.call(x)
+            return compute_loss(
+                x, y, outputs_of.predictions(outputs), sample_weight=sample_weight, training=True
+            )
+
+    return LeastSquares(loss, outputs_of, x, elementwise, outputs_of.has_penalties)
+
+
+def of_state(model, state, elementwise, x, y, sample_weight):
+    """The problem where the values are in the state of the training step, as on JAX."""
+    _, non_trainable, optimizer_variables, metrics = state
+    values = zip(model.non_trainable_variables, non_trainable, strict=True)
+    outputs_of = _Outputs(model, list(values))
+    compute_loss = model.compute_loss
+
+    def loss(weights, outputs):
+        def with_given(x=None, y=None, y_pred=None, *rest, **more):
+            return compute_loss(x, y, outputs_of.predictions(outputs), *rest, **more)
+
+        with patched([(model, "compute_loss", with_given)]):
+            _, (value, *_) = model.compute_loss_and_updates(
+                weights,
+                non_trainable,
+                metrics,
+                x,
+                y,
+                sample_weight,
+                training=True,
+                optimizer_variables=optimizer_variables,
+            )
+        return value
+
+    return LeastSquares(loss, outputs_of, x, elementwise, outputs_of.has_penalties)

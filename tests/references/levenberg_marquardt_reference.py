@@ -1,0 +1,78 @@
+"""Levenberg-Marquardt in plain NumPy, from the normal equations, for sums of squares.
+
+J. More (1978) and MINPACK's `lmder`: x the weights, r the residuals [m], J their Jacobian [m, n],
+f = |r|^2 / 2, D the largest lengths of J's columns so far, Delta the radius, lambda the damping.
+"""
+
+import numpy as np
+
+
+def damped_step(jacobian, gradient, scale, radius):
+    """p = -(J^T J + lambda D^2)^-1 g with |D p| <= radius, and lambda, by the same bisection."""
+    normal, square = jacobian.T @ jacobian, np.diag(scale**2)
+
+    def step(damping):
+        return -np.linalg.solve(normal + damping * square, gradient)
+
+    def length(damping):
+        return np.linalg.norm(scale * step(damping))
+
+    if length(0.0) <= radius * (1.0 + 1e-12):
+        return step(0.0), 0.0
+    most = np.linalg.norm(gradient / scale) / radius
+    least = np.finfo("float64").eps ** 2 * most
+    for _ in range(13):
+        middle = np.sqrt(least * most)
+        least, most = (middle, most) if length(middle) > radius else (least, middle)
+    return step(most), most
+
+
+def promise(jacobian, gradient, step):
+    """m(0) - m(p)."""
+    moved = jacobian @ step
+    return -(gradient @ step) - 0.5 * moved @ moved
+
+
+def iterates(residuals, jacobian, start, count, initial_radius=1.0):
+    """The accepted points, and the numbers of evaluations at which they were accepted.
+
+    For residuals that stay far above rounding: where the loss cannot tell a step, the method has
+    further rules.
+    """
+    x = np.array(start, "float64")
+    r, j = residuals(x), jacobian(x)
+    lengths = np.linalg.norm(j, axis=0)
+    radius = initial_radius * np.linalg.norm(lengths * x)
+    points, evaluations, first = [], 2, True  # the start is evaluated twice
+    while len(points) < count:
+        g = j.T @ r
+        whole = np.linalg.norm(lengths * damped_step(j, g, lengths, np.inf)[0])
+        length = min(radius, whole)
+        steps = [damped_step(j, g, lengths, length * 0.5**k)[0] for k in range(11)]
+        sizes = [np.linalg.norm(lengths * p) for p in steps]
+        if first:
+            radius, first = min(radius, sizes[0]), False
+        rung = 0
+        while True:
+            p, size = steps[rung], sizes[rung]
+            trial = residuals(x + p)
+            evaluations += 1
+            change = 0.5 * (trial @ trial - r @ r)
+            ratio = -change / promise(j, g, p)
+            if ratio > 0.25:
+                if ratio >= 0.75 or size >= 0.999 * whole:
+                    radius = 2.0 * size
+            else:
+                slope = g @ p
+                shrink = 0.5 if change <= 0.0 else 0.5 * slope / (slope - change)
+                radius = np.clip(shrink, 0.1, 0.5) * min(radius, 10.0 * size)
+            if ratio > 1e-4:
+                break
+            fits = [k for k in range(rung + 1, 11) if sizes[k] <= radius * 1.000001]
+            rung = fits[0]
+            radius = sizes[rung]
+        x, r = x + p, trial
+        j = jacobian(x)
+        lengths = np.maximum(lengths, np.linalg.norm(j, axis=0))
+        points.append((evaluations, x.copy()))
+    return points
