@@ -33,9 +33,9 @@ class StopWhenConverged(CopyableCallback):
 
     Formula: converged means max_i |dL/dw_i| <= the optimizer's `gradient_tolerance`; without one,
     that the next step promises a decrease of at most 0.1 epsilon (|L| + F), with the dtype's
-    rounding unit epsilon and F = 3/4 F + the last step's decrease, whatever L and w are measured in. For
-    `Newton` and `NewtonCG` also that the best step promises no more than the rounding of the loss,
-    and does not make the gradient smaller.
+    rounding unit epsilon and F = 3/4 F + the last step's decrease, in any unit of L and w.
+    For `Newton` and `NewtonCG` also that the best step promises no more than the rounding of the
+    loss, and does not make the gradient smaller.
 
     A loss that is not finite at the accepted point, where it was before, is evaluated there once
     more: training stops if it is not finite again.
