@@ -33,9 +33,11 @@ class StopWhenConverged(CopyableCallback):
       `History` and Keras's `TensorBoard` take them.
 
     Formula: converged means max_i |dL/dw_i| <= the optimizer's `gradient_tolerance` (for
-    `GaussNewton` in another measure, see there); for `Newton`, `NewtonCG` and `GaussNewton` also
-    that the best step promises no more than the rounding of the loss, and does not make the
-    gradient smaller.
+    `GaussNewton` in another measure, see there); without one, that the next step promises a
+    decrease of at most 0.1 epsilon (|L| + F), with the dtype's rounding unit epsilon and
+    F = 3/4 F + the last step's decrease, in any unit of L and w. For `Newton`, `NewtonCG` and
+    `GaussNewton` also that the best step promises no more than the rounding of the loss, and does
+    not make the gradient smaller.
 
     A loss that is not finite at the accepted point, where it was before, is evaluated there once
     more: training stops if it is not finite again.
@@ -103,11 +105,9 @@ class StopWhenConverged(CopyableCallback):
             self.model.stop_training = True
             if self.verbose:
                 reason = _SENTENCES[status]
-                if (
-                    status == "converged"
-                    and progress["gradient_norm"] > optimizer.gradient_tolerance
-                ):
-                    reason = "no step promises more than the rounding of the loss"
+                tolerance = optimizer.gradient_tolerance or 0.0
+                if status == "converged" and progress["gradient_norm"] > tolerance:
+                    reason = "no step promises more than rounding"
                 print(
                     f"\n{optimizer.name}: {status} after {progress['evaluations']} evaluations "
                     f"and {progress['iterations']} steps; {reason}. "

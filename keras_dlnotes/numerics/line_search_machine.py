@@ -42,14 +42,18 @@ class Control(NamedTuple):
     bracket: Any
     unit: Any  # a power of 2 near the loss or the gradient at the start, whichever is larger
     level: Any  # how many evaluations in this search were `is_level`
+    fall: Any  # by how much the loss has fallen lately, see `loss_scale.recent_fall`
 
 
 class Settings(NamedTuple):
-    """The method's constants, Python numbers; the tolerance is in the unit of the loss."""
+    """The method's constants, Python numbers; the tolerance is in the unit of the loss.
+
+    Without a tolerance, converged is where a step promises no more than `loss_scale.negligible`.
+    """
 
     sufficient_decrease: float
     curvature: float
-    gradient_tolerance: float
+    gradient_tolerance: float | None
     max_search_evaluations: int
     verify_determinism: bool
     epsilon: float  # the dtype's rounding unit
@@ -89,8 +93,8 @@ class Transition:
     comes only out of `control`, which asks for it.
     """
 
-    def __init__(self, control, decision, longest_step):
-        self._control, self._longest_step = control, longest_step
+    def __init__(self, control, decision, settings):
+        self._control, self._settings = control, settings
         self.decision = decision
 
     def control(self, slope, step, stored):
@@ -102,8 +106,16 @@ class Transition:
             stored: How many pairs there are in the history now.
         """
         c, begins, zero = self._control, self.decision.begin, step * 0.0
-        fresh = more_thuente.start(c.loss, slope, step, zero + self._longest_step)
+        phase = c.phase
+        if self._settings.gradient_tolerance is None:
+            least = loss_scale.negligible(c.loss, c.fall, self._settings.epsilon)
+            # Steepest descent knows no curvature, and promises nothing in particular.
+            done = begins & (stored > 0.0) & (-0.5 * slope <= least)
+            phase = phases.follow(phase, ((done, Phase.CONVERGED),))
+            step = xp.where(done, zero, step)
+        fresh = more_thuente.start(c.loss, slope, step, zero + self._settings.longest_step)
         return c._replace(
+            phase=phase,
             slope=xp.where(begins, slope, c.slope),
             step=xp.where(begins, step, c.step),
             stored=stored,
@@ -113,12 +125,13 @@ class Transition:
         )
 
 
+_LAST = 3  # so many numbers stand behind the bracket's
 WIDTH = len(Control._fields) - 1 + len(Bracket._fields)
 
 
 def pack(control):
     """One vector of all scalars."""
-    return xp.stack([*control[:-3], *control.bracket, *control[-2:]])
+    return xp.stack([*control[: -_LAST - 1], *control.bracket, *control[-_LAST:]])
 
 
 def unpack(vector):
@@ -135,8 +148,8 @@ def read(vector):
 
 
 def _named(scalars):
-    count = len(Control._fields) - 3
-    return Control._make([*scalars[:count], Bracket(*scalars[count:-2]), *scalars[-2:]])
+    count = len(Control._fields) - _LAST - 1
+    return Control._make([*scalars[:count], Bracket(*scalars[count:-_LAST]), *scalars[-_LAST:]])
 
 
 def advance(control, seen, settings):
@@ -206,15 +219,25 @@ def advance(control, seen, settings):
     take = (start & finite) | accept
     hopeless = start & no(finite)  # its loss and gradient are kept to be told
     told = take | hopeless
-    converged = take & (seen.gradient_norm <= settings.gradient_tolerance / c.unit)
+    tolerance = zero + (settings.gradient_tolerance or 0.0) / c.unit
+    if settings.gradient_tolerance is None and seen.loss_known:
+        # Nothing is known of the curvature at a start: it may be the minimum already.
+        small = settings.epsilon ** (2.0 / 3.0) * xp.absolute(seen.loss)
+        tolerance = xp.where(start, small, tolerance)
+    converged = take & (seen.gradient_norm <= tolerance)
     to_verify = start & finite & no(converged)
     begin_first = verify & repeats
     if not settings.verify_determinism:
         begin_first, to_verify = begin_first | to_verify, to_verify & no(to_verify)
     restart = examine & repeats & (c.stored > 0.0)
+    if settings.gradient_tolerance is None:
+        # What the failed direction promised is no more than the rounding of the loss.
+        hidden = -0.5 * c.slope <= loss_scale.rounding(c.loss, settings.epsilon)
+        hidden = restart & hidden & no(coarse)
+        converged, restart = converged | hidden, restart & no(hidden)
     begin = begin_first | restart | (accept & no(converged))
     noisy = (verify | examine) & no(repeats)
-    give_up = (examine & repeats & no(restart)) | hopeless
+    give_up = (examine & repeats & no(restart | converged)) | hopeless
 
     best_step = xp.where(finite, verdict.bracket.best_step, c.bracket.best_step)
     next_step = xp.where(finite, verdict.step, retreated)
@@ -225,6 +248,10 @@ def advance(control, seen, settings):
         more_thuente.choose(finite, verdict.bracket, limited),
         c.bracket,
     )
+    by_slopes = -0.5 * c.step * (c.slope + seen.slope)
+    fall = c.loss - seen.loss if seen.loss_known else by_slopes
+    fall = loss_scale.recent_fall(c.fall, fall)
+    fall = xp.where(accept, fall, xp.where(start, zero, c.fall))
     loss = xp.where(told, seen.loss, c.loss)
     gradient_norm = xp.where(told, seen.gradient_norm, c.gradient_norm)
     unit, factor = loss_scale.change_unit(c.unit, take & no(accept), loss, gradient_norm)
@@ -258,6 +285,7 @@ def advance(control, seen, settings):
         bracket=bracket,
         unit=unit,
         level=level,
+        fall=fall,
     )
     decision = Decision(
         accept=accept,
@@ -269,7 +297,7 @@ def advance(control, seen, settings):
         loss_change=after.loss - c.loss,
         stored=after.stored,
     )
-    return Transition(after, decision, settings.longest_step)
+    return Transition(after, decision, settings)
 
 
 def _search(c, seen, settings):

@@ -13,6 +13,29 @@ def rounding(loss, epsilon):
     return 10.0 * epsilon * xp.absolute(loss)
 
 
+def negligible(loss, fall, epsilon):
+    """A decrease so small that the method has converged where a step promises no more.
+
+    Args:
+        loss: At the accepted point, a scalar.
+        fall: What `recent_fall` returned, a scalar.
+        epsilon: The dtype's rounding unit.
+    """
+    return 0.1 * epsilon * (xp.absolute(loss) + fall)
+
+
+def recent_fall(before, fall):
+    """By how much the loss falls lately: it says how large the terms of a loss near 0 have been.
+
+    Older falls count less, by a quarter a step: a start at a huge loss is forgotten.
+
+    Args:
+        before: The recent fall before the last step, a scalar.
+        fall: By how much the last step lowered the loss, a scalar.
+    """
+    return 0.75 * before + fall
+
+
 def repeats(loss, accepted_loss, epsilon):
     """Whether the loss is the accepted one but for the rounding of a reordered sum.
 

@@ -35,6 +35,7 @@ class Control(NamedTuple):
     unit: Any  # as in `line_search_machine.Control`
     level: Any  # how many evaluations in turn were `loss_scale.is_level`
     gradient_ratio: Any  # of the gradients' lengths after and before the last step, 0 without one
+    fall: Any  # as in `line_search_machine.Control`
 
 
 class Verdict(NamedTuple):
@@ -165,6 +166,7 @@ def _count(control, points, verdict, weights, gradient, loss):
     before = points.accepted_gradient
     ratio = xp.square_root(xp.dot(gradient, gradient) / xp.dot(before, before))
     ratio = xp.where(accept, ratio, xp.where(verdict.start, c.radius * 0.0, c.gradient_ratio))
+    fall = loss_scale.recent_fall(c.fall, c.loss - loss)
     # Where there is nothing finite to start from, the weights stay, and the loss is to be told.
     told = take | verdict.hopeless
     control = c._replace(
@@ -178,6 +180,7 @@ def _count(control, points, verdict, weights, gradient, loss):
         radius=verdict.radius,
         level=verdict.level,
         gradient_ratio=ratio,
+        fall=xp.where(accept, fall, xp.where(verdict.start, c.radius * 0.0, c.fall)),
     )
     return control, points._replace(
         accepted_point=xp.where(told, weights, points.accepted_point),

@@ -42,8 +42,8 @@ class LBFGS(QuasiNewton):
     data are the same. So `fit(5)` twice takes the steps of `fit(9)`, and a `fit` of one epoch takes
     none. A checkpoint taken during `fit` (`BackupAndRestore`) resumes without that evaluation.
 
-    The search does not depend on what the loss is measured in. `gradient_tolerance` does: for a
-    loss around 1e-12 the default is met at the start, and it has to be scaled along. A model
+    Neither the search nor the default for when it has converged depends on what the loss is
+    measured in; a `gradient_tolerance` of your own does, and has to be scaled along. A model
     quantized to float8 changes its scales at every evaluation: `status` tells when that, or a loss
     of too few digits, is all that is left to see.
 
@@ -54,7 +54,10 @@ class LBFGS(QuasiNewton):
     Args:
         memory_size: How many pairs (s, y) to remember; 2 * memory_size * n numbers.
         gradient_tolerance: Converged when no component of the gradient is larger than this, in the
-            unit of the loss.
+            unit of the loss. None: converged when the next step promises a decrease of at most
+            0.1 epsilon (|L| + F), with the dtype's rounding unit epsilon and F = 3/4 F + the last
+            step's decrease, whatever L and w are measured in; at a start, when no component is
+            larger than epsilon^(2/3) |L|.
         sufficient_decrease: c1 of the Wolfe conditions.
         curvature: c2 of the Wolfe conditions.
         max_search_evaluations: Evaluations in one line search before its best point is taken.
@@ -81,7 +84,7 @@ class LBFGS(QuasiNewton):
     def __init__(
         self,
         memory_size=10,
-        gradient_tolerance=1e-6,
+        gradient_tolerance=None,
         sufficient_decrease=1e-4,
         curvature=0.9,
         max_search_evaluations=20,

@@ -2,7 +2,7 @@
 
 from keras_dlnotes.backend import active
 from keras_dlnotes.backend.registration import registered
-from keras_dlnotes.numerics import phases, trust_region, trust_region_machine
+from keras_dlnotes.numerics import loss_scale, phases, trust_region, trust_region_machine
 from keras_dlnotes.numerics.number_arguments import whole_number
 from keras_dlnotes.numerics.phases import NewtonPhase, Phase
 from keras_dlnotes.optimizers.trust_region import TrustRegion
@@ -40,8 +40,11 @@ class Newton(TrustRegion):
     `keras_dlnotes.callbacks.SecondDerivatives()` to the callbacks of `fit`.
 
     Args:
-        gradient_tolerance: Converged when no component of the gradient is larger than this and
-            the Hessian has no negative eigenvalue.
+        gradient_tolerance: Converged when no component of the gradient is larger than this, in the
+            unit of the loss, and
+            the Hessian has no negative eigenvalue. None: converged when the next step
+            promises a decrease of at most 0.1 epsilon (|L| + F), with the dtype's rounding unit
+            epsilon and F = 3/4 F + the last step's decrease, whatever L and w are measured in.
         max_weights: Refuse models with more weights than this: the Hessian has n^2 numbers, and a
             step takes n^3 operations.
         verify_determinism: Spend the second evaluation on the starting weights again, to find out
@@ -66,7 +69,7 @@ class Newton(TrustRegion):
 
     def __init__(
         self,
-        gradient_tolerance=1e-6,
+        gradient_tolerance=None,
         max_weights=2000,
         verify_determinism=True,
         name="newton",
@@ -113,7 +116,12 @@ class Newton(TrustRegion):
         radius = xp.where(verdict.start, first, c.radius)
         step = trust_region.solve(eigenvalues, projected, radius, self._epsilon)
 
-        flat = (c.gradient_norm * c.unit <= self.gradient_tolerance) & (
+        if self.gradient_tolerance is None:
+            small = step.reduction <= loss_scale.negligible(c.loss, c.fall, self._epsilon)
+            small = small & (step.length < 0.999 * radius)
+        else:
+            small = c.gradient_norm * c.unit <= self.gradient_tolerance
+        flat = small & (
             # Keras takes some products in float32 even where everything else is float64.
             eigenvalues[0] >= -max(self._epsilon**0.5, 1e-6) * largest
         )

@@ -2,7 +2,7 @@
 
 from keras_dlnotes.backend import active
 from keras_dlnotes.backend.registration import registered
-from keras_dlnotes.numerics import steihaug, trust_region_machine
+from keras_dlnotes.numerics import loss_scale, steihaug, trust_region_machine
 from keras_dlnotes.numerics.number_arguments import whole_number
 from keras_dlnotes.numerics.phases import NewtonCGPhase, Phase
 from keras_dlnotes.optimizers import flat_weights
@@ -47,7 +47,10 @@ class NewtonCG(TrustRegion):
         curvature: `"hessian"` or `"gauss_newton"`.
         max_products: Hessian-vector products for one step at most; fewer cost more of them in all
             where the Hessian is badly conditioned.
-        gradient_tolerance: Converged when no component of the gradient is larger than this.
+        gradient_tolerance: Converged when no component of the gradient is larger than this, in the
+            unit of the loss. None: converged when the next step
+            promises a decrease of at most 0.1 epsilon (|L| + F), with the dtype's rounding unit
+            epsilon and F = 3/4 F + the last step's decrease, whatever L and w are measured in.
         name: The optimizer's name.
         **kwargs: As for `LBFGS`.
 
@@ -71,7 +74,7 @@ class NewtonCG(TrustRegion):
         self,
         curvature="hessian",
         max_products=250,
-        gradient_tolerance=1e-6,
+        gradient_tolerance=None,
         name="newton_cg",
         **kwargs,
     ):
@@ -138,7 +141,15 @@ class NewtonCG(TrustRegion):
         lost = (verdict.rejected & (radius <= self._epsilon * (size + self._epsilon))) | (
             final & no(promise > 0.0)
         )
-        flat = c.gradient_norm * c.unit <= self.gradient_tolerance
+        if self.gradient_tolerance is None:
+            # What the next step promises: less by the square of the gradients' ratio where all
+            # eigenvalues are of one size, and by less than that where they are not.
+            expected = c.promise * c.gradient_ratio
+            flat = known & (expected <= loss_scale.negligible(c.loss, c.fall, self._epsilon))
+            # At the edge of the region the model has more to promise.
+            flat = (flat & (c.step_length < 0.45 * radius)) | (c.gradient_norm == 0.0)
+        else:
+            flat = c.gradient_norm * c.unit <= self.gradient_tolerance
         length = xp.square_root(xp.dot(state.iterate, state.iterate))
         return trust_region_machine.Outcome(
             change=state.iterate,

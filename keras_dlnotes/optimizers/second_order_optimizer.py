@@ -47,8 +47,10 @@ class SecondOrderOptimizer(keras.optimizers.Optimizer, abc.ABC):
     def __init__(self, gradient_tolerance, verify_determinism, name, **kwargs):
         factor = second_order_arguments.check_arguments(type(self).__name__, kwargs)
         super().__init__(learning_rate=1.0, loss_scale_factor=factor, name=name)
-        if gradient_tolerance < 0.0:
-            raise ValueError(f"Expected gradient_tolerance >= 0. Received: {gradient_tolerance}.")
+        if gradient_tolerance is not None and not gradient_tolerance >= 0.0:
+            raise ValueError(
+                f"Expected gradient_tolerance >= 0, or None. Received: {gradient_tolerance}."
+            )
         self.gradient_tolerance = gradient_tolerance
         self.verify_determinism = verify_determinism
         self._carried = Carried("loss", "examples", "part_weight", *self.carried)
@@ -293,8 +295,8 @@ class SecondOrderOptimizer(keras.optimizers.Optimizer, abc.ABC):
     def status(self):
         """What the optimizer is at, in one of these words.
 
-        "not started", "searching", "converged" (the gradient is within the tolerance, or for all
-        but `LBFGS` and `BFGS` no step promises more than the rounding of the loss), "line search
+        "not started", "searching", "converged" (the gradient is within the tolerance, or no step
+        promises more than the rounding of the loss), "line search
         failed" or "trust region failed" (no lower loss was found: the precision of the weights or
         the loss is exhausted, or the loss has a kink there, as an L1 penalty has at 0, which is
         often its minimum), "loss too coarse" (it is the same at points where it should differ),

@@ -13,6 +13,7 @@ from keras_dlnotes.summaries import EventFileWriter, MemoryWriter
 from tests.test_public_api import ARGUMENTS, public_classes
 
 X = np.random.default_rng(0).normal(size=(16, 3)).astype("float32")
+NEEDS_MORE = ("Newton", "NewtonCG", "GaussNewton")  # than the gradient
 SECOND_ORDER = {
     "FullBatch": "LBFGS",
     "StopWhenConverged": "LBFGS",
@@ -45,13 +46,13 @@ def fit(item, part, tmp_path):
         optimizer = getattr(kd.optimizers, SECOND_ORDER.get(name, "GradientDescent"))()
     if part == "optimizers":
         optimizer = item
-        if name.startswith("Newton"):
+        if name in NEEDS_MORE:
             callbacks = [kd.callbacks.SecondDerivatives()]
     if hasattr(item, "log_dir"):
         item.log_dir = tmp_path
     model = keras.Sequential(layers)
     # TensorFlow takes second derivatives from a graph.
-    second = name.startswith("Newton") or name == "SecondDerivatives"
+    second = name in NEEDS_MORE or name == "SecondDerivatives"
     eager = keras.backend.backend() != "jax" and not second
     model.compile(optimizer, "mse", run_eagerly=eager)
     y = X[:, :1]

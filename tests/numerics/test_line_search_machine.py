@@ -36,6 +36,7 @@ SEEN: dict[str, dict] = {
     "bracket closed": {"bracketed": 1.0, "lower": 0.5, "upper": 1.0},
     "loss level for the third time": {"level": 2.0, "loss": 1.0, "slope": -1.0},
     "level three times": {"level": 3.0},
+    "hidden by rounding": {"known_slope": -1e-15, "settings": {"gradient_tolerance": None}},
     "pairs": {"stored": 2.0},
     "no pairs": {"stored": 0.0},
 }
@@ -54,6 +55,7 @@ def case(name, suspended, place, *changes):
         "stored": 2.0,
         "loss": 0.5,
         "slope": -0.1,
+        "known_slope": -1.0,
         "gradient_norm": 1.0,
         "repeats_gradient": 1,
         "at_trial": at_trial,
@@ -72,7 +74,7 @@ def case(name, suspended, place, *changes):
     return numbers, settings
 
 
-def evaluate(numbers, loss_known, verify_determinism=True):
+def evaluate(numbers, loss_known, verify_determinism=True, gradient_tolerance=1e-6):
     """The transition of the real machine, and the control after it, whose new search has slope -2.
 
     The numbers may be arrays: many evaluations at once.
@@ -87,7 +89,7 @@ def evaluate(numbers, loss_known, verify_determinism=True):
         "suspended": n["suspended"],
         "loss": one,
         "gradient_norm": one,
-        "slope": -one,
+        "slope": n["known_slope"],
         "step": one,
         "stored": n["stored"],
         "search_evaluations": n["search_evaluations"],
@@ -109,7 +111,7 @@ def evaluate(numbers, loss_known, verify_determinism=True):
     settings = machine.Settings(
         sufficient_decrease=1e-4,
         curvature=0.9,
-        gradient_tolerance=1e-6,
+        gradient_tolerance=gradient_tolerance,
         max_search_evaluations=MOST,
         verify_determinism=verify_determinism,
         epsilon=2.0**-52,
@@ -182,4 +184,8 @@ def test_no_other_transition_occurs(monkeypatch):
         assert set(phases[begins]) == {TABLE.numbers["SEARCH"]}
         assert set(slopes[begins]) == {-2.0}
         assert set(slopes[~begins]) == {-1.0}
+    # Without a tolerance, and with a failed search whose direction promised next to nothing.
+    numbers["known_slope"] = numbers["known_slope"] * 1e-15
+    phases = ops.convert_to_numpy(evaluate(numbers, True, gradient_tolerance=None)[1].phase)
+    found |= {(*key, TABLE.names[int(phase)]) for key, phase in zip(keys, phases, strict=True)}
     assert found == listed

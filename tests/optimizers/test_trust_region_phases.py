@@ -55,7 +55,7 @@ def next_phase(method, phase, suspended, place, *changes):
         return ops.convert_to_tensor(np.array(value, "float64"))
 
     table = TABLES[method]
-    optimizer = method()
+    optimizer = method(gradient_tolerance=1e-6)
     optimizer.verify_determinism = known["verify_determinism"]
     optimizer.build([keras.Variable([0.0, 0.0], dtype="float64", name="weights")])
     gradient = np.array(known["accepted_gradient"])
