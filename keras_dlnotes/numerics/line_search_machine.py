@@ -93,16 +93,18 @@ class Transition:
         self._control, self._longest_step = control, longest_step
         self.decision = decision
 
-    def control(self, slope, step, stored):
+    def control(self, slope, step, stored, longest_step=None):
         """The control, with a new search in it where one begins.
 
         Args:
             slope: phi'(0) along the new direction, a scalar, as are the others.
             step: The first trial step, as a multiple of the direction.
             stored: How many pairs there are in the history now.
+            longest_step: Of the new search, a multiple of the direction; None: the settings'.
         """
+        longest_step = self._longest_step if longest_step is None else longest_step
         c, begins, zero = self._control, self.decision.begin, step * 0.0
-        fresh = more_thuente.start(c.loss, slope, step, zero + self._longest_step)
+        fresh = more_thuente.start(c.loss, slope, step, zero + longest_step)
         return c._replace(
             slope=xp.where(begins, slope, c.slope),
             step=xp.where(begins, step, c.step),
