@@ -88,9 +88,10 @@ def _as_arrays(pair, variable):
 
 def _rounded(low, high, variable):
     """The bounds in the variable's dtype, rounded inwards where it does not have them."""
-    like = keras.ops.convert_to_numpy(keras.ops.zeros((), variable.dtype))
-    near = [bound.astype(like.dtype) for bound in (low, high)]
-    infinity = np.asarray(np.inf, like.dtype)
+    # NumPy knows bfloat16 by its name because Keras imports ml_dtypes.
+    dtype = np.dtype(keras.backend.standardize_dtype(variable.dtype))
+    near = [bound.astype(dtype) for bound in (low, high)]
+    infinity = np.asarray(np.inf, dtype)
     inside = [
         np.where(near[0].astype("float64") < low, np.nextafter(near[0], infinity), near[0]),
         np.where(near[1].astype("float64") > high, np.nextafter(near[1], -infinity), near[1]),
