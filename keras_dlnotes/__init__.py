@@ -15,6 +15,7 @@ import importlib.util
 from keras_dlnotes import (
     augmentation,
     callbacks,
+    constraints,
     initializers,
     layers,
     optimizers,
@@ -31,6 +32,7 @@ __all__ = [
     "augmentation",
     "callbacks",
     "check_gradients",
+    "constraints",
     "diagnose",
     "initializers",
     "layers",

@@ -17,6 +17,7 @@ FLOORS = {
     "summaries": 2,
     "instrumentation": 2,
     "plots": 2,
+    "constraints": 2,
     "optimizers": 3,
     "layers": 3,
     "regularizers": 3,

@@ -18,6 +18,7 @@ PACKAGES = sorted(
 ARGUMENTS: dict[str, dict] = {
     "AllOf": {"criteria": [kd.stopping.Patience(3), kd.stopping.TimeBudget(60)]},
     "AnyOf": {"criteria": [kd.stopping.Patience(3), kd.stopping.TimeBudget(60)]},
+    "Box": {"low": -0.5, "high": 2.0},
     "DropoutPenalty": {"layer": keras.layers.Dense(4)},
 }
 

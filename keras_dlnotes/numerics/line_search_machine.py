@@ -97,14 +97,16 @@ class Transition:
         self._control, self._settings = control, settings
         self.decision = decision
 
-    def control(self, slope, step, stored):
+    def control(self, slope, step, stored, longest_step=None):
         """The control, with a new search in it where one begins.
 
         Args:
             slope: phi'(0) along the new direction, a scalar, as are the others.
             step: The first trial step, as a multiple of the direction.
             stored: How many pairs there are in the history now.
+            longest_step: Of the new search, a multiple of the direction; None: the settings'.
         """
+        longest_step = self._settings.longest_step if longest_step is None else longest_step
         c, begins, zero = self._control, self.decision.begin, step * 0.0
         phase = c.phase
         if self._settings.gradient_tolerance is None:
@@ -113,7 +115,7 @@ class Transition:
             done = begins & (stored > 0.0) & (-0.5 * slope <= least)
             phase = phases.follow(phase, ((done, Phase.CONVERGED),))
             step = xp.where(done, zero, step)
-        fresh = more_thuente.start(c.loss, slope, step, zero + self._settings.longest_step)
+        fresh = more_thuente.start(c.loss, slope, step, zero + longest_step)
         return c._replace(
             phase=phase,
             slope=xp.where(begins, slope, c.slope),

@@ -22,8 +22,8 @@ def take(method, control, points, old_direction, weights, gradient, loss, settin
     """The state after one evaluation, and the trial point of the next.
 
     Args:
-        method: Has `descend`, `first_step`, `gradient_size` and `point_along`, as the optimizers'
-            base class `QuasiNewton` describes them.
+        method: Has `descend`, `steepest`, `first_step`, `longest_step`, `gradient_size` and
+            `point_along`, as the optimizers' base class `QuasiNewton` describes them.
         control: A `line_search_machine.Control`.
         points: `Points`.
         old_direction: The direction p of the search that is under way, [n].
@@ -63,6 +63,7 @@ def take(method, control, points, old_direction, weights, gradient, loss, settin
         decision.take, gradient * decision.unit_factor, points.accepted_gradient
     )
     proposal = method.descend(
+        point,
         accepted_gradient,
         Pair(step_change, gradient_change, decision.step_size),
         keep_pair,
@@ -70,23 +71,29 @@ def take(method, control, points, old_direction, weights, gradient, loss, settin
         decision.begin & (stored > 0.0),
     )
     direction, slope, stored = _new_direction(
-        accepted_gradient, proposal, old_direction, stored, decision.begin
+        lambda: method.steepest(point, accepted_gradient),
+        accepted_gradient,
+        proposal,
+        old_direction,
+        stored,
+        decision.begin,
     )
     guess = method.first_step(slope, decision.loss_change)
     first = xp.where(decision.accept & (stored > 0.0), guess, stored * 0.0 + 1.0)
-    control = transition.control(slope, first, stored)
+    longest = method.longest_step(point, direction, settings.longest_step)
+    control = transition.control(slope, first, stored, longest)
     moving = (control.step != 0.0) & xp.logical_not(phases.is_phase(control, Phase.REPEAT))
     trial_point = xp.where(moving, method.point_along(point, control.step, direction), point)
     return control, Points(point, accepted_gradient, trial_point), direction
 
 
-def _new_direction(gradient, proposal, old, stored, begins):
+def _new_direction(steepest, gradient, proposal, old, stored, begins):
     def begin():
         slope = xp.dot(gradient, proposal)
         fails = xp.logical_not((stored > 0.0) & (slope < 0.0) & xp.is_finite(slope))
         return xp.conditional(
             fails,
-            lambda: (*steepest(gradient), stored * 0.0),
+            lambda: (*steepest(), stored * 0.0),
             lambda: (xp.cast(proposal, old.dtype), slope, stored),
         )
 

@@ -117,7 +117,7 @@ class BFGS(QuasiNewton):
             (size, size), "zeros", dtype, name="inverse_hessian"
         )
 
-    def descend(self, gradient, pair, keep_pair, stored, begins):
+    def descend(self, point, gradient, pair, keep_pair, stored, begins):
         """See `QuasiNewton.descend`; the formulas are in `numerics.inverse_hessian`."""
         old = self._inverse_hessian.value
 

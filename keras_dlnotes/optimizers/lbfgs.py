@@ -1,9 +1,17 @@
 """L-BFGS: quasi-Newton steps from the last few gradients, memory linear in the weights."""
 
+from typing import Any
+
+import keras
+import numpy as np
+
 from keras_dlnotes.backend import active
 from keras_dlnotes.backend.registration import registered
-from keras_dlnotes.numerics import lbfgs_direction
+from keras_dlnotes.constraints.box import Box
+from keras_dlnotes.numerics import box, lbfgs_b, lbfgs_direction
 from keras_dlnotes.numerics.number_arguments import whole_number
+from keras_dlnotes.numerics.phases import Phase
+from keras_dlnotes.optimizers import bounds as bounds_of_weights
 from keras_dlnotes.optimizers.quasi_newton import QuasiNewton
 
 xp = active.arrays
@@ -51,6 +59,12 @@ class LBFGS(QuasiNewton):
     search that comes there ends as "line search failed". Use a first-order optimizer (`Adam`) with
     `kd.regularizers.L1`, or `kd.regularizers.L2`.
 
+    **Bounds.** With `bounds`, or weights whose constraint is `keras.constraints.NonNeg` or
+    `kd.constraints.Box`, the method is L-BFGS-B: the search goes towards the minimum of the
+    quadratic model between the bounds, and every point that it evaluates lies between them. Weights
+    that start outside are moved to the nearest bound when the optimizer is built. Components of the
+    gradient that point out of the box, at a bound, do not count for `gradient_tolerance`.
+
     Args:
         memory_size: How many pairs (s, y) to remember; 2 * memory_size * n numbers.
         gradient_tolerance: Converged when no component of the gradient is larger than this, in the
@@ -63,23 +77,36 @@ class LBFGS(QuasiNewton):
         max_search_evaluations: Evaluations in one line search before its best point is taken.
         verify_determinism: Spend the second evaluation on the starting weights again, to find out
             at once whether the loss repeats itself.
+        bounds: `None`, a pair (low, high) of numbers for all weights, or a function that takes a
+            variable and returns such a pair, of numbers or arrays, or `None`. In a pair `None`
+            means no bound. They hold beside those of constraints. To save a model with a function,
+            register it by `keras.saving.register_keras_serializable`.
         name: The optimizer's name.
         **kwargs: `loss_scale_factor` is folded in. Keras's other optimizer arguments (clipping,
             weight decay, averaging, accumulation, a learning rate) are refused with the reason.
 
     Raises:
-        ValueError: For an argument that would falsify the line search, or a constrained variable.
+        ValueError: For an argument that would falsify the line search, bounds that leave no
+            number between them, or a variable with another constraint.
 
     Example:
     ```python
     model.compile(optimizer=kd.optimizers.LBFGS(), loss="mse")
     model.fit(x, y, batch_size=len(x), epochs=200)
     print(model.optimizer.status, model.optimizer.progress)
+    kd.optimizers.LBFGS(bounds=(0.0, None))  # no weight below 0
+    kd.optimizers.LBFGS(bounds=lambda v: (0.0, 1.0) if v.name == "kernel" else None)
     ```
 
     Reference: J. Nocedal and S. Wright, Numerical Optimization, 2nd edition, algorithm 7.5; J. J.
-    Moré and D. J. Thuente, ACM TOMS 20 (1994), for the line search.
+    Moré and D. J. Thuente, ACM TOMS 20 (1994), for the line search; R. H. Byrd, P. Lu, J. Nocedal
+    and C. Zhu, SIAM J. Sci. Comput. 16 (1995), and J. L. Morales and J. Nocedal, ACM TOMS 38
+    (2011), for the bounds.
     """
+
+    takes_bounds = True
+    # The bounds as variables, `box.Box`; None without any.
+    _box: Any = None
 
     def __init__(
         self,
@@ -90,6 +117,7 @@ class LBFGS(QuasiNewton):
         max_search_evaluations=20,
         verify_determinism=True,
         name="lbfgs",
+        bounds=None,
         **kwargs,
     ):
         super().__init__(
@@ -102,6 +130,7 @@ class LBFGS(QuasiNewton):
             **kwargs,
         )
         self.memory_size = whole_number("memory_size", memory_size, advice="3 to 20 is usual.")
+        self.bounds = bounds_of_weights.check(bounds)
 
     def build_curvature(self, size, dtype):
         """The ring of the last `memory_size` pairs and the inner products among them."""
@@ -109,9 +138,85 @@ class LBFGS(QuasiNewton):
         self._history = self.add_variable((2 * m, size), "zeros", dtype, name="history")
         self._steps_changes = self.add_variable((m, m), "zeros", dtype, name="steps_changes")
         self._changes_changes = self.add_variable((m, m), "zeros", dtype, name="changes_changes")
+        self._build_bounds(size, dtype)
 
-    def descend(self, gradient, pair, keep_pair, stored, begins):
-        """See `QuasiNewton.descend`; the formulas are in `numerics.lbfgs_direction`."""
+    def _build_bounds(self, size, dtype):
+        pairs = bounds_of_weights.of_variables(self.bounds, self._weights) if size else None
+        if pairs is None:
+            self._box = None
+            return
+        m = self.memory_size
+        self._steps_steps = self.add_variable((m, m), "zeros", dtype, name="steps_steps")
+        self._bound_values = [
+            np.concatenate([np.ravel(bound).astype(dtype) for bound in side])
+            for side in zip(*pairs, strict=True)
+        ]
+        self._box = box.Box(
+            *(self.add_variable((size,), "zeros", dtype, name=name) for name in ("low", "high"))
+        )
+        self._set_bounds()
+        for variable, (low, high) in zip(self._weights, pairs, strict=True):
+            xp.clip_now(variable, low, high)
+            constraint = getattr(variable, "constraint", None)
+            if constraint is not None:
+                # Keras applies it after each step. Its own may round float64 weights to float32.
+                variable.constraint = Box(*bounds_of_weights.of_constraint(constraint))
+
+    def _set_bounds(self):
+        for variable, value in zip(self._box, self._bound_values, strict=True):
+            xp.set_now(variable, value)
+
+    def load_own_variables(self, store):
+        """Set the optimizer's state; the bounds stay those of this optimizer."""
+        super().load_own_variables(store)
+        if self._box is not None:
+            self._set_bounds()
+
+    def _bounds_now(self):
+        return box.Box(self._box.low.value, self._box.high.value)
+
+    def gradient_size(self, point, gradient):
+        """See `QuasiNewton.gradient_size`; at a bound only what points into the box counts."""
+        if self._box is None:
+            return super().gradient_size(point, gradient)
+        return xp.largest_magnitude(box.descent(self._bounds_now(), point, gradient))
+
+    def steepest(self, point, gradient):
+        """See `QuasiNewton.steepest`; projected into the box."""
+        if self._box is None:
+            return super().steepest(point, gradient)
+        return box.steepest(self._bounds_now(), point, gradient)
+
+    def longest_step(self, point, direction, most):
+        """See `QuasiNewton.longest_step`; to the first bound that the direction meets."""
+        if self._box is None:
+            return super().longest_step(point, direction, most)
+        return box.longest_step(self._bounds_now(), point, direction, most)
+
+    def point_along(self, point, step, direction):
+        """See `QuasiNewton.point_along`; never outside of the box."""
+        if self._box is None:
+            return super().point_along(point, step, direction)
+        return box.point_along(self._bounds_now(), point, step, direction, self._epsilon)
+
+    def advance(self, control, points, weights, gradient, loss=None):
+        """See `SecondOrderOptimizer.advance`; weights that were set outside of the box go back."""
+        control, points = super().advance(control, points, weights, gradient, loss)
+        if self._box is None:
+            return control, points
+        inside = box.project(self._bounds_now(), weights)
+        outside = xp.logical_not(xp.all_equal(inside, weights))
+        start = control.phase * 0.0 + float(Phase.START)
+        return (
+            control._replace(phase=xp.where(outside, start, control.phase)),
+            points._replace(trial_point=xp.where(outside, inside, points.trial_point)),
+        )
+
+    def descend(self, point, gradient, pair, keep_pair, stored, begins):
+        """See `QuasiNewton.descend`; the formulas are in `numerics.lbfgs_direction`.
+
+        With bounds they are in `numerics.lbfgs_b`.
+        """
         m = self.memory_size
         count = xp.cast(stored, "int32")
         slot = (count - 1) % m
@@ -135,6 +240,8 @@ class LBFGS(QuasiNewton):
         )
         self._steps_changes.assign(steps_changes)
         self._changes_changes.assign(changes_changes)
+        if self._box is not None:
+            return self._descend_in_box(point, gradient, pair, keep_pair, slot, count, begins)
 
         def direction():
             scaling = xp.entry(steps_changes, slot) / xp.entry(changes_changes, slot)
@@ -144,6 +251,42 @@ class LBFGS(QuasiNewton):
 
         return xp.conditional(begins, direction, lambda: gradient * 0.0)
 
+    def _descend_in_box(self, point, gradient, pair, keep_pair, slot, count, begins):
+        m, history = self.memory_size, self._history.value
+        steps_changes, changes_changes = self._steps_changes.value, self._changes_changes.value
+        steps_steps = self._steps_steps.value
+
+        def take_in():
+            with_steps, with_changes = lbfgs_direction.products(history, m, pair.step_change)
+            return (
+                lbfgs_direction.gram_cross(steps_steps, slot, with_steps),
+                xp.place(steps_changes, slot, with_changes),
+            )
+
+        steps_steps, steps_changes = xp.conditional(
+            keep_pair, take_in, lambda: (steps_steps, steps_changes)
+        )
+        self._steps_steps.assign(steps_steps)
+        self._steps_changes.assign(steps_changes)
+
+        def direction():
+            theta = xp.entry(changes_changes, slot) / xp.entry(steps_changes, slot)
+            curvature = lbfgs_b.curvature(history, steps_steps, steps_changes, theta, count, m)
+            return lbfgs_b.direction(self._bounds_now(), point, gradient, curvature, self._epsilon)
+
+        return xp.conditional(begins, direction, lambda: gradient * 0.0)
+
     def get_config(self):
         """The arguments that make this optimizer again."""
-        return {"memory_size": self.memory_size, **super().get_config()}
+        bounds = self.bounds
+        if callable(bounds):
+            bounds = keras.saving.serialize_keras_object(bounds)
+        return {"memory_size": self.memory_size, **super().get_config(), "bounds": bounds}
+
+    @classmethod
+    def from_config(cls, config, custom_objects=None):
+        """Make an optimizer of what `get_config` returned."""
+        bounds = config.get("bounds")
+        if isinstance(bounds, dict):
+            bounds = keras.saving.deserialize_keras_object(bounds, custom_objects)
+        return super().from_config({**config, "bounds": bounds}, custom_objects)

@@ -63,11 +63,12 @@ class QuasiNewton(SecondOrderOptimizer, abc.ABC):
         )
 
     @abc.abstractmethod
-    def descend(self, gradient, pair, keep_pair, stored, begins):
+    def descend(self, point, gradient, pair, keep_pair, stored, begins):
         """Take the pair in where `keep_pair`; the direction -H g where `begins`.
 
         Args:
-            gradient: g at the accepted point, [n].
+            point: The accepted point, [n].
+            gradient: g there, [n].
             pair: what the last step changed, a `quasi_newton_step.Pair`.
             keep_pair: boolean scalar.
             stored: how many pairs there are with this one, a scalar.
@@ -80,6 +81,14 @@ class QuasiNewton(SecondOrderOptimizer, abc.ABC):
         `slope` is the loss's along the direction, `change` what the last step did to the loss.
         """
         return slope * 0.0 + 1.0
+
+    def steepest(self, point, gradient):
+        """The direction where `descend` has none to offer, and the slope along it."""
+        return quasi_newton_step.steepest(gradient)
+
+    def longest_step(self, point, direction, most):
+        """The largest step that may be tried along a direction, at most `most`."""
+        return most
 
     def gradient_size(self, point, gradient):
         """What is compared with `gradient_tolerance`, a scalar: how far from a minimum it is."""

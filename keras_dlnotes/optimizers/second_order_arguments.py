@@ -2,6 +2,7 @@
 
 from keras_dlnotes.backend import active
 from keras_dlnotes.numerics.phases import GaussNewtonPhase, Phase
+from keras_dlnotes.optimizers import bounds
 
 # Why each of Keras's optimizer arguments cannot be combined with a line search or trust region.
 _REASONS = {
@@ -58,8 +59,11 @@ def check_arguments(class_name, arguments):
     return loss_scale_factor
 
 
-def check_variables(class_name, variables):
-    """Refuse weights that somebody else moves after each step, and unknown strategies."""
+def check_variables(class_name, variables, takes_bounds=False):
+    """Refuse weights that somebody else moves after each step, and unknown strategies.
+
+    A method that `takes_bounds` never leaves them, so constraints that are bounds move nothing.
+    """
     strategy = active.replicas.refusal()
     if strategy is not None:
         raise ValueError(
@@ -69,11 +73,19 @@ def check_variables(class_name, variables):
             "one of these, or outside of strategy.scope()."
         )
     for variable in variables:
-        if getattr(variable, "constraint", None) is not None:
+        constraint = getattr(variable, "constraint", None)
+        is_bounds = bounds.of_constraint(constraint) is not None
+        if constraint is not None and not (takes_bounds and is_bounds):
+            if takes_bounds:
+                advice = "Of constraints it takes keras.constraints.NonNeg and Box of keras_dlnotes"
+            elif is_bounds:
+                advice = "keras_dlnotes.optimizers.LBFGS takes such bounds"
+            else:
+                advice = "It minimises without constraints"
             raise ValueError(
-                f"{class_name} minimises without constraints: after a constraint has moved the "
-                "weights, the loss no longer belongs to the step that is being tested. Received: "
-                f"the variable {variable.path!r} with constraint {variable.constraint!r}. Remove "
+                f"{class_name} cannot train a weight that a constraint moves: the loss then no "
+                "longer belongs to the step that is being tested. Received: "
+                f"the variable {variable.path!r} with constraint {constraint!r}. {advice}. Remove "
                 "the constraint, or write the layer so that it maps free weights to allowed ones."
             )
 

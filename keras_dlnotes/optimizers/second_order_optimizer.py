@@ -37,6 +37,8 @@ class SecondOrderOptimizer(keras.optimizers.Optimizer, abc.ABC):
     vectors: tuple[str, ...] = ("accepted_point", "accepted_gradient", "trial_point")
     # The names of what one step hands from `scale_loss` to `apply` besides the loss.
     carried: tuple[str, ...] = ()
+    # Whether the method keeps the weights between bounds.
+    takes_bounds = False
     # The evaluations that there were when the last `fit` ended.
     _evaluations_before: int | None = None
 
@@ -90,7 +92,9 @@ class SecondOrderOptimizer(keras.optimizers.Optimizer, abc.ABC):
         variables = list(variables)
         with active.replicas.scope_of(variables):
             super().build(variables)
-            second_order_arguments.check_variables(type(self).__name__, variables)
+            second_order_arguments.check_variables(
+                type(self).__name__, variables, self.takes_bounds
+            )
             self._size = flat_weights.size(self._weights)
             self._dtype = second_order_arguments.working_dtype(self._weights)
             self._epsilon = float(np.finfo(self._dtype).eps)

@@ -244,7 +244,7 @@ def test_wrong_arguments_are_refused():
         LBFGS(sufficient_decrease=0.95)
     with pytest.raises(ValueError, match="gradient_tolerance"):
         LBFGS(gradient_tolerance=-1.0)
-    layer = keras.layers.Dense(1, kernel_constraint="non_neg")
+    layer = keras.layers.Dense(1, kernel_constraint="max_norm")
     layer.build((None, 2))
     with pytest.raises(ValueError, match="constraint"):
         LBFGS().build(layer.trainable_variables)

@@ -48,6 +48,21 @@ def largest_magnitude(vector):
     return jnp.max(jnp.abs(vector))
 
 
+def least(vector):
+    """min_i vector_i."""
+    return jnp.min(vector)
+
+
+def ascending(vector):
+    """The indices that sort a vector, equal numbers in their order."""
+    return jnp.argsort(vector, stable=True)
+
+
+def running_sums(array, backwards=False):
+    """Sums over the first axis up to each place, or (`backwards`) from each place on."""
+    return jax.lax.cumsum(array, axis=0, reverse=backwards)
+
+
 def dot(first, second):
     """The inner product of two vectors."""
     return jnp.dot(first, second, precision="highest")
@@ -76,6 +91,11 @@ def einsum(equation, *arrays):
 def outer(first, second):
     """The matrix [p, q] of all products of two vectors' numbers."""
     return first[:, None] * second[None, :]
+
+
+def solve(matrix, right):
+    """Solve matrix @ x = right, [p, q], for a small square matrix."""
+    return jnp.linalg.solve(matrix, right)
 
 
 def solve_triangular(matrix, vector, lower):
@@ -143,6 +163,16 @@ def row(matrix, index):
 def assign_row(variable, index, value):
     """Write one row of a matrix variable and leave the others where they lie."""
     variable.assign(jax.lax.dynamic_update_index_in_dim(variable.value, value, index, 0))
+
+
+def clip_now(variable, low, high):
+    """Move a variable's numbers between these arrays at once, not in the program being traced."""
+    variable.assign(jnp.clip(variable.value, low, high))
+
+
+def set_now(variable, value):
+    """Give a variable the numbers of an array at once, not in the program being traced."""
+    variable.assign(value)
 
 
 def flatten(tensors, dtype):

@@ -43,6 +43,21 @@ def largest_magnitude(vector):
     return tf.reduce_max(tf.abs(vector))
 
 
+def least(vector):
+    """min_i vector_i."""
+    return tf.reduce_min(vector)
+
+
+def ascending(vector):
+    """The indices that sort a vector, equal numbers in their order."""
+    return tf.argsort(vector, stable=True)
+
+
+def running_sums(array, backwards=False):
+    """Sums over the first axis up to each place, or (`backwards`) from each place on."""
+    return tf.cumsum(array, axis=0, reverse=backwards)
+
+
 def dot(first, second):
     """The inner product of two vectors."""
     return tf.reduce_sum(first * second)
@@ -71,6 +86,11 @@ def einsum(equation, *arrays):
 def outer(first, second):
     """The matrix [p, q] of all products of two vectors' numbers."""
     return tf.expand_dims(first, 1) * tf.expand_dims(second, 0)
+
+
+def solve(matrix, right):
+    """Solve matrix @ x = right, [p, q], for a small square matrix."""
+    return tf.linalg.solve(matrix, right)
 
 
 def solve_triangular(matrix, vector, lower):
@@ -157,6 +177,18 @@ def assign_row(variable, index, value):
     if 0 not in variable.shape:  # TensorFlow writes no rows without numbers
         row = tf.IndexedSlices(tf.expand_dims(value, 0), tf.reshape(index, (1,)))
         variable.value.scatter_update(row)
+
+
+def clip_now(variable, low, high):
+    """Move a variable's numbers between these arrays at once, not in the program being traced."""
+    with tf.init_scope():
+        variable.assign(tf.clip_by_value(variable.value, low, high))
+
+
+def set_now(variable, value):
+    """Give a variable the numbers of an array at once, not in the program being traced."""
+    with tf.init_scope():
+        variable.assign(value)
 
 
 def flatten(tensors, dtype):

@@ -48,6 +48,23 @@ def largest_magnitude(vector):
     return torch.max(torch.abs(vector))
 
 
+def least(vector):
+    """min_i vector_i."""
+    return torch.min(vector)
+
+
+def ascending(vector):
+    """The indices that sort a vector, equal numbers in their order."""
+    return torch.argsort(vector, stable=True)
+
+
+def running_sums(array, backwards=False):
+    """Sums over the first axis up to each place, or (`backwards`) from each place on."""
+    if backwards:
+        return torch.flip(torch.cumsum(torch.flip(array, (0,)), 0), (0,))
+    return torch.cumsum(array, 0)
+
+
 def dot(first, second):
     """The inner product of two vectors."""
     return torch.dot(first, second)
@@ -76,6 +93,11 @@ def einsum(equation, *arrays):
 def outer(first, second):
     """The matrix [p, q] of all products of two vectors' numbers."""
     return torch.outer(first, second)
+
+
+def solve(matrix, right):
+    """Solve matrix @ x = right, [p, q], for a small square matrix."""
+    return torch.linalg.solve_ex(matrix, right)[0]
 
 
 def solve_triangular(matrix, vector, lower):
@@ -150,6 +172,19 @@ def assign_row(variable, index, value):
     """Write one row of a matrix variable and leave the others where they lie."""
     with torch.no_grad():
         variable.value[int(index)] = value
+
+
+def clip_now(variable, low, high):
+    """Move a variable's numbers between these arrays at once, not in the program being traced."""
+    value = variable.value.detach()
+    # By float64: torch does not know NumPy's bfloat16.
+    low, high = (torch.as_tensor(b.astype("float64")).to(value) for b in (low, high))
+    variable.assign(torch.minimum(torch.maximum(value, low), high))
+
+
+def set_now(variable, value):
+    """Give a variable the numbers of an array at once, not in the program being traced."""
+    variable.assign(value)
 
 
 def flatten(tensors, dtype):
