@@ -89,7 +89,7 @@ def test_in_the_median_no_more_evaluations_than_scipy():
         scipy = minimize(
             function, np.zeros(20), jac=True, bounds=[(-0.4, None)] * 20, options=options
         )
-        optimizer = LBFGS(bounds=(-0.4, None))
+        optimizer = LBFGS(gradient_tolerance=1e-6, bounds=(-0.4, None))
         seen, last = minimise(Problem("quadratic", np.zeros(20), None, function), optimizer)
         assert optimizer.status == "converged"
         assert np.array_equal(last == -0.4, scipy.x == -0.4)
