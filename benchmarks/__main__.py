@@ -146,10 +146,9 @@ def main():
     if arguments.write and (arguments.only or len(arguments.backends) < 3):
         parser.error("--write replaces the whole table: leave out --only and --backends")
     print(markdown(HEADS) + "\n" + "|---" * len(HEADS) + "|", flush=True)
-    begin, rows, failures = time.perf_counter(), [], []
-    for backend, command in PROGRAMS:
-        if arguments.only not in command or backend not in arguments.backends:
-            continue
+    begin, seconds, rows, failures = time.perf_counter(), 0.0, [], []
+    chosen = [(b, c) for b, c in PROGRAMS if arguments.only in c and b in arguments.backends]
+    for number, (backend, command) in enumerate(chosen):
         found, failure = run(backend, command, arguments.limit)
         rows += found
         for row in found:
@@ -157,11 +156,12 @@ def main():
         if failure:
             failures.append(f"{backend}, `{command}`: {failure}")
             print(failures[-1], flush=True)
-    seconds = time.perf_counter() - begin
-    if arguments.write:
-        text = page(rows, failures, seconds)
-        (arguments.write / "benchmarks.md").write_text(text)
-        (arguments.write / "benchmarks.json").write_text(json.dumps(rows, indent=1) + "\n")
+        seconds = time.perf_counter() - begin
+        if arguments.write:  # after each program: an interrupted run keeps what is done
+            left = [f"{b}, `{c}`: not run" for b, c in chosen[number + 1 :]]
+            text = page(rows, failures + left, seconds)
+            (arguments.write / "benchmarks.md").write_text(text)
+            (arguments.write / "benchmarks.json").write_text(json.dumps(rows, indent=1) + "\n")
     missed = sum(row["ratio"][1] > row["goal"] for row in rows)
     print(f"\n{len(rows)} rows, {missed} above their goal, {seconds / 60:.1f} minutes")
 
