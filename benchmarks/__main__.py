@@ -37,6 +37,23 @@ PROGRAMS = [
         for backend in ("tensorflow", "jax")
     ),
 ]
+# Why a goal is missed, by a part of the name of the work.
+REASONS = {
+    "20 of 1000x1000": "memory passes what the rule reads and writes (the floor); less would need "
+    "the update to be fused with what makes the gradients.",
+    "300 of 64": "an assignment to each variable alone (the floor) takes most of it. State is in "
+    "one variable already; the model's own weights are Keras's, one variable each.",
+    "a coordinate of it": "the products of two losses a coordinate are the work, in float64, where "
+    "the loop computes in float32.",
+    "gradient check of": "every variable is checked along directions of its own, `gradcheck` all "
+    "along one.",
+    "L-BFGS": "see the floor: what is above it is Keras's `fit` once an epoch, the method's own "
+    "vectors, and the evaluations between the target and the epoch's end.",
+    "first 12 steps": "a recorded step is a second program beside the plain one, and both are "
+    "compiled.",
+    "monitor, ": "statistics read all activations, gradients and updates once more; in networks of "
+    "dense layers that is a part of the step's own traffic, in convolutional ones it is not.",
+}
 HEADS = ["backend", "work", "peer", "peer ms", "ours ms", "ours / peer", "quartiles", "goal", ""]
 
 
@@ -123,6 +140,11 @@ def page(rows, failures, seconds):
         *[markdown(cells(row)) for row in rows],
         "",
     ]
+    missed = [row["work"] for row in rows if row["ratio"][1] > row["goal"]]
+    reasons = [(name, text) for name, text in REASONS.items() if any(name in m for m in missed)]
+    if reasons:
+        lines += ["Why goals are missed:", ""]
+        lines += [f"- **{name.strip(', ')}**: {text}" for name, text in reasons] + [""]
     lines += [f"- {failure}" for failure in failures]
     return "\n".join(lines).rstrip() + "\n"
 
