@@ -39,9 +39,10 @@ class FullBatch(CopyableCallback):
     (Keras's default reduction `"sum_over_batch_size"`) and models without batch statistics.
 
     One batch an epoch, `evaluations=k`: the epoch's one training step evaluates k times, in one
-    compiled loop with the data where they are. The weights are those of k epochs without it, bit
-    for bit but for what the compiler does with sums. What Keras's loop costs an epoch, mostly more
-    than a small network's evaluation, is paid once for k evaluations. Callbacks are called and
+    compiled loop (a plain one on torch) with the data where they are. The weights are those of k
+    epochs without it, bit for bit but for what the compiler does with sums. What Keras's loop
+    costs an epoch, mostly more than a small network's evaluation, is paid once for k evaluations.
+    Callbacks are called and
     validation takes place once in k evaluations. The loss in the logs is Keras's mean over the
     epoch's evaluations; that of the accepted point is `optimizer.progress["loss"]`. The monitor
     records the first of a step's evaluations.
@@ -82,6 +83,12 @@ class FullBatch(CopyableCallback):
                     "Expected a model on one replica. Received: "
                     f"{active.replicas.count_of(model)} replicas. Leave `evaluations` out."
                 )
+            if model.steps_per_execution > 1:
+                raise ValueError(
+                    f"FullBatch(evaluations={self.evaluations}) takes the place of "
+                    "`steps_per_execution`. Expected a model compiled with steps_per_execution=1. "
+                    f"Received: {model.steps_per_execution}."
+                )
             self._replaced = ReplacedMethods(
                 model, {"train_step": self._repeating}, settings=(self.evaluations,)
             )
@@ -110,10 +117,8 @@ class FullBatch(CopyableCallback):
         return repeating_train_step
 
     def on_train_begin(self, logs=None):
-        """Watch over the train function."""
-        batches = (self.params or {}).get("steps")
-        if batches is not None:
-            self._check_batches(batches)
+        """Put the replacement in, and watch over the train function."""
+        self._check_batches((self.params or {}).get("steps") or 1)
         self._replaced.start()
 
     def _check_batches(self, batches):
@@ -128,8 +133,11 @@ class FullBatch(CopyableCallback):
 
     def on_train_batch_begin(self, batch, logs=None):
         """Let the next step through."""
-        self._check_batches(batch + 1)
         self._replaced.arm()
+
+    def on_train_batch_end(self, batch, logs=None):
+        """Refuse a second batch, which data of unknown length may have."""
+        self._check_batches(batch + 1)
 
     def _discard_evaluation(self):
         if self._optimizer.built and self.evaluations == 1:

@@ -20,45 +20,59 @@ _ELEMENTWISE = {
     "squared_hinge",
 }
 _BY_EXAMPLE = {"categorical_crossentropy", "sparse_categorical_crossentropy", "kl_divergence"}
-_LINKS = (keras.activations.softmax, keras.activations.sigmoid)
+# Activations behind which these losses are convex in the numbers before them.
+_LINKS = {
+    keras.activations.softmax: _BY_EXAMPLE,
+    keras.activations.sigmoid: {"binary_crossentropy"},
+}
 
 
-def elementwise_losses(model):
-    """Whether each output's loss is a sum over single numbers; a list, or one boolean for all.
+def losses_of_outputs(model):
+    """The names of the outputs' losses, None for one of the user's; a list, or one for all outputs.
 
     Raises:
         ValueError: If one of Keras's losses has no positive second derivative.
     """
     losses = keras.tree.flatten(model.loss) if getattr(model, "loss", None) is not None else []
-    kinds = [_is_elementwise(loss) for loss in losses]
-    return kinds if len(kinds) > 1 else bool(kinds and kinds[0])
+    names = [_name_of(loss) for loss in losses]
+    if isinstance(model.loss, dict) and len(set(names)) > 1:
+        return None  # in which order the outputs come is not known here
+    return names if len(names) > 1 else names[0] if names else None
 
 
-def _is_elementwise(loss):
+def _name_of(loss):
     if loss is None:
-        return False
+        return None
     found = keras.losses.get(loss)
     name = getattr(getattr(found, "fn", found), "__name__", "")
     own = getattr(getattr(found, "fn", found), "__module__", "").startswith("keras.")
     if not own or (
         isinstance(found, keras.Loss) and not type(found).__module__.startswith("keras.")
     ):
-        return False
+        return None
     if name not in _ELEMENTWISE | _BY_EXAMPLE:
         raise ValueError(
             "GaussNewton needs a loss that is convex in the outputs and twice differentiable. "
             f"Expected one of {sorted(_ELEMENTWISE | _BY_EXAMPLE)}, or a function of your own of "
             f"that kind. Received: {name!r}. Use LBFGS, or one of these losses."
         )
-    return name in _ELEMENTWISE
+    return name
+
+
+def _are_elementwise(names):
+    """Whether each output's loss is a sum over single numbers; a list, or one for all outputs."""
+    if isinstance(names, list):
+        return [name in _ELEMENTWISE for name in names]
+    return names in _ELEMENTWISE
 
 
 class _Outputs:
     """A model's outputs, or the numbers before a last softmax or sigmoid, which it remembers."""
 
-    def __init__(self, model, state):
+    def __init__(self, model, state, names):
         self._model = model
         self._state = state
+        self._names = names  # of the losses
         self._like: Any = None  # the structure of the outputs
         self._links: Any = None  # what makes outputs of the numbers, or None, for each
         self._masks: Any = None
@@ -91,7 +105,7 @@ class _Outputs:
         with patched(replaced), scope:
             predictions = self.call(inputs)
         outputs = keras.tree.flatten(predictions)
-        before = [next(((x, f) for y, x, f in seen if y is o), (o, None)) for o in outputs]
+        before = [self._before_link(seen, o, number) for number, o in enumerate(outputs)]
         if self._like is None:  # the first call is that with all examples
             self._like = keras.tree.map_structure(lambda _: None, predictions)
             self._links = [link for _, link in before]
@@ -108,6 +122,13 @@ class _Outputs:
                     "'mixed_float16' or 'mixed_bfloat16' out, or use an optimizer such as Adam."
                 )
         return outputs
+
+    def _before_link(self, seen, output, number):
+        name = self._names[number] if isinstance(self._names, list) else self._names
+        for y, x, link in seen:
+            if y is output and name in _LINKS[link]:
+                return x, link
+        return output, None
 
     def predictions(self, outputs):
         """The structure that the model returns, of a list of outputs."""
@@ -126,9 +147,11 @@ class _Outputs:
         return penalized or self.has_call_losses
 
 
-def of_variables(model, compute_loss, elementwise, x, y, sample_weight):
+def of_variables(model, compute_loss, names, x, y, sample_weight):
     """The problem where the variables hold their values, as on TensorFlow and torch."""
-    outputs_of = _Outputs(model, ())
+    outputs_of = _Outputs(model, (), names)
+    takes_training = getattr(model, "_compute_loss_has_training_arg", True)
+    training = {"training": True} if takes_training else {}
 
     def loss(weights, outputs):
         mapping = list(zip(model.trainable_variables, weights, strict=True))
@@ -136,17 +159,17 @@ def of_variables(model, compute_loss, elementwise, x, y, sample_weight):
             if outputs_of.has_call_losses:
                 outputs_of.call(x)
             return compute_loss(
-                x, y, outputs_of.predictions(outputs), sample_weight=sample_weight, training=True
+                x, y, outputs_of.predictions(outputs), sample_weight=sample_weight, **training
             )
 
-    return LeastSquares(loss, outputs_of, x, elementwise, outputs_of.has_penalties)
+    return LeastSquares(loss, outputs_of, x, _are_elementwise(names), outputs_of.has_penalties)
 
 
-def of_state(model, state, elementwise, x, y, sample_weight):
+def of_state(model, state, names, x, y, sample_weight):
     """The problem where the values are in the state of the training step, as on JAX."""
     _, non_trainable, optimizer_variables, metrics = state
     values = zip(model.non_trainable_variables, non_trainable, strict=True)
-    outputs_of = _Outputs(model, list(values))
+    outputs_of = _Outputs(model, list(values), names)
     compute_loss = model.compute_loss
 
     def loss(weights, outputs):
@@ -166,4 +189,4 @@ def of_state(model, state, elementwise, x, y, sample_weight):
             )
         return value
 
-    return LeastSquares(loss, outputs_of, x, elementwise, outputs_of.has_penalties)
+    return LeastSquares(loss, outputs_of, x, _are_elementwise(names), outputs_of.has_penalties)

@@ -50,6 +50,7 @@ class SecondDerivatives(CopyableCallback):
         """Hand the optimizer the loss function, or the outputs, in every training step."""
         super().set_model(model)
         self._replaced = None
+        self._without_xla = False
         optimizer = model.optimizer
         if not hasattr(optimizer, "differentiate"):
             advice = "Leave SecondDerivatives out."
@@ -58,11 +59,6 @@ class SecondDerivatives(CopyableCallback):
             raise ValueError(
                 "SecondDerivatives works with Newton, NewtonCG and GaussNewton. "
                 f"Received: {type(optimizer).__name__}. {advice}"
-            )
-        if hasattr(model.train_step, "repeat"):
-            raise ValueError(
-                "Expected SecondDerivatives before FullBatch in the list of callbacks: each "
-                "evaluation needs its own second derivatives. Received them the other way round."
             )
         replacements: dict[str, Any] = {}
         if getattr(optimizer, "needs_examples", False):
@@ -78,8 +74,16 @@ class SecondDerivatives(CopyableCallback):
             self._replaced = ReplacedMethods(model, replacements)
 
     def on_train_begin(self, logs=None):
-        """Watch over the train function."""
+        """Put the replacements in, and watch over the train function."""
+        if hasattr(self.model.train_step, "repeat"):
+            raise ValueError(
+                "Expected SecondDerivatives before FullBatch in the list of callbacks: each "
+                "evaluation needs its own second derivatives. Received them the other way round."
+            )
         if self._replaced is not None:
+            self._compiled = self.model.jit_compile
+            if self._without_xla:
+                self.model.jit_compile = False
             self._replaced.start()
 
     def on_train_batch_begin(self, batch, logs=None):
@@ -93,14 +97,14 @@ class SecondDerivatives(CopyableCallback):
             self._replaced.remove()
 
     def _taking_apart(self, model):
-        elementwise = least_squares_problem.elementwise_losses(model)
+        names = least_squares_problem.losses_of_outputs(model)
         differentiate = model.optimizer.differentiate
         if active.derivatives.SOURCE == "function":
 
             def replacement(train_step):
                 def observed_train_step(state, data):
                     batch = keras.utils.unpack_x_y_sample_weight(data)
-                    problem = least_squares_problem.of_state(model, state, elementwise, *batch)
+                    problem = least_squares_problem.of_state(model, state, names, *batch)
                     differentiate(*problem)
                     return train_step(state, data)
 
@@ -112,20 +116,17 @@ class SecondDerivatives(CopyableCallback):
             def observed_compute_loss(x=None, y=None, y_pred=None, sample_weight=None, **more):
                 if more.get("training", True):
                     problem = least_squares_problem.of_variables(
-                        model, compute_loss, elementwise, x, y, sample_weight
+                        model, compute_loss, names, x, y, sample_weight
                     )
                     differentiate(*problem)
                 return compute_loss(x, y, y_pred, sample_weight, **more)
 
             return observed_compute_loss
 
-        compiled = model.jit_compile
-
         def restore():
-            model.jit_compile = compiled
+            model.jit_compile = self._compiled
 
-        if keras.backend.backend() == "tensorflow":
-            model.jit_compile = False
+        self._without_xla = keras.backend.backend() == "tensorflow"
         return ReplacedMethods(model, {"compute_loss": observed}, restore)
 
     def _with_outputs(self, compute_loss):

@@ -34,9 +34,10 @@ class StopWhenConverged(CopyableCallback):
 
     Formula: converged means max_i |dL/dw_i| <= the optimizer's `gradient_tolerance` (for
     `GaussNewton` in another measure, see there); without one, that the next step promises a
-    decrease of at most 0.1 epsilon (|L| + F), with the dtype's rounding unit epsilon and
-    F = 3/4 F + the last step's decrease, in any unit of L and w. For `Newton`, `NewtonCG` and
-    `GaussNewton` also that the best step promises no more than the rounding of the loss, and does
+    decrease of at most 0.1 (epsilon |L| + delta F), with the dtype's rounding unit epsilon, delta
+    the larger of epsilon^1.5 and 2^-52, and F = 3/4 F + the last step's decrease, in any unit of L
+    and w. For `Newton`, `NewtonCG` and `GaussNewton` also that the best step promises no more than
+    the rounding of the loss, and does
     not make the gradient smaller.
 
     A loss that is not finite at the accepted point, where it was before, is evaluated there once
@@ -107,7 +108,7 @@ class StopWhenConverged(CopyableCallback):
                 reason = _SENTENCES[status]
                 tolerance = optimizer.gradient_tolerance or 0.0
                 if status == "converged" and progress["gradient_norm"] > tolerance:
-                    reason = "no step promises more than rounding"
+                    reason = "the gradient is small, or no step promises more than rounding"
                 print(
                     f"\n{optimizer.name}: {status} after {progress['evaluations']} evaluations "
                     f"and {progress['iterations']} steps; {reason}. "

@@ -2,16 +2,19 @@
 
 from typing import Any
 
+import keras
+
 from keras_dlnotes.backend import active
 
 
 class ReplacedMethods:
-    """Replaces methods of a model from a callback's `set_model` until `fit` ends or raises.
+    """Replaces methods of a model while `fit` runs, however that ends.
 
-    A callback calls `start` in `on_train_begin`, `arm` in `on_train_batch_begin` and `remove` in
-    `on_train_end`. Keras tells callbacks nothing when `fit` raises; so the train function is
-    guarded: if it raises, or is called again by a `fit` that this callback is no part of, the
-    model's own methods come back first.
+    A callback makes it in `set_model`, and calls `start` in `on_train_begin`, `arm` in
+    `on_train_batch_begin` and `remove` in `on_train_end`. Keras tells callbacks nothing when `fit`
+    raises; so the train function is guarded: if it raises, or is called again by a `fit` that this
+    callback is no part of, the model's own methods come back first. Several callbacks may replace
+    one method; the last one's stands outermost.
 
     What a train function with the same replacements has compiled, the next `fit` uses again, as
     Keras does with its own.
@@ -26,54 +29,35 @@ class ReplacedMethods:
 
     def __init__(self, model, replacements, removed=None, settings=()):
         self._model = model
-        self._names = list(replacements)
+        self._replacements = replacements
         self._removed = removed
+        self._settings = settings
+        self._started = False
         self._armed = False
         self._plain: Any = None
-        for name, replacement in replacements.items():
-            before = getattr(getattr(model, name), "replaced_methods", None)
-            if before is not None and before.is_left_behind(replacement):
-                before.remove()
+        # All callbacks of a `fit` are made before the first starts: these are of an earlier one.
+        _remove_all(model)
+
+    def start(self):
+        """Puts the replacements in, and guards the train function."""
+        model = self._model
+        self._started = True
+        for name, replacement in self._replacements.items():
             own = getattr(model, name)
             function = replacement(own)
             below = getattr(own, "made_of", getattr(own, "__func__", own))
-            function.made_of = (replacement.__qualname__, settings, below)
+            function.made_of = (replacement.__qualname__, self._settings, below)
             function.replaced_methods = self
             # Past the model's own attribute tracking: this is no part of the model.
             object.__setattr__(model, name, function)
-        model.train_function = None
-
-    def is_left_behind(self, replacement):
-        """Whether an earlier `fit` ended by an exception: this one's callbacks start later.
-
-        Two callbacks of one `fit` may replace one method, each in its own way, but no callback may
-        do it twice.
-        """
-        replaced = [vars(self._model).get(name) for name in self._names]
-        own = [function.made_of[0] for function in replaced if hasattr(function, "made_of")]
-        return self._plain is not None or replacement.__qualname__ in own
-
-    def start(self):
-        """Guards the train function, which Keras has made by now."""
-        self._plain = self._model.train_function
-        if not isinstance(getattr(self._plain, "__self__", None), ReplacedMethods):
-            self._plain = self._as_compiled(self._plain)
-        self._model.train_function = self._run
-
-    def _as_compiled(self, made):
-        """The train function of an earlier `fit`, if it is the same as the one just made."""
-        model = self._model
-        key = (
-            {n: f.made_of for n, f in vars(model).items() if hasattr(f, "made_of")},
-            getattr(model, "_compile_config", None),
-            model.optimizer,
-            (model.run_eagerly, model.jit_compile, model.steps_per_execution),
-        )
-        known, function = vars(model).get("_compiled_with_replacements", (None, None))
-        if known == key:
-            return function
-        object.__setattr__(model, "_compiled_with_replacements", (key, made))
-        return made
+        key = _what_is_compiled(model)
+        known, function = vars(model).get(_COMPILED, (None, None))
+        if known != key:
+            model.make_train_function(force=True)
+            function = model.train_function
+            object.__setattr__(model, _COMPILED, (key, function))
+        self._plain = function
+        model.train_function = self._run
 
     def arm(self):
         """Says that the next call of the train function belongs to this `fit`."""
@@ -81,11 +65,11 @@ class ReplacedMethods:
 
     def remove(self):
         """Gives the model its own methods back, and has its train function made anew."""
-        if not self._names:
+        if not self._started:
             return
-        for name in self._names:
+        self._started = False
+        for name in self._replacements:
             vars(self._model).pop(name, None)
-        self._names = []
         self._model.train_function = None
         if self._removed is not None:
             self._removed()
@@ -93,7 +77,7 @@ class ReplacedMethods:
     def _run(self, *arguments):
         armed, self._armed = self._armed, False
         if not armed:
-            self.remove()
+            _remove_all(self._model, self)
             self._model.make_train_function(force=True)
             return self._model.train_function(*arguments)
         try:
@@ -101,5 +85,37 @@ class ReplacedMethods:
         except active.iteration.END_OF_DATA:
             raise  # the end of an epoch
         except BaseException:
-            self.remove()
+            _remove_all(self._model, self)
             raise
+
+
+_COMPILED = "_compiled_with_replacements"
+
+
+def _remove_all(model, *others):
+    """Removes the replacements that the model has, and others."""
+    functions = [f for f in list(vars(model).values()) if hasattr(f, "replaced_methods")]
+    for found in (*(function.replaced_methods for function in functions), *others):
+        found.remove()
+
+
+def _what_is_compiled(model):
+    """What a train function depends on, as far as it may change without `compile`."""
+    names = ("train_step", "compute_loss")
+    own = {name: vars(model)[name] for name in names if name in vars(model)}
+    settings = {
+        name: value
+        for name, value in vars(model.optimizer).items()
+        if isinstance(value, bool | int | float | str | None) and not name.startswith("_")
+    }
+    settings.pop("built", None)
+    return (
+        {name: getattr(function, "made_of", function) for name, function in own.items()},
+        getattr(model, "_compile_config", None),
+        model.optimizer,
+        settings,
+        (model.run_eagerly, model.jit_compile, model.steps_per_execution),
+        keras.distribution.distribution(),
+        # `quantize` makes others. The function holds them, so no other takes an identity.
+        [id(variable) for variable in model.weights],
+    )

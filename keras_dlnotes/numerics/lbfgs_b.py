@@ -93,7 +93,7 @@ def cauchy_point(box, point, gradient, model, epsilon):
     # `stopped`. Ahead of piece k, the components from order[k] on still move at their rates.
     ends = xp.take(times, order)
     finite = xp.is_finite(ends)
-    starts = xp.where(finite, ends, ends * 0.0)
+    starts = xp.where(finite, ends, xp.zeros_like(ends))
     starts = xp.concatenate([xp.zeros_like(starts[:1]), starts[:-1]])
     rates = xp.take(down, order)
     stopped = xp.where(finite, xp.take(bound - point, order), rates * 0.0)

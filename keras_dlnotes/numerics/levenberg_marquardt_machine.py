@@ -253,7 +253,10 @@ def follow(control, points, verdict, ladder, new, fresh, epsilon, verify_determi
     length = xp.take(ladder.lengths, chosen)
     size = _size(points.accepted_point, ladder.column_lengths)
     lost = verdict.rejected & (c.radius <= epsilon * (size + epsilon))
-    lost = lost | (new & no(fresh.full_promise > 0.0))
+    powerless = new & no(fresh.full_promise > 0.0)
+    lost = lost | powerless
+    # Where the loss is a plane in the outputs, the model promises nothing, and nothing follows.
+    on_a_plane = powerless & (xp.largest_magnitude(points.accepted_gradient) > 0.0)
     within_noise = c.full_promise <= loss_scale.noise(c.loss, epsilon)
     due = c._replace(phase=verdict.purpose)
     going = verdict.again & phases.is_phase(due, GaussNewtonPhase.FORM, Phase.SEARCH)
@@ -266,7 +269,7 @@ def follow(control, points, verdict, ladder, new, fresh, epsilon, verify_determi
             (going, Phase.SEARCH),
             (at_end, GaussNewtonPhase.FORM),
             (lost | verdict.hopeless, Phase.FAILED),
-            (lost & within_noise, Phase.CONVERGED),
+            (lost & within_noise & no(on_a_plane), Phase.CONVERGED),
             (verdict.coarse, Phase.TOO_COARSE),
             ((new & (fresh.flat > 0.0)) | verdict.exhausted, Phase.CONVERGED),
             (new & (fresh.coupled > 0.0), GaussNewtonPhase.COUPLED),

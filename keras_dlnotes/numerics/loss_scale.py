@@ -21,7 +21,10 @@ def negligible(loss, fall, epsilon):
         fall: What `recent_fall` returned, a scalar.
         epsilon: The dtype's rounding unit.
     """
-    return 0.1 * epsilon * (xp.absolute(loss) + fall)
+    # A loss near 0 is a sum of small squares, which are right to more digits than its terms were:
+    # float32's rounding of an earlier loss would end a method that converges fast too early.
+    of_fall = max(epsilon**1.5, 2.0**-52)
+    return 0.1 * (epsilon * xp.absolute(loss) + of_fall * fall)
 
 
 def recent_fall(before, fall):

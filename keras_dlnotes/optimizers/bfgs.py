@@ -49,8 +49,9 @@ class BFGS(QuasiNewton):
         update: `"bfgs"`, `"ssbfgs"` (self-scaled BFGS) or `"ssbroyden"` (self-scaled Broyden).
         gradient_tolerance: Converged when no component of the gradient is larger than this, in the
             unit of the loss. None: converged when the next step promises a decrease of at most
-            0.1 epsilon (|L| + F), with the dtype's rounding unit epsilon and F = 3/4 F + the last
-            step's decrease, whatever L and w are measured in; at a start, when no component is
+            0.1 (epsilon |L| + delta F), whatever L and w are measured in, with the dtype's rounding
+            unit epsilon, delta the larger of epsilon^1.5 and 2^-52, and F = 3/4 F + the last step's
+            decrease; at a start, when no component is
             larger than epsilon^(2/3) |L|.
         sufficient_decrease: c1 of the Wolfe conditions.
         curvature: c2 of the Wolfe conditions.

@@ -107,13 +107,18 @@ class GaussNewton(SecondOrderOptimizer):
         name="gauss_newton",
         **kwargs,
     ):
+        if not is_real_number(gradient_tolerance):
+            raise ValueError(
+                "GaussNewton's `gradient_tolerance` is a cosine. Expected a number of at least 0. "
+                f"Received: gradient_tolerance={gradient_tolerance!r}."
+            )
         super().__init__(gradient_tolerance, verify_determinism, name, **kwargs)
         if not is_real_number(initial_radius) or not 0.0 < initial_radius < float("inf"):
             raise ValueError(
                 "Expected `initial_radius` to be a finite number above 0. "
                 f"Received: initial_radius={initial_radius!r}."
             )
-        if scale not in SCALES:
+        if not isinstance(scale, str) or scale not in SCALES:
             raise ValueError(f"Expected scale to be one of {SCALES}. Received: {scale!r}.")
         self.scale = scale
         self.initial_radius = float(initial_radius)

@@ -48,9 +48,10 @@ class NewtonCG(TrustRegion):
         max_products: Hessian-vector products for one step at most; fewer cost more of them in all
             where the Hessian is badly conditioned.
         gradient_tolerance: Converged when no component of the gradient is larger than this, in the
-            unit of the loss. None: converged when the next step
-            promises a decrease of at most 0.1 epsilon (|L| + F), with the dtype's rounding unit
-            epsilon and F = 3/4 F + the last step's decrease, whatever L and w are measured in.
+            unit of the loss. None: converged when the next step promises a decrease of at most
+            0.1 (epsilon |L| + delta F), whatever L and w are measured in, with the dtype's rounding
+            unit epsilon, delta the larger of epsilon^1.5 and 2^-52, and F = 3/4 F + the last step's
+            decrease.
         name: The optimizer's name.
         **kwargs: As for `LBFGS`.
 

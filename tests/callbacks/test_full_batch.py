@@ -1,3 +1,5 @@
+import warnings
+
 import keras
 import numpy as np
 import pytest
@@ -181,11 +183,69 @@ def test_several_evaluations_need_one_batch_an_epoch():
             FullBatch(wrong)
 
 
+@pytest.mark.parametrize("optimizer", [Newton, GaussNewton])
+@pytest.mark.parametrize("where", ["set_model", "on_train_begin", "on_epoch_end"])
+def test_after_a_fit_that_a_callback_ended_the_next_one_is_right(optimizer, where):
+    model, x, y = task()
+    model.compile(optimizer(), loss="mse", jit_compile=BACKEND == "jax")
+    before = model.jit_compile
+
+    class Interrupt(keras.callbacks.Callback):
+        pass
+
+    def interrupt(*_, **__):
+        raise KeyboardInterrupt
+
+    setattr(Interrupt, where, interrupt)
+    arguments = {"batch_size": 50, "shuffle": False, "verbose": 0}
+    for _ in range(2):
+        callbacks = [SecondDerivatives(), FullBatch(3), Interrupt()]
+        with pytest.raises(KeyboardInterrupt):
+            model.fit(x, y, callbacks=callbacks, **arguments)
+        counted = model.optimizer.progress.get("evaluations", 0)
+        model.fit(x, y, callbacks=[SecondDerivatives(), FullBatch(3)], **arguments)
+        assert model.optimizer.progress["evaluations"] == counted + 3
+        assert model.jit_compile == before
+        assert "train_step" not in vars(model)
+
+
+def test_one_batch_of_unknown_length():
+    model, x, y = task()
+
+    def one_batch():
+        yield x, y
+
+    callbacks = [FullBatch(evaluations=5)]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Keras: the input ran out of data
+        model.fit(one_batch(), shuffle=False, verbose=0, callbacks=callbacks)
+    assert model.optimizer.progress["evaluations"] == 5
+    model.steps_per_execution = 4
+    with pytest.raises(ValueError, match="takes the place of `steps_per_execution`"):
+        model.fit(x, y, batch_size=50, verbose=0, callbacks=callbacks)
+
+
+def test_what_was_compiled_is_not_used_for_another_model():
+    model, x, y = task()
+    arguments = {"batch_size": 50, "shuffle": False, "verbose": 0}
+    model.fit(x, y, callbacks=[FullBatch(3)], **arguments)
+    kept = vars(model)["_compiled_with_replacements"][1]
+    model.fit(x, y, callbacks=[FullBatch(3)], **arguments)
+    assert vars(model)["_compiled_with_replacements"][1] is kept
+    model.optimizer.gradient_tolerance = 1e-3
+    model.fit(x, y, callbacks=[FullBatch(3)], **arguments)
+    assert vars(model)["_compiled_with_replacements"][1] is not kept
+    model.layers[0].quantize("float8")  # the optimizer does not know the variables that it makes
+    with pytest.raises(ValueError, match="variable"):
+        model.fit(x, y, callbacks=[FullBatch(3)], **arguments)
+
+
 def test_second_derivatives_come_before_several_evaluations():
     model, x, y = task()
     model.compile(Newton(), loss="mse")
+    callbacks = [FullBatch(evaluations=5), SecondDerivatives()]
     with pytest.raises(ValueError, match="SecondDerivatives before FullBatch"):
-        model.fit(x, y, verbose=0, callbacks=[FullBatch(evaluations=5), SecondDerivatives()])
+        model.fit(x, y, batch_size=50, verbose=0, callbacks=callbacks)
 
 
 @pytest.mark.filterwarnings("ignore:LBFGS took no step:RuntimeWarning")

@@ -509,6 +509,66 @@ def test_a_penalty_with_a_kink_and_a_loss_with_a_flat_part():
 
 
 @pytest.mark.usefixtures("float64")
+def test_a_fit_that_begins_where_the_loss_is_a_plane_does_not_say_converged():
+    x, y, _ = data(30)
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)])
+    optimizer = GaussNewton()
+    fit(model, optimizer, x, y + 100.0, 5, "huber")
+    assert optimizer.status == "trust region failed"
+
+
+@pytest.mark.usefixtures("float64")
+def test_losses_by_name_belong_to_their_outputs():
+    x, y, _ = data(30)
+    classes = np.eye(3)[np.argmax(x, 1)]
+    results = []
+    for named in (False, True):
+        keras.utils.set_random_seed(0)
+        inputs = keras.Input((3,))
+        number = keras.layers.Dense(1, name="b")(inputs)
+        kind = keras.layers.Dense(3, "softmax", name="a")(inputs)
+        model = keras.Model(inputs, [number, kind])
+        losses = ["mse", "categorical_crossentropy"]
+        targets = [y, classes]
+        if named:
+            losses, targets = (
+                dict(zip("ba", losses, strict=True)),
+                dict(zip("ba", targets, strict=True)),
+            )
+        results.append(fit(model, GaussNewton(), x, targets, 40, losses).history["loss"])
+    # Not the same steps: behind which output a softmax may be left out is known for a list only.
+    assert min(results[1]) < 1.05 * min(results[0]) < 1.0
+
+
+@pytest.mark.usefixtures("float64")
+def test_a_mean_of_squares_behind_a_softmax():
+    x, _, _ = data(30)
+    softmax = keras.layers.Dense(3, "softmax")
+    keras.utils.set_random_seed(0)
+    target = np.exp(x) / np.exp(x).sum(1, keepdims=True)
+    model = keras.Sequential([keras.Input((3,)), softmax])
+    history = fit(model, GaussNewton(), x, target, 30, "mse").history["loss"]
+    assert min(history) < 1e-10
+
+
+def test_a_loss_of_a_model_without_the_argument_training():
+    class Own(keras.Sequential):
+        def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None):
+            return super().compute_loss(x=x, y=y, y_pred=y_pred, sample_weight=sample_weight)
+
+    x, y, _ = data(30)
+    model = Own([keras.Input((3,)), keras.layers.Dense(1)])
+    history = fit(model, GaussNewton(), x, y, 6).history["loss"]
+    assert min(history) < history[0]
+
+
+@pytest.mark.parametrize("wrong", [{"gradient_tolerance": None}, {"scale": np.ones(3)}])
+def test_more_wrong_arguments_are_refused(wrong):
+    with pytest.raises(ValueError, match=next(iter(wrong))):
+        GaussNewton(**wrong)
+
+
+@pytest.mark.usefixtures("float64")
 def test_a_loop_of_ones_own():
     weights = keras.Variable([500.0, 1e-4], dtype="float64")
     optimizer = GaussNewton()

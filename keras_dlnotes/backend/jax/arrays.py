@@ -140,11 +140,6 @@ def singular_values(matrix):
     return tuple(jnp.linalg.svd(matrix, full_matrices=False))
 
 
-def triangular_factor(matrix):
-    """R [min(m, n), n] of the matrix [m, n] = Q R."""
-    return jnp.linalg.qr(matrix, mode="r")
-
-
 def take(array, indices):
     """The rows of an array that an integer vector names."""
     return array[indices]

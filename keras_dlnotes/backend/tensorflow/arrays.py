@@ -152,11 +152,6 @@ def singular_values(matrix):
     return left, values, tf.transpose(right)
 
 
-def triangular_factor(matrix):
-    """R [min(m, n), n] of the matrix [m, n] = Q R."""
-    return tf.linalg.qr(matrix)[1]
-
-
 def take(array, indices):
     """The rows of an array that an integer vector names."""
     return tf.gather(array, indices)

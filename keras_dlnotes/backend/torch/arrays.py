@@ -148,11 +148,6 @@ def singular_values(matrix):
     return tuple(torch.linalg.svd(matrix, full_matrices=False))
 
 
-def triangular_factor(matrix):
-    """R [min(m, n), n] of the matrix [m, n] = Q R."""
-    return torch.linalg.qr(matrix, mode="r")[1]
-
-
 def take(array, indices):
     """The rows of an array that an integer vector names."""
     return array[indices]
