@@ -41,11 +41,10 @@ class Newton(TrustRegion):
 
     Args:
         gradient_tolerance: Converged when no component of the gradient is larger than this, in the
-            unit of the loss, and
-            the Hessian has no negative eigenvalue. None: converged when the next step promises a decrease of at most
-            0.1 (epsilon |L| + delta F), whatever L and w are measured in, with the dtype's rounding
-            unit epsilon, delta the larger of epsilon^1.5 and 2^-52, and F = 3/4 F + the last step's
-            decrease.
+            unit of the loss, and the Hessian has no negative eigenvalue. None: converged when the
+            next step promises a decrease of at most 0.1 (epsilon |L| + delta F), whatever L and w
+            are measured in, with the dtype's rounding unit epsilon, delta the larger of epsilon^1.5
+            and 2^-52, and F = 3/4 F + the last step's decrease.
         max_weights: Refuse models with more weights than this: the Hessian has n^2 numbers, and a
             step takes n^3 operations.
         verify_determinism: Spend the second evaluation on the starting weights again, to find out
