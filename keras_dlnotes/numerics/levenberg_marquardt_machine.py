@@ -81,22 +81,7 @@ class Fresh(NamedTuple):
 WIDTH = len(Control._fields)
 
 
-def pack(control):
-    """One vector of all scalars."""
-    return xp.stack(control)
-
-
-def unpack(vector):
-    """The scalars of a packed vector."""
-    control = Control(*xp.unstack(vector, WIDTH))
-    return control._replace(unit=loss_scale.known_unit(control.unit))
-
-
-def read(vector):
-    """The scalars of a packed vector that is on the host, as Python numbers in the loss's unit."""
-    c = Control(*[float(number) for number in vector])
-    unit = c.unit or 1.0
-    return c._replace(loss=c.loss * unit, gradient_norm=c.gradient_norm * unit)
+pack, unpack, read = loss_scale.packing(Control)
 
 
 def judge(control, points, column_lengths, weights, gradient, loss, epsilon):

@@ -86,3 +86,24 @@ def change_unit(unit, begins, loss, gradient_norm):
 
     new = xp.conditional(begins, fresh, lambda: unit)
     return new, unit / new
+
+
+def packing(kind):
+    """How a method's scalars become one vector and back: `pack`, `unpack` and `read`.
+
+    `read` takes a vector that is on the host, and gives Python numbers in the loss's unit.
+
+    Args:
+        kind: A `NamedTuple` of scalars, with `loss`, `gradient_norm` and `unit` among them.
+    """
+
+    def unpack(vector):
+        control = kind(*xp.unstack(vector, len(kind._fields)))
+        return control._replace(unit=known_unit(control.unit))
+
+    def read(vector):
+        c = kind(*[float(number) for number in vector])
+        unit = c.unit or 1.0
+        return c._replace(loss=c.loss * unit, gradient_norm=c.gradient_norm * unit)
+
+    return xp.stack, unpack, read
