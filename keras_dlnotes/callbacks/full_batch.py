@@ -43,9 +43,9 @@ class FullBatch(CopyableCallback):
     epochs without it, bit for bit but for what the compiler does with sums. What Keras's loop
     costs an epoch is paid once for k evaluations: mostly more than a small network's evaluation,
     and about 10 ms on TensorFlow, where each epoch makes an iterator over the data. Callbacks are
-    called and validation takes place once in k evaluations. The loss in the logs is Keras's mean over the
-    epoch's evaluations; that of the accepted point is `optimizer.progress["loss"]`. The monitor
-    records the first of a step's evaluations.
+    called and validation takes place once in k evaluations. The loss in the logs is Keras's mean
+    over the epoch's evaluations; that of the accepted point is `optimizer.progress["loss"]`. The
+    monitor records the first of a step's evaluations.
 
     Works with arrays, `tf.data`, generators and `PyDataset`, with a known length or without. Put
     it before `StopWhenConverged` in the list of callbacks, and after `SecondDerivatives`. It
