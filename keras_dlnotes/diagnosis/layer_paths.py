@@ -93,7 +93,7 @@ class LayerPaths:
         return np.cumsum(past)[:count] > 0
 
     def _places_of_gates(self):
-        gates = set()
+        gates: set[int] = set()
         # From the end on: a place leads to a product if one of those that read it does.
         for place in reversed(range(len(self._operations))):
             operation = self._operations[place]

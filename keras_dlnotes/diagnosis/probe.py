@@ -39,7 +39,7 @@ def probe(model, inputs):
     watched = find_watched_layers(model)
     kept: dict[str, list] = {w.name: [] for w in watched}
     called = []  # (layer, what it returned), in order
-    given = []  # what layers were given
+    given: list = []  # what layers were given
     scaled_to: list[float | None] = []
 
     def keep(w):
