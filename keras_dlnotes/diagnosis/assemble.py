@@ -23,6 +23,7 @@ _MOST_POSITIONS = 512
 _HASHED_WORDS = 1024
 _MOST_TEXT = 1000
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
+_LISTED_LABELS = re.compile(r"\s*Label values:[-\d\s]*")  # TensorFlow names all of the batch
 
 
 def evidence_of(model, facts, record, probed, epochs, finished=True, output=0, error=None):
@@ -102,7 +103,7 @@ def evidence_of(model, facts, record, probed, epochs, finished=True, output=0, e
 
 def described(error):
     """Type and text of an error; of a long text, which holds a stack, the two ends."""
-    text = _COLOURS.sub("", str(error)).strip()
+    text = _LISTED_LABELS.sub(" ", _COLOURS.sub("", str(error))).strip()
     if len(text) > _MOST_TEXT:
         text = f"{text[: _MOST_TEXT // 2]} ... {text[-_MOST_TEXT // 2 :]}"
     return f"{type(error).__name__}: {text}"

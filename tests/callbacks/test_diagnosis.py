@@ -266,6 +266,18 @@ def test_labels_that_the_loss_refuses_are_named_before_the_first_step(capsys):
     assert "labels_do_not_fit_loss" in "".join(told[:1] or capsys.readouterr().out)
 
 
+@pytest.mark.skipif(BACKEND == "jax", reason="its loss of such a label is NaN")
+def test_a_label_beyond_the_examples_that_were_seen_is_named_by_the_error(capsys):
+    labels = np.arange(len(X)) % 3
+    labels[-1] = 3
+    model = network("softmax", 3, loss="sparse_categorical_crossentropy")
+    diagnosis = Diagnosis()
+    with pytest.raises(Exception, match=r"out of bounds|outside the valid"):
+        fit(model, diagnosis, X, labels, batch_size=len(X), shuffle=False)
+    assert causes(diagnosis) == ["labels_do_not_fit_loss", "error_in_training"]
+    assert "between 0 and 3" in capsys.readouterr().out
+
+
 def raising_at(step, error):
     """A model whose train step raises at its n-th call, run eagerly."""
 

@@ -94,6 +94,8 @@ SQUARE_ROOT = Origin("gradient", 1, variables=("hidden/kernel",), finite_step=1)
 DIVERGED = Origin("loss", 2, finite_step=1, grown=True)
 POISSON = {"loss": "poisson", "output_activation": "linear"}
 COUNTS = LabelFacts("integers", 6, 0.0, 5.0, (1,), 1.0, 1.0, True)
+WITHIN = label_facts(np.arange(30) % 3)
+PIXELS = {"layers": [replace(OUTPUT, kind="Conv2D", units=3)]}
 NORMALIZED = layers(kind="BatchNormalization")
 OTHERS = [replace(HIDDEN, name=f"hidden_{number}") for number in range(4)]
 GONE_AROUND = {"layers": [HIDDEN, *OTHERS, OUTPUT]}
@@ -337,6 +339,30 @@ CASES = [
         "labels_do_not_fit_loss",  # amounts
         evidence(SPARSE, labels=label_facts(np.arange(30) / 15), **THREE),
         evidence(SPARSE, labels=label_facts(np.arange(30) % 3 * 1.0), **THREE),
+    ),
+    (
+        "label_encoding",
+        "labels_do_not_fit_loss",  # in an example that was not seen
+        evidence(SPARSE, labels=WITHIN, error="IndexError: Target 3 is out of bounds.", **THREE),
+        evidence(SPARSE, labels=WITHIN, error="IndexError: index out of range", **THREE),
+    ),
+    (
+        "label_encoding",
+        "labels_do_not_fit_loss",
+        evidence(
+            SPARSE,
+            labels=WITHIN,
+            error="InvalidArgumentError: Received a label value of 3 which is outside the valid "
+            "range of [0, 3).",
+            **THREE,
+        ),
+        evidence(SPARSE, labels=WITHIN, **THREE),
+    ),
+    (
+        "label_encoding",
+        "labels_do_not_fit_loss",  # pictures of any size
+        evidence(SPARSE | PIXELS, labels=label_facts(np.arange(30) % 4), prediction_shape=()),
+        evidence(SPARSE | PIXELS, labels=WITHIN, prediction_shape=()),
     ),
     (
         "non_numeric_data",
