@@ -18,7 +18,7 @@ _FEWEST_FOR_YARDSTICK = 40
 # So few different examples are simply to be remembered, as XOR's four are.
 _MOST_TO_REMEMBER = 16
 _MOST_FEATURES = 4096
-_MOST_NUMBERS = 1 << 21  # of predictions by position
+_MOST_NUMBERS = 1 << 21  # of predictions by position, or for classes
 _MOST_POSITIONS = 512
 _HASHED_WORDS = 1024
 _MOST_TEXT = 1000
@@ -141,9 +141,11 @@ def with_predictions(evidence, targets, predictions, inputs=()):
     if per_position(evidence):
         targets, predictions, *inputs = _fewer(targets, predictions, *inputs)
     columns = as_columns(evidence, targets, predictions)
-    if columns is None or columns[0].shape[1] > 8 * MOST_COLUMNS:
+    if columns is None:
         return evidence
     true, guessed, classes = columns
+    if true.shape[1] > 8 * MOST_COLUMNS and not (classes and true.size <= _MOST_NUMBERS):
+        return evidence
     if np.all(true == true[:1]):
         return evidence  # nothing to tell apart, as with a single example
     reached = skill(true, guessed, classes)
@@ -237,6 +239,8 @@ def _constant_loss(loss, targets):
 def reference_skill(features, targets, classes):
     """`Skill` of a textbook method on the same examples; None where it tells nothing."""
     count = len(features)
+    if classes and targets.shape[1] > 1:
+        targets = targets[:, targets.any(axis=0)]  # those of classes that do not occur say nothing
     if len(targets) != count or targets.shape[1] > MOST_COLUMNS or not np.isfinite(targets).all():
         return None
     if count <= _MOST_TO_REMEMBER:

@@ -98,7 +98,7 @@ WITHIN = label_facts(np.arange(30) % 3)
 PIXELS = {"layers": [replace(OUTPUT, kind="Conv2D", units=3)]}
 NORMALIZED = layers(kind="BatchNormalization")
 OTHERS = [replace(HIDDEN, name=f"hidden_{number}") for number in range(4)]
-GONE_AROUND = {"layers": [HIDDEN, *OTHERS, OUTPUT]}
+GONE_AROUND = {"layers": [*OTHERS, HIDDEN, OUTPUT]}
 # 1 is the size of the inputs and of the other layers' outputs
 SIZES = {layer.name: UnitFacts(0.0, None, 0.0, 1.0) for layer in OTHERS}
 LARGE_BLOCK = {
@@ -534,13 +534,34 @@ CASES = [
         "validation_data",
         "validation_data_differ",
         evidence(epoch_metrics={"val_accuracy": [0.6] * 20}, **ELSEWHERE),
-        evidence(epoch_metrics={"val_accuracy": [0.9] * 20}, **ELSEWHERE),  # but sure of itself
+        evidence(
+            epoch_metrics={"val_accuracy": [0.9] * 20},  # but too sure of itself
+            **ELSEWHERE | {"validation_losses": [0.7] * 20},
+        ),
     ),
     (
         "validation_data",
         "validation_data_differ",
         evidence(**ELSEWHERE),
         evidence(**ELSEWHERE | {"inference_skill": Skill(0.2, 0.3)}),  # not learned either
+    ),
+    (
+        "validation_data",
+        "validation_data_differ",  # right classes, but far too sure of the wrong ones
+        evidence(
+            validation_losses=[*[6.0] * 10, *[2.0] * 10],
+            epoch_metrics={"val_accuracy": [0.9] * 20},
+            inference_skill=Skill(0.8, 0.9),
+            most_frequent=0.5,
+            **LEARNED,
+        ),
+        evidence(
+            validation_losses=[*[6.0] * 5, *[0.6] * 15],  # running statistics that caught up
+            epoch_metrics={"val_accuracy": [0.9] * 20},
+            inference_skill=Skill(0.8, 0.9),
+            most_frequent=0.5,
+            **LEARNED,
+        ),
     ),
     (
         "unused_outputs",

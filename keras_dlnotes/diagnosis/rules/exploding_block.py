@@ -5,17 +5,18 @@ import numpy as np
 from keras_dlnotes.diagnosis.finding import Finding
 from keras_dlnotes.diagnosis.remedies import HE
 
-LARGE = 50.0
+LARGE = 20.0
 SURE = 1000.0
-FEWEST = 4
+FEWEST = 2  # layers before it
 
 
 def exploding_block(evidence):
     """One block with outputs far above the others' drowns what reaches the same sum around it.
 
     Threshold: at the first step and after training, the standard deviation of a hidden layer's
-    outputs is 50 times that of the inputs and of the median layer, and the run could have gone
-    better; or 1000 times, in any run. A layer that a normalization follows is not meant.
+    outputs is 20 times 1, the size of the inputs, and that of the median layer before it, and the
+    run could have gone better; or 1000 times, in any run. A layer that a normalization follows is
+    not meant.
 
     Reference: Hanin and Rolnick, "How to start training: the effect of initialization and
     architecture", 2018, on residual networks; He et al., 2015, section 2.2.
@@ -45,23 +46,21 @@ def _sizes(evidence):
 
 
 def _ratios(evidence, sizes):
-    """By hidden layer, the size of its outputs over what is usual; nothing of a few layers."""
-    facts = evidence.model
-    hidden = [item.name for item in facts.layers if not item.is_output]
-    sizes = {
-        name: sizes[name]
-        for name in hidden
-        if name != facts.output_layer and np.isfinite(sizes.get(name, np.nan))
-    }
-    given = evidence.inputs_scaled_to
+    """By hidden layer, the size of its outputs over what is usual before it."""
+    facts, given = evidence.model, evidence.inputs_scaled_to
     if facts.takes_tokens or evidence.inputs is None:
-        given = 0.0
+        given = 1.0
     elif given is None:
         given = float(np.sqrt(np.mean(evidence.inputs**2)))
-    usual = max(float(np.median(list(sizes.values()) or [0.0])), given)
-    if len(sizes) < FEWEST or not 0.0 < usual < np.inf:
-        return {}
-    return {name: size / usual for name, size in sizes.items()}
+    ratios, before = {}, []
+    for layer in facts.layers:
+        size = sizes.get(layer.name, np.nan)
+        if not np.isfinite(size) or layer.is_output or layer.name == facts.output_layer:
+            continue
+        if len(before) >= FEWEST:
+            ratios[layer.name] = size / max(float(np.median(before)), given, 1.0)
+        before.append(size)
+    return ratios
 
 
 def _is_normalized(facts, layer):
@@ -75,7 +74,7 @@ def _finding(ratio, limit, layer, evidence):
     wrong = evidence.went_wrong
     return Finding(
         cause="exploding_block",
-        symptom=f"The layer's outputs are {ratio:.2g} times as large as those of a usual layer.",
+        symptom=f"The layer's outputs are {ratio:.2g} times as large as those of layers before it.",
         explanation="Where they are added to others, these no longer count, and the steps that "
         "suit the other layers are far too large for this one.",
         remedy=f"Initialize this layer as the others, with {HE[0]}; normalize its outputs; start "
