@@ -33,8 +33,8 @@ from keras_dlnotes.measures import Skill
 _SMALL_BATCH = 32
 _STEPS = 200
 # Of slow steps fewer are taken: after the first ones, which compile, for so many seconds.
-_SECONDS = 8.0
-_FEWEST_STEPS = 16
+_SECONDS = 20.0
+_FEWEST_STEPS = 8
 # A loss that falls by this share of its start, and by this share of its fall in the last quarter,
 # has not come to rest.
 _LEAST_FALL = 0.05
@@ -63,7 +63,7 @@ def diagnose(model, x, y=None, verify=False) -> list[Finding]:
 
     With the skill \(R = 1 - \sum \|t - p\|^2 / \sum \|t - \bar t\|^2\) of the predictions \(p\)
     for the batch's targets \(t\), a copy that reaches less than 0.3 after 200 steps has failed,
-    unless its loss is still falling. If a step takes long, it ends after some 8 seconds, and what
+    unless its loss is still falling. If a step takes long, it ends after some 20 seconds, and what
     was not learned by then may have needed more steps.
 
     Args:

@@ -353,6 +353,6 @@ def test_slow_steps_are_few(monkeypatch):
     monkeypatch.setattr(module, "_SECONDS", 0.0)
     stopped = kd.diagnose(network(optimizer=keras.optimizers.Adam(1e-4)), X, AMOUNTS)
     assert not stopped
-    assert "stopped after 16 steps" in str(stopped)
+    assert "stopped after 8 steps" in str(stopped)
     wrong = network(optimizer=keras.optimizers.Adam(1e-7))
     assert causes(wrong, X, AMOUNTS)[0] == "learning_rate_too_low"

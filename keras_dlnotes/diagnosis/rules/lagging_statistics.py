@@ -28,10 +28,9 @@ def lagging_statistics(evidence):
         return []
     pairs = [(before.variance, after.variance), (before.accuracy, after.accuracy)]
     pairs = [pair for pair in pairs if None not in pair]
-    # By each measure: the size of probabilities alone may be off where their order is right.
-    if any(was < LEAST or now >= MOST_KEPT * was for was, now in pairs[-1:]):
+    was, now = pairs[-1]  # of classes by accuracy: probabilities alone may be off
+    if was < LEAST or now >= MOST_KEPT * was:
         return []
-    was, now = pairs[-1]
     return [
         Finding(
             cause="batch_statistics_lag",
