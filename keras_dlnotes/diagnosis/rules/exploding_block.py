@@ -52,7 +52,8 @@ def _ratios(evidence, sizes):
         given = 1.0
     elif given is None:
         given = float(np.sqrt(np.mean(evidence.inputs**2)))
-    ratios, before = {}, []
+    ratios: dict[str, float] = {}
+    before: list[float] = []
     for layer in facts.layers:
         size = sizes.get(layer.name, np.nan)
         if not np.isfinite(size) or layer.is_output or layer.name == facts.output_layer:
