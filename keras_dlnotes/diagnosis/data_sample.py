@@ -19,7 +19,7 @@ class DataSample:
 
     Args:
         inputs: arrays in the structure in which they were given.
-        targets: array.
+        targets: likewise; an array where the model has one output.
         non_finite_inputs: numbers among all inputs that are not finite.
         non_finite_targets: likewise among the targets.
         all_targets: the targets of all examples; None where only some were looked at.
@@ -27,14 +27,14 @@ class DataSample:
     """
 
     inputs: Any
-    targets: np.ndarray
+    targets: Any
     non_finite_inputs: int = 0
     non_finite_targets: int = 0
-    all_targets: np.ndarray | None = None
+    all_targets: Any = None
     non_numeric: tuple = ()
 
     def __len__(self):
-        return len(self.targets)
+        return len(self.leaves[0])
 
     @property
     def leaves(self):
@@ -43,7 +43,7 @@ class DataSample:
 
     def part(self, chosen):
         """Inputs and targets of the examples at some places."""
-        return keras.tree.map_structure(lambda a: a[chosen], self.inputs), self.targets[chosen]
+        return keras.tree.map_structure(lambda a: a[chosen], (self.inputs, self.targets))
 
 
 def sample_of(x, y=None):
@@ -53,7 +53,7 @@ def sample_of(x, y=None):
         x: arrays, or a list or dict of them, with the targets as `y`; or batches `(x, y)`: a
             `keras.utils.PyDataset`, a `tf.data.Dataset`, a torch `DataLoader`, or what else can be
             iterated over. An iterator loses the batches that are taken.
-        y: targets: an array, or a list or dict with one.
+        y: targets: an array, or a list or dict with one for each output.
 
     Returns:
         `DataSample`.
@@ -63,7 +63,7 @@ def sample_of(x, y=None):
     """
     whole = not _is_batched(x)
     if whole:
-        inputs, targets = keras.tree.map_structure(_as_array, _input_arrays(x)), _target_array(y)
+        inputs, targets = keras.tree.map_structure(_as_array, _input_arrays(x)), _target_arrays(y)
     elif y is not None:
         raise ValueError(
             "Expected no `y` beside a dataset, whose batches hold the targets. Received: y of type "
@@ -71,23 +71,23 @@ def sample_of(x, y=None):
         )
     else:
         inputs, targets = _joined(_batches(x))
-    leaves = keras.tree.flatten(inputs)
-    _check_lengths([*leaves, targets])
-    kinds = {"inputs": leaves, "targets": [targets]}
+    kinds = {"inputs": keras.tree.flatten(inputs), "targets": keras.tree.flatten(targets)}
+    _check_lengths(kinds["inputs"] + kinds["targets"])
     non_numeric = tuple(
         (name, str(array.dtype))
         for name, arrays in kinds.items()
         for array in arrays
         if not is_number(array.dtype)
     )
-    places = np.arange(len(targets))
-    if len(targets) > _MOST_EXAMPLES:
-        places = np.sort(np.random.default_rng(0).choice(len(targets), _MOST_EXAMPLES, False))
+    count = len(kinds["targets"][0])
+    places = np.arange(count)
+    if count > _MOST_EXAMPLES:
+        places = np.sort(np.random.default_rng(0).choice(count, _MOST_EXAMPLES, False))
     return DataSample(
         inputs=keras.tree.map_structure(lambda a: widened(a[places]), inputs),
-        targets=widened(targets[places]),
-        non_finite_inputs=sum(_non_finite(array) for array in leaves),
-        non_finite_targets=_non_finite(targets),
+        targets=keras.tree.map_structure(lambda a: widened(a[places]), targets),
+        non_finite_inputs=sum(_non_finite(array) for array in kinds["inputs"]),
+        non_finite_targets=sum(_non_finite(array) for array in kinds["targets"]),
         all_targets=targets if whole else None,
         non_numeric=non_numeric,
     )
@@ -102,21 +102,22 @@ def _input_arrays(x):
     return np.asarray(x) if listed else x
 
 
-def _target_array(y):
-    if isinstance(y, dict):
-        y = list(y.values())
-    if isinstance(y, list | tuple) and all(hasattr(p, "shape") and len(p.shape) for p in y):
-        if len(y) != 1:
-            raise ValueError(
-                f"Expected the targets of one output. Received: {len(y)} arrays as `y`."
-            )
-        (y,) = y
+def _target_arrays(y):
+    """The targets of one output as an array, of several in the structure in which they came."""
     if y is None:
         raise ValueError(
             "Expected targets: `diagnose(model, x, y)`, or a dataset of batches `(x, y)`. "
             "Received: y=None."
         )
+    if isinstance(y, dict):
+        return _only({name: _as_array(part) for name, part in y.items()}, list(y.values()))
+    if isinstance(y, list | tuple) and all(hasattr(p, "shape") and len(p.shape) for p in y):
+        return _only([_as_array(part) for part in y], y)
     return _as_array(y)
+
+
+def _only(arrays, parts):
+    return _as_array(parts[0]) if len(parts) == 1 else arrays
 
 
 def _as_array(leaf):
@@ -174,20 +175,20 @@ def _joined(batches):
     count = 0
     for batch in batches:
         x, y, _ = keras.utils.unpack_x_y_sample_weight(batch)
-        x, y = keras.tree.map_structure(_as_array, x), _target_array(y)
-        leaves = [*keras.tree.flatten(x), y]
+        x, y = keras.tree.map_structure(_as_array, x), _target_arrays(y)
+        leaves = [*keras.tree.flatten(x), *keras.tree.flatten(y)]
         _check_lengths(leaves)
         shapes = [leaf.shape[1:] for leaf in leaves]
         if kept and shapes != kept[0][2]:
             continue  # sequences of another length: no matrix can be made of both
         kept.append((x, y, shapes))
-        count += len(y)
+        count += len(leaves[-1])
         if count >= _MOST_EXAMPLES:
             break
     if not kept:
         raise ValueError("Expected a dataset with at least one batch. Received: an empty one.")
-    inputs = keras.tree.map_structure(lambda *parts: np.concatenate(parts), *(k[0] for k in kept))
-    return inputs, np.concatenate([y for _, y, _ in kept])
+    pairs = [(x, y) for x, y, _ in kept]
+    return keras.tree.map_structure(lambda *parts: np.concatenate(parts), *pairs)
 
 
 def _non_finite(array):
