@@ -122,7 +122,8 @@ def diagnose(model, x, y=None, verify=False) -> list[Finding]:
         findings = [finding for finding in findings if finding.confidence >= 0.85]
     findings = [finding for finding in findings if finding.cause not in _NOT_TOLD]
     if verify:
-        replay(model, (sample.leaves, [sample.targets]), findings, _STEPS)
+        silent = lambda: Diagnosis(verbose=False)  # noqa: E731
+        replay(model, (sample.leaves, [sample.targets]), findings, _STEPS, silent)
     return Findings(findings, told)
 
 
