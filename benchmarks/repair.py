@@ -70,8 +70,9 @@ def skill(runs, settings, seed):
     return runs.attempt(settings, seed).skill
 
 
-def measure(name, seed):
-    """What `repair` makes of one program: a dict."""
+def measure(case):
+    """What `repair` makes of one program, a pair of its name and a seed: a dict."""
+    name, seed = case
     program = next(p for p in PROGRAMS if p.name == name)
     row = {"name": name, "half": program.half, "seed": seed}
     with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
@@ -156,6 +157,13 @@ def _goal(row):
     return row.get("twin", row.get("yardstick"))
 
 
+def _said(row):
+    figures = [
+        f"{key} {row[key]:.2f}" for key in ("before", "alone", "after", "twin") if key in row
+    ]
+    return ", ".join([row["name"], *figures])
+
+
 def details(rows):
     """What went otherwise than it should, one line each."""
     for row in rows:
@@ -187,7 +195,10 @@ def main():
     cases = [(p.name, seed) for seed in range(arguments.seeds) for p in chosen]
     # One TensorFlow graph after another fills a process's memory, so processes are replaced.
     with get_context("spawn").Pool(arguments.processes, maxtasksperchild=10) as pool:
-        rows = pool.starmap(measure, cases, chunksize=1)
+        rows = []
+        for row in pool.imap_unordered(measure, cases):
+            rows.append(row)
+            print(f"{len(rows)} of {len(cases)}: {_said(row)}", flush=True)
     print(f"{keras.backend.backend()}, Keras {keras.__version__}, {arguments.seeds} seed(s)")
     print("\n".join([*table(rows), *details(rows)]), flush=True)
 

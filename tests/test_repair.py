@@ -192,8 +192,8 @@ def test_a_notebook_shows_it():
 def test_the_callback_repairs_what_it_has_found(capsys):
     model = network(1, "softmax", "binary_crossentropy")
     diagnosis = kd.callbacks.Diagnosis(action="repair")
-    history = model.fit(X, BINARY, epochs=20, verbose=0, callbacks=[diagnosis])
-    assert len(history.history["loss"]) == 20
+    history = model.fit(X, BINARY, epochs=8, verbose=0, callbacks=[diagnosis])
+    assert len(history.history["loss"]) == 8
     assert diagnosis.repair.settings["activation"] == "sigmoid"
     assert "Repair: skill" in capsys.readouterr().out
     good = network(1, "sigmoid", "binary_crossentropy")

@@ -1,6 +1,7 @@
 """What a repair has changed, and what it gained."""
 
 import html
+from collections.abc import Sequence
 
 import keras
 import numpy as np
@@ -34,7 +35,7 @@ class Repair:
         settings: dict,
         findings: list[Finding],
         pairs: list[tuple[float, float]],
-        not_repaired: list[tuple[Finding | None, str]],
+        not_repaired: Sequence[tuple[Finding | None, str]],
         steps: int,
         evidence: Evidence | None = None,
     ):
@@ -42,7 +43,7 @@ class Repair:
         self.settings = settings
         self.findings = findings
         self.pairs = pairs
-        self.not_repaired = not_repaired
+        self.not_repaired = list(not_repaired)
         self.steps = steps
         self.evidence = evidence
         self.changes = runs.sentences(settings)
