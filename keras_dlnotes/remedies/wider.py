@@ -4,7 +4,7 @@ from keras_dlnotes.remedies.draft import Remedy
 
 
 def _apply(draft, times):
-    names = {layer.name for layer in draft.facts.hidden}
+    names = set(_names(draft.facts))
 
     def change(layer, config):
         if layer.name in names:
@@ -16,12 +16,16 @@ def _apply(draft, times):
     draft.layers.append(change)
 
 
+def _names(facts):
+    """Hidden layers that are trained: frozen ones keep their weights."""
+    return [layer.name for layer in facts.hidden if layer.trainable]
+
+
 WIDER = Remedy(
     "wider",
     _apply,
     lambda facts, times: f"{times} times as many units in the hidden layers",
     lambda facts, times: [
-        f"# In the model's definition: {times} times as many units in the layers "
-        f"{[layer.name for layer in facts.hidden]}."
+        f"# In the model's definition: {times} times as many units in the layers {_names(facts)}."
     ],
 )
