@@ -8,10 +8,10 @@ from keras_dlnotes.remedies.short_runs import Attempt, Examples, ShortRuns
 from keras_dlnotes.remedies.table import REMEDIES
 
 __all__ = [
-    "REMEDIES",
     "Attempt",
     "Draft",
     "Examples",
+    "REMEDIES",
     "Remedy",
     "Repair",
     "ShortRuns",
