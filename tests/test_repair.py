@@ -28,13 +28,14 @@ def network(units=1, activation=None, loss="mse", optimizer=None, hidden="relu",
 
 
 def repaired(model, x=X, y=BINARY, **options):
-    options = {"epochs": 20, "batch_size": 16, "seeds": 1, "verbose": False} | options
+    options = {"epochs": 20, "batch_size": 16, "seeds": 0, "verbose": False} | options
     return kd.repair(model, x, y, **options)
 
 
 def test_a_softmax_with_one_unit_becomes_a_sigmoid():
-    result = repaired(network(1, "softmax", "binary_crossentropy"))
+    result = repaired(network(1, "softmax", "binary_crossentropy"), seeds=2)
     assert result.settings["activation"] == "sigmoid"
+    assert len(result.pairs) == 2
     assert result.gain > 0.5
     assert result.findings[0].cause == "softmax_with_one_unit"
 
@@ -101,14 +102,16 @@ def test_nothing_of_the_users_changes():
 
 
 def test_the_same_repair_twice():
-    first, second = (repaired(network(1, "softmax", "binary_crossentropy")) for _ in range(2))
+    first, second = (
+        repaired(network(1, "softmax", "binary_crossentropy"), seeds=1, epochs=4) for _ in range(2)
+    )
     assert first.settings == second.settings
     assert first.pairs == second.pairs
 
 
 def test_labels_that_nothing_explains_are_not_repaired():
     labels = np.random.default_rng(1).integers(0, 2, 160)
-    result = repaired(network(1, "sigmoid", "binary_crossentropy"), y=labels, budget=1500)
+    result = repaired(network(1, "sigmoid", "binary_crossentropy"), y=labels, budget=1000)
     assert result.gain <= 0.2
     assert all(reason for _, reason in result.not_repaired)
 
@@ -164,7 +167,7 @@ def test_a_dataset_is_repaired_too():
             return X[part], BINARY[part]
 
     model = network(1, "softmax", "binary_crossentropy")
-    result = kd.repair(model, Batches(workers=1), epochs=20, seeds=1, verbose=False)
+    result = kd.repair(model, Batches(workers=1), epochs=20, seeds=0, verbose=False)
     assert result.settings["activation"] == "sigmoid"
     assert result.fit["batch_size"] == 16
 
@@ -176,7 +179,7 @@ def test_validation_data_measure_the_skill():
 
 
 def test_each_run_is_told(capsys):
-    repaired(network(1, "softmax", "binary_crossentropy"), verbose=True)
+    repaired(network(1, "softmax", "binary_crossentropy"), seeds=1, verbose=True)
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].startswith("as it is: skill")
     assert any(line.startswith("softmax_with_one_unit: output activation") for line in lines)

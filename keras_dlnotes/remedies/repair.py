@@ -86,7 +86,7 @@ class Repair:
     def _heading(self):
         if self.settings:
             if not self.pairs:
-                return "Repair: changed; the budget did not suffice to repeat the gain."
+                return "Repair: changed; the gain was not repeated with other seeds."
             before, after = np.mean(self.pairs, axis=0)
             return (
                 f"Repair: skill {before:.2f} without and {after:.2f} with the changes "
