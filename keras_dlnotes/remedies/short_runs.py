@@ -216,7 +216,6 @@ class ShortRuns:
     def attempt(self, settings: dict, seed: int = 0) -> Attempt:
         """Makes one run and measures it; what it raises is its `problem`."""
         diagnosis = self._diagnosis()
-        attempt = Attempt(settings, steps=self.cost(settings))
         try:
             with metrics_kept(self.model):
                 skill, problem = self._skill(settings, seed, diagnosis), None
@@ -228,7 +227,7 @@ class ShortRuns:
             # Keras refuses some data before it calls any callback.
             evidence = self._known(settings, problem)
             findings = findings_of(evidence)
-        return Attempt(settings, skill, findings, evidence, problem, attempt.steps)
+        return Attempt(settings, skill, findings, evidence, problem, self.cost(settings))
 
     def _known(self, settings, problem):
         """`Evidence` of configuration and data, where no step was taken."""
