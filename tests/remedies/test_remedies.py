@@ -156,7 +156,8 @@ def test_small_batches_keep_the_epochs_and_cost_more_steps():
 def test_two_runs_with_one_seed_are_the_same():
     y = X[:, -1, :1]
     runs = runs_of(network(), y=np.repeat(y[:, None], 5, axis=1))
-    first, again, other = (runs.attempt({}, seed) for seed in (1, 1, 2))
+    settings = {"without_penalties": True, "learning_rate": 0.01}
+    first, again, other = (runs.attempt(settings, seed) for seed in (1, 1, 2))
     assert first.problem is None
     assert first.skill == again.skill
     assert first.skill != other.skill
