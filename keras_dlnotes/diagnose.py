@@ -6,7 +6,7 @@ from dataclasses import replace
 import keras
 import numpy as np
 
-from keras_dlnotes.callbacks.diagnosis import Diagnosis
+from keras_dlnotes.callbacks.diagnosis import Diagnosis, silent_diagnosis
 from keras_dlnotes.callbacks.replay import replay
 from keras_dlnotes.diagnosis import (
     CannotCopyError,
@@ -131,14 +131,10 @@ def diagnose(model, x, y=None, verify=False) -> list[Finding]:
         told += "the model learns it is not known. Pass kd.callbacks.Diagnosis() to a longer `fit`."
     if not outcomes & {"failed", "flat"} or too_short:
         findings = [finding for finding in findings if finding.confidence >= 0.85]
-    if len(evidences) > 1 and verify:
-        verify = False
-        for finding in findings:
-            if finding.fix:
-                finding.not_tried = "no one skill says how several outputs have done"
     findings = [finding for finding in findings if finding.cause not in _NOT_TOLD]
     if verify:
-        replay(model, (sample.leaves, [sample.targets]), findings, _STEPS)
+        targets = keras.tree.flatten(sample.targets)
+        replay(model, (sample.leaves, targets), findings, _STEPS, silent_diagnosis)
     return Findings(findings, told)
 
 

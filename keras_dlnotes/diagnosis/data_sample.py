@@ -24,6 +24,8 @@ class DataSample:
         non_finite_targets: likewise among the targets.
         all_targets: the targets of all examples; None where only some were looked at.
         non_numeric: what holds no numbers, of "inputs" and "targets", with its dtype.
+        batch_size: how many examples a batch of a dataset holds; None of arrays.
+        examples: how many examples there are, as far as that is known without reading them.
     """
 
     inputs: Any
@@ -32,6 +34,8 @@ class DataSample:
     non_finite_targets: int = 0
     all_targets: Any = None
     non_numeric: tuple = ()
+    batch_size: int | None = None
+    examples: int = 0
 
     def __len__(self):
         return len(self.leaves[0])
@@ -46,14 +50,15 @@ class DataSample:
         return keras.tree.map_structure(lambda a: a[chosen], (self.inputs, self.targets))
 
 
-def sample_of(x, y=None):
-    """Takes at most 512 examples.
+def sample_of(x, y=None, most=_MOST_EXAMPLES):
+    """Takes some examples.
 
     Args:
         x: arrays, or a list or dict of them, with the targets as `y`; or batches `(x, y)`: a
             `keras.utils.PyDataset`, a `tf.data.Dataset`, a torch `DataLoader`, or what else can be
             iterated over. An iterator loses the batches that are taken.
         y: targets: an array, or a list or dict with one for each output.
+        most: how many examples are taken at most.
 
     Returns:
         `DataSample`.
@@ -61,7 +66,7 @@ def sample_of(x, y=None):
     Raises:
         ValueError: if these are no examples with a target each.
     """
-    whole = not _is_batched(x)
+    whole, batch_size = not _is_batched(x), None
     if whole:
         inputs, targets = keras.tree.map_structure(_as_array, _input_arrays(x)), _target_arrays(y)
     elif y is not None:
@@ -70,7 +75,7 @@ def sample_of(x, y=None):
             f"{type(y).__name__}."
         )
     else:
-        inputs, targets = _joined(_batches(x))
+        inputs, targets, batch_size = _joined(_batches(x), most)
     kinds = {"inputs": keras.tree.flatten(inputs), "targets": keras.tree.flatten(targets)}
     _check_lengths(kinds["inputs"] + kinds["targets"])
     non_numeric = tuple(
@@ -81,8 +86,9 @@ def sample_of(x, y=None):
     )
     count = len(kinds["targets"][0])
     places = np.arange(count)
-    if count > _MOST_EXAMPLES:
-        places = np.sort(np.random.default_rng(0).choice(count, _MOST_EXAMPLES, False))
+    if count > most:
+        places = np.sort(np.random.default_rng(0).choice(count, most, False))
+    batches = getattr(x, "num_batches", None) if batch_size else None
     return DataSample(
         inputs=keras.tree.map_structure(lambda a: widened(a[places]), inputs),
         targets=keras.tree.map_structure(lambda a: widened(a[places]), targets),
@@ -90,6 +96,8 @@ def sample_of(x, y=None):
         non_finite_targets=sum(_non_finite(array) for array in kinds["targets"]),
         all_targets=targets if whole else None,
         non_numeric=non_numeric,
+        batch_size=batch_size,
+        examples=batches * batch_size if batches and batch_size else count,
     )
 
 
@@ -169,8 +177,8 @@ def _batches(x):
         ) from error
 
 
-def _joined(batches):
-    """Inputs and targets of enough batches that are alike."""
+def _joined(batches, most):
+    """Inputs and targets of enough batches that are alike, and the size of the first."""
     kept: list[tuple] = []
     count = 0
     for batch in batches:
@@ -183,12 +191,13 @@ def _joined(batches):
             continue  # sequences of another length: no matrix can be made of both
         kept.append((x, y, shapes))
         count += len(leaves[-1])
-        if count >= _MOST_EXAMPLES:
+        if count >= most:
             break
     if not kept:
         raise ValueError("Expected a dataset with at least one batch. Received: an empty one.")
     pairs = [(x, y) for x, y, _ in kept]
-    return keras.tree.map_structure(lambda *parts: np.concatenate(parts), *pairs)
+    joined = keras.tree.map_structure(lambda *parts: np.concatenate(parts), *pairs)
+    return (*joined, len(keras.tree.flatten(kept[0][0])[0]))
 
 
 def _non_finite(array):

@@ -1,0 +1,85 @@
+"""The code that makes a repaired run."""
+
+import keras
+
+from keras_dlnotes.remedies.draft import Draft
+from keras_dlnotes.remedies.table import REMEDIES
+
+# What a literal in Python may be.
+_PLAIN = (bool, int, float, str, type(None))
+
+
+def snippet(draft: Draft, settings: dict, model: keras.Model, epochs: int) -> str:
+    """Lines that change `model`, `x` and `y`, compile and train.
+
+    Args:
+        draft: the repaired run.
+        settings: dict from the names of its remedies to their settings.
+        model: the repaired model, compiled.
+        epochs: number of epochs.
+    """
+    facts = draft.facts
+    lines = [
+        line
+        for remedy in REMEDIES
+        if remedy.name in settings
+        for line in remedy.code(facts, settings[remedy.name])
+    ]
+    arguments = f"optimizer={_constructor(model.optimizer)}, loss={_loss(draft, model)}"
+    metrics = _metrics(draft, model)
+    if metrics is not None:
+        arguments += f", metrics={metrics}"
+    lines.append(f"model.compile({arguments})")
+    fit = f"x, y, batch_size={draft.batch_size}, epochs={epochs}"
+    if draft.stops_early:
+        lines.append("stop = keras.callbacks.EarlyStopping(patience=5, restore_best_weights=True)")
+        fit += ", validation_split=0.2, callbacks=[stop]"
+    lines.append(f"model.fit({fit})")
+    imports = ["import keras"]
+    imports += [
+        f"import {module}"
+        for name, module in (("kd.", "keras_dlnotes as kd"), ("np.", "numpy as np"))
+        if any(name in line for line in lines)
+    ]
+    return "\n".join([*imports, "", *lines])
+
+
+def _loss(draft, model):
+    if "loss" in draft.compiled or isinstance(model.loss, str):
+        return repr(draft.compiled.get("loss", model.loss)).replace("'", '"')
+    return "model.loss"
+
+
+def _metrics(draft, model):
+    known = getattr(getattr(model, "_compile_config", None), "config", {})
+    metrics = draft.compiled.get("metrics", known.get("metrics"))
+    plain = isinstance(metrics, list) and all(isinstance(m, str) for m in metrics)
+    return repr(metrics).replace("'", '"') if plain else None
+
+
+def _constructor(optimizer):
+    """The call that makes an optimizer, with the settings that are not its class's defaults."""
+    kind = type(optimizer)
+    if kind.__module__.startswith("keras.src."):
+        name = f"keras.optimizers.{kind.__name__}"
+    elif kind.__module__.startswith("keras_dlnotes."):
+        name = f"kd.optimizers.{kind.__name__}"
+    else:
+        return "model.optimizer"
+    try:
+        usual = kind().get_config()
+    except Exception:  # one that wants arguments
+        usual = {}
+    config = {
+        key: value
+        for key, value in optimizer.get_config().items()
+        if key != "name" and usual.get(key) != value
+    }
+    if not all(isinstance(value, _PLAIN) for value in config.values()):
+        return "model.optimizer"
+    return f"{name}({', '.join(f'{key}={_shown(value)}' for key, value in config.items())})"
+
+
+def _shown(value):
+    # A learning rate is kept in float32: 0.0002 would be shown as 0.00019999999494757503.
+    return f"{value:.6g}" if isinstance(value, float) else repr(value)

@@ -1,0 +1,230 @@
+"""`kd.repair`: what is wrong is repaired, what is not is left alone, as are the user's own."""
+
+import random
+
+import keras
+import numpy as np
+import pytest
+
+import keras_dlnotes as kd
+
+pytestmark = pytest.mark.filterwarnings("ignore:.*softmax over axis")
+RANDOM = np.random.default_rng(0)
+X = RANDOM.normal(size=(160, 4)).astype("float32")
+BINARY = (X[:, 0] + X[:, 1] > 0).astype("int32")
+CLASSES = X[:, :3].argmax(axis=1)
+
+
+def network(units=1, activation=None, loss="mse", optimizer=None, hidden="relu", **options):
+    keras.utils.set_random_seed(3)
+    layers = [
+        keras.Input((4,)),
+        keras.layers.Dense(16, activation=hidden, name="hidden"),
+        keras.layers.Dense(units, activation=activation, name="output"),
+    ]
+    model = keras.Sequential(layers)
+    model.compile(optimizer or keras.optimizers.Adam(0.01), loss, **options)
+    return model
+
+
+def repaired(model, x=X, y=BINARY, **options):
+    options = {"epochs": 20, "batch_size": 16, "seeds": 0, "verbose": False} | options
+    return kd.repair(model, x, y, **options)
+
+
+def test_a_softmax_with_one_unit_becomes_a_sigmoid():
+    result = repaired(network(1, "softmax", "binary_crossentropy"), seeds=2)
+    assert result.settings["activation"] == "sigmoid"
+    assert len(result.pairs) == 2
+    assert result.gain > 0.5
+    assert result.findings[0].cause == "softmax_with_one_unit"
+
+
+def test_a_run_that_learns_is_left_alone():
+    result = repaired(network(1, "sigmoid", "binary_crossentropy"))
+    assert result.settings == {}
+    assert result.findings == []
+    assert "nothing wrong was found" in str(result)
+
+
+def test_the_repaired_model_trains_on_the_prepared_data():
+    result = repaired(network(1, "linear", "binary_crossentropy"), X * 100, 2 * BINARY - 1)
+    x, y = result.data(X * 100, 2 * BINARY - 1)
+    losses = result.model.fit(x, y, verbose=0, **result.fit).history["loss"]
+    assert losses[-1] < 0.5 * losses[0]
+    assert set(np.unique(y)) == {0, 1}
+
+
+@pytest.mark.parametrize(
+    ("model", "x", "y"),
+    [
+        (lambda: network(1, "softmax", "binary_crossentropy"), X, BINARY),
+        (lambda: network(2, "softmax", "sparse_categorical_crossentropy"), X, CLASSES),
+        (lambda: network(1, "sigmoid", "mse", metrics=["accuracy"]), X, CLASSES),
+        (lambda: network(1, None, "mse", keras.optimizers.SGD(100.0)), X, X[:, :1] * 3),
+        (lambda: network(3, "softmax", "categorical_crossentropy"), X * 500, CLASSES),
+    ],
+    ids=["one_unit", "too_few_units", "regression", "rate", "labels"],
+)
+def test_the_code_does_what_the_model_does(model, x, y):
+    result = repaired(model(), x, y)
+    assert result.settings
+    names = {"model": model(), "x": x, "y": y}
+    exec(
+        result.code.replace("model.fit(", "history = model.fit(verbose=0, *(").replace(
+            ", batch_size", "), batch_size"
+        ),
+        names,
+    )
+    losses = names["history"].history["loss"]
+    assert losses[-1] < losses[0]
+    ours = [weight.shape for weight in result.model.trainable_weights]
+    assert [weight.shape for weight in names["model"].trainable_weights] == ours
+
+
+def test_nothing_of_the_users_changes():
+    model = network(1, "softmax", "binary_crossentropy", metrics=["accuracy"])
+    model.fit(X, BINARY, verbose=0)
+    x, y = X.copy(), BINARY.copy()
+    weights, state = model.get_weights(), [np.array(v) for v in model.optimizer.variables]
+    metrics = {name: float(value) for name, value in model.get_metrics_result().items()}
+    drawn = random.getstate()
+    repaired(model, x, y)
+    assert random.getstate() == drawn
+    np.testing.assert_array_equal(x, X)
+    np.testing.assert_array_equal(y, BINARY)
+    for before, now in zip(weights, model.get_weights(), strict=True):
+        np.testing.assert_array_equal(before, now)
+    for before, now in zip(state, model.optimizer.variables, strict=True):
+        np.testing.assert_array_equal(before, np.array(now))
+    assert {name: float(value) for name, value in model.get_metrics_result().items()} == metrics
+    model.fit(X, BINARY, verbose=0)
+
+
+def test_the_same_repair_twice():
+    first, second = (
+        repaired(network(1, "softmax", "binary_crossentropy"), seeds=1, epochs=4) for _ in range(2)
+    )
+    assert first.settings == second.settings
+    assert first.pairs == second.pairs
+
+
+def test_labels_that_nothing_explains_are_not_repaired():
+    labels = np.random.default_rng(1).integers(0, 2, 160)
+    result = repaired(network(1, "sigmoid", "binary_crossentropy"), y=labels, budget=1000)
+    assert result.gain <= 0.2
+    assert all(reason for _, reason in result.not_repaired)
+
+
+def test_the_budget_is_kept_and_named():
+    result = repaired(network(1, "softmax", "binary_crossentropy"), budget=100)
+    assert result.steps <= 100
+    assert result.settings == {}
+    assert "budget" in str(result)
+
+
+def test_loaded_weights_are_kept():
+    model = network(1, "softmax", "binary_crossentropy")
+    loaded = np.full(16, 0.25)
+    kernel, _ = model.get_layer("hidden").get_weights()
+    model.get_layer("hidden").set_weights([kernel, loaded])
+    result = repaired(model)
+    np.testing.assert_array_equal(result.model.get_layer("hidden").get_weights()[0], kernel)
+
+
+def test_frozen_layers_keep_their_weights():
+    model = network(1, "softmax", "binary_crossentropy")
+    model.get_layer("hidden").trainable = False
+    kernel = model.get_layer("hidden").get_weights()[0]
+    result = repaired(model)
+    np.testing.assert_array_equal(result.model.get_layer("hidden").get_weights()[0], kernel)
+
+
+def test_inputs_in_another_unit_are_scaled_by_a_layer_of_the_model():
+    model = network(1, "sigmoid", "binary_crossentropy", keras.optimizers.SGD(0.1))
+    result = repaired(model, X * 1000 + 5000)
+    assert result.settings.get("standardize")
+    x, y = result.data(X * 1000 + 5000, BINARY)
+    np.testing.assert_array_equal(x, (X * 1000 + 5000).astype("float32"))
+    assert y.shape == BINARY.shape
+
+
+def test_missing_numbers_are_filled():
+    x = X.copy()
+    x[::7, 2] = np.nan
+    result = repaired(network(1, "sigmoid", "binary_crossentropy"), x)
+    assert result.settings.get("finite_data")
+    assert np.isfinite(result.data(x, BINARY)[0]).all()
+
+
+def test_a_dataset_is_repaired_too():
+    class Batches(keras.utils.PyDataset):
+        def __len__(self):
+            return 10
+
+        def __getitem__(self, number):
+            part = slice(16 * number, 16 * number + 16)
+            return X[part], BINARY[part]
+
+    model = network(1, "softmax", "binary_crossentropy")
+    result = kd.repair(model, Batches(workers=1), epochs=20, seeds=0, verbose=False)
+    assert result.settings["activation"] == "sigmoid"
+    assert result.fit["batch_size"] == 16
+
+
+def test_validation_data_measure_the_skill():
+    model = network(1, "softmax", "binary_crossentropy")
+    result = repaired(model, X[:100], BINARY[:100], validation_data=(X[100:], BINARY[100:]))
+    assert result.settings["activation"] == "sigmoid"
+
+
+def test_each_run_is_told(capsys):
+    repaired(network(1, "softmax", "binary_crossentropy"), seeds=1, verbose=True)
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("as it is: skill")
+    assert any(line.startswith("softmax_with_one_unit: output activation") for line in lines)
+    assert any(line.startswith("seed 1: skill") for line in lines)
+
+
+def test_a_notebook_shows_it():
+    result = repaired(network(1, "softmax", "binary_crossentropy"))
+    assert "sigmoid" in result._repr_html_()
+    assert "<pre>" in result._repr_html_()
+
+
+def test_the_callback_repairs_what_it_has_found(capsys):
+    model = network(1, "softmax", "binary_crossentropy")
+    diagnosis = kd.callbacks.Diagnosis(action="repair")
+    history = model.fit(X, BINARY, epochs=8, verbose=0, callbacks=[diagnosis])
+    assert len(history.history["loss"]) == 8
+    assert diagnosis.repair.settings["activation"] == "sigmoid"
+    assert "Repair: skill" in capsys.readouterr().out
+    good = network(1, "sigmoid", "binary_crossentropy")
+    good.fit(X, BINARY, epochs=20, verbose=0, callbacks=[diagnosis])
+    assert diagnosis.repair is None
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"budget": 0}, "`budget`"),
+        ({"seeds": -1}, "`seeds`"),
+        ({"epochs": 2.5}, "`epochs`"),
+        ({"batch_size": True}, "`batch_size`"),
+        ({"validation_data": X}, "`validation_data`"),
+        ({"y": BINARY[:5]}, "lengths"),
+    ],
+)
+def test_bad_arguments_are_told_before_any_run(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        repaired(network(1, "softmax", "binary_crossentropy"), **arguments)
+
+
+def test_a_model_must_be_compiled_and_have_one_output():
+    with pytest.raises(ValueError, match="compile"):
+        kd.repair(keras.Sequential([keras.Input((4,)), keras.layers.Dense(1)]), X, BINARY)
+    inputs = keras.Input((4,))
+    model = keras.Model(inputs, [keras.layers.Dense(1)(inputs), keras.layers.Dense(1)(inputs)])
+    model.compile("adam", "mse")
+    with pytest.raises(ValueError, match="one output"):
+        kd.repair(model, X, BINARY)
