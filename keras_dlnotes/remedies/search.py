@@ -17,11 +17,16 @@ _OVER = "the budget was spent"
 
 
 def search(
-    runs: ShortRuns, budget: int, seeds: int = 3, say: Callable[[str], None] = lambda text: None
+    runs: ShortRuns,
+    budget: int,
+    seeds: int = 3,
+    say: Callable[[str], None] = lambda text: None,
+    times: int = 1,
 ) -> Repair:
     """Applies remedies finding by finding, and keeps those that help.
 
-    1. A short run is diagnosed. Nothing found: nothing is changed.
+    1. A short run is diagnosed, and where something is found one as long as the user's. Nothing
+       found in one of them: nothing is changed.
     2. Each finding's remedies are tried in a run each, the most likely finding first. One is kept
        if the skill rises by 0.02, or if a sure finding goes away and the skill does not fall. The
        run with it is diagnosed anew.
@@ -36,16 +41,17 @@ def search(
         budget: train steps that all runs together may take.
         seeds: number of pairs of runs of step 5.
         say: gets a line for each run.
+        times: how many times as long as a short run the user's own is.
 
     Returns:
         The `Repair`.
     """
-    return _Search(runs, budget, seeds, say).result()
+    return _Search(runs, budget, seeds, say, times).result()
 
 
 class _Search:
-    def __init__(self, runs, budget, seeds, say):
-        self._runs, self._seeds, self._say = runs, seeds, say
+    def __init__(self, runs, budget, seeds, say, times):
+        self._runs, self._seeds, self._say, self._times = runs, seeds, say, times
         self._left = budget
         self._spent = 0
         self._tried: list[dict] = [{}]
@@ -59,6 +65,11 @@ class _Search:
         if not before.findings:
             problem = [(None, before.problem)] if before.problem else []
             return Repair(self._runs, {}, [], [], problem, self._spent, before.evidence)
+        if self._times > 1:
+            whole = self._attempt({"epochs": self._times})
+            if whole is not None and whole.problem is None and not whole.findings:
+                self._say(f"as it is, {self._times} times as long: skill {whole.skill:.2f}")
+                return Repair(self._runs, {}, [], [], [], self._spent, whole.evidence)
         # What the pairs of the last step cost is set aside first.
         aside = min(2 * self._seeds * self._runs.cost({}), self._left // 2)
         self._left -= aside

@@ -9,6 +9,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from keras_dlnotes.backend import active
 from keras_dlnotes.diagnosis import (
     Evidence,
     Finding,
@@ -348,10 +349,11 @@ class _Batches(keras.utils.PyDataset):
 
 @contextlib.contextmanager
 def _drawing_by(seed):
-    """Lets seeds that Keras draws for itself follow from a seed; Python's generator is put back."""
+    """Lets seeds that Keras draws for itself follow from a seed; generators are put back."""
     state = random.getstate()
     random.seed(seed)
     try:
-        yield
+        with active.random_numbers.seeded(seed):
+            yield
     finally:
         random.setstate(state)
