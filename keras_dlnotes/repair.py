@@ -112,6 +112,7 @@ def repair(
         shuffle=shuffle,
         watches=validation_data is not None,
         options={} if class_weight is None else {"class_weight": class_weight},
+        epochs=epochs,
     )
     return search(runs, budget, seeds, say=print if verbose else lambda text: None, times=times)
 

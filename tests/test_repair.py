@@ -228,3 +228,23 @@ def test_a_model_must_be_compiled_and_have_one_output():
     model.compile("adam", "mse")
     with pytest.raises(ValueError, match="one output"):
         kd.repair(model, X, BINARY)
+
+
+def test_the_code_keeps_what_cannot_be_written_down():
+    def own_loss(targets, predictions):
+        return keras.ops.mean((targets - predictions) ** 2)
+
+    schedule = keras.optimizers.schedules.ExponentialDecay(0.5, 10, 0.9)
+    model = network(1, None, own_loss, keras.optimizers.SGD(schedule))
+    result = repaired(model, X * 1000, X[:, :1])
+    assert result.settings
+    names = {"model": model, "x": X * 1000, "y": X[:, :1]}
+    exec(result.code.replace("epochs=20", "epochs=1, verbose=0"), names)
+    assert names["model"].loss is own_loss
+
+
+def test_the_arguments_of_fit_are_the_users():
+    result = repaired(network(1, "softmax", "binary_crossentropy"), epochs=13, shuffle=False)
+    assert result.fit["epochs"] == 13
+    assert not result.fit["shuffle"]
+    assert "epochs=13, shuffle=False" in result.code

@@ -289,6 +289,7 @@ class Diagnosis(CopyableCallback):
                 silent_diagnosis,
                 steps,
                 self._record.batch_size or 32,
+                epochs=self.params.get("epochs"),
             )
             self.repair = search(runs, _BUDGET)
         except Exception as error:  # it must never end a training run

@@ -121,6 +121,8 @@ class ShortRuns:
         watches: whether the examples held out are the user's validation data, which the diagnosis
             sees too.
         options: further arguments of `fit`.
+        epochs: how many the user trains, which `fit_arguments` tell; None for as many as a short
+            run has.
     """
 
     def __init__(
@@ -133,6 +135,7 @@ class ShortRuns:
         shuffle: bool = True,
         watches: bool = False,
         options: dict | None = None,
+        epochs: int | None = None,
     ):
         self.model = model
         self._diagnosis = diagnosis
@@ -141,6 +144,7 @@ class ShortRuns:
         self._shuffle = shuffle
         self._watches = watches
         self._options = options or {}
+        self._whole = epochs
         self._examples = examples.at_most(steps * self._batch_size)
         self.facts = model_facts(model if model.built else self._built())
 
@@ -200,11 +204,12 @@ class ShortRuns:
         ]
 
     def fit_arguments(self, settings: dict) -> dict:
-        """Arguments of `fit` for as many steps as a short run takes."""
+        """Arguments of `fit` for the user's run."""
         draft = self.draft(settings)
+        epochs = self._epochs(draft) if self._whole is None else self._whole * draft.longer
         return {
             "batch_size": draft.batch_size,
-            "epochs": self._epochs(draft),
+            "epochs": epochs,
             "shuffle": draft.shuffle,
         }
 

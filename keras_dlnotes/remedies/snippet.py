@@ -25,7 +25,14 @@ def snippet(draft: Draft, settings: dict, model: keras.Model, epochs: int) -> st
         if remedy.name in settings
         for line in remedy.code(facts, settings[remedy.name])
     ]
-    arguments = f"optimizer={_constructor(model.optimizer)}, loss={_loss(draft, model)}"
+    optimizer, loss = _constructor(model.optimizer), _loss(draft, model)
+    kept = []  # of the model as it was given, before the lines replace it
+    if optimizer is None:
+        kept.append("optimizer = type(model.optimizer).from_config(model.optimizer.get_config())")
+    if loss is None:
+        kept.append("loss = model.loss")
+    lines = kept + lines
+    arguments = f"optimizer={optimizer or 'optimizer'}, loss={loss or 'loss'}"
     metrics = _metrics(draft, model)
     if metrics is not None:
         arguments += f", metrics={metrics}"
@@ -34,6 +41,8 @@ def snippet(draft: Draft, settings: dict, model: keras.Model, epochs: int) -> st
     if draft.stops_early:
         lines.append("stop = keras.callbacks.EarlyStopping(patience=5, restore_best_weights=True)")
         fit += ", validation_split=0.2, callbacks=[stop]"
+    if not draft.shuffle:
+        fit += ", shuffle=False"
     lines.append(f"model.fit({fit})")
     imports = ["import keras"]
     imports += [
@@ -47,7 +56,7 @@ def snippet(draft: Draft, settings: dict, model: keras.Model, epochs: int) -> st
 def _loss(draft, model):
     if "loss" in draft.compiled or isinstance(model.loss, str):
         return repr(draft.compiled.get("loss", model.loss)).replace("'", '"')
-    return "model.loss"
+    return None
 
 
 def _metrics(draft, model):
@@ -58,14 +67,17 @@ def _metrics(draft, model):
 
 
 def _constructor(optimizer):
-    """The call that makes an optimizer, with the settings that are not its class's defaults."""
+    """The call that makes an optimizer, with the settings that are not its class's defaults.
+
+    None for a class of the user's own, or a setting that is an object.
+    """
     kind = type(optimizer)
     if kind.__module__.startswith("keras.src."):
         name = f"keras.optimizers.{kind.__name__}"
     elif kind.__module__.startswith("keras_dlnotes."):
         name = f"kd.optimizers.{kind.__name__}"
     else:
-        return "model.optimizer"
+        return None
     try:
         usual = kind().get_config()
     except Exception:  # one that wants arguments
@@ -76,7 +88,7 @@ def _constructor(optimizer):
         if key != "name" and usual.get(key) != value
     }
     if not all(isinstance(value, _PLAIN) for value in config.values()):
-        return "model.optimizer"
+        return None
     return f"{name}({', '.join(f'{key}={_shown(value)}' for key, value in config.items())})"
 
 
