@@ -21,6 +21,7 @@ from keras_dlnotes.diagnosis import (
     findings_of,
     flat_inputs,
     label_facts,
+    leaves_of,
     looked_at,
     loss_gets_targets,
     metrics_kept,
@@ -133,8 +134,8 @@ def diagnose(model, x, y=None, verify=False) -> list[Finding]:
         findings = [finding for finding in findings if finding.confidence >= 0.85]
     findings = [finding for finding in findings if finding.cause not in _NOT_TOLD]
     if verify:
-        targets = keras.tree.flatten(sample.targets)
-        replay(model, (sample.leaves, targets), findings, _STEPS, silent_diagnosis)
+        arrays = leaves_of(model, sample.inputs), keras.tree.flatten(sample.targets)
+        replay(model, arrays, findings, _STEPS, silent_diagnosis)
     return Findings(findings, told)
 
 

@@ -4,7 +4,7 @@ import keras
 
 from keras_dlnotes.backend import active
 from keras_dlnotes.callbacks.diagnosis import silent_diagnosis
-from keras_dlnotes.diagnosis import sample_of
+from keras_dlnotes.diagnosis import CannotCopyError, leaves_of, sample_of
 from keras_dlnotes.numerics.number_arguments import whole_number
 from keras_dlnotes.remedies import Examples, Repair, ShortRuns, search
 
@@ -58,7 +58,7 @@ def repair(
         batch_size: how many examples you train on at once; 32 by default, or the dataset's.
         shuffle: whether you shuffle.
         class_weight: as in `fit`.
-        verbose: whether each run is told.
+        verbose: whether to print a line for each run.
 
     Returns:
         A `Repair`, which prints as a report: the repaired model, what was changed in sentences and
@@ -92,6 +92,7 @@ def repair(
             "`repair` takes the targets of one output. Expected one array. Received: "
             f"{len(keras.tree.flatten(sample.targets))} arrays."
         )
+    leaves = leaves_of(model, sample.inputs)
     size = batch_size or sample.batch_size or _BATCH_SIZE
     steps, times = _STEPS, 1
     if epochs is not None:
@@ -99,10 +100,11 @@ def repair(
         steps = max(1, min(steps, whole))
         times = min(_MOST_TIMES, -(-whole // steps))
     if validation_data is None:
-        examples = Examples.split(sample.leaves, sample.targets)
+        examples = Examples.split(leaves, sample.targets)
     else:
         held_out = _sample_of_pair(validation_data)
-        examples = Examples(sample.leaves, sample.targets, (held_out.leaves, held_out.targets))
+        measured = (leaves_of(model, held_out.inputs), held_out.targets)
+        examples = Examples(leaves, sample.targets, measured)
     runs = ShortRuns(
         model,
         examples,
@@ -114,6 +116,12 @@ def repair(
         options={} if class_weight is None else {"class_weight": class_weight},
         epochs=epochs,
     )
+    try:
+        runs.build({})
+    except CannotCopyError:
+        raise
+    except Exception:  # what the model raises on the data is a finding
+        pass
     return search(runs, budget, seeds, say=print if verbose else lambda text: None, times=times)
 
 
@@ -145,6 +153,6 @@ def _check(model, budget, **numbers):
         )
     if active.processes.keeps_logs_apart():
         raise ValueError(
-            "`repair` trains copies, which the other processes do not. Expected one process. Run "
-            "it in a process of its own."
+            "`repair` trains copies in one process only. Expected a program of one process. "
+            "Received: one of several. Run it in a program of its own."
         )

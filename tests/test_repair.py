@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import keras_dlnotes as kd
+from keras_dlnotes.remedies import Examples
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*softmax over axis")
 RANDOM = np.random.default_rng(0)
@@ -248,3 +249,81 @@ def test_the_arguments_of_fit_are_the_users():
     assert result.fit["epochs"] == 13
     assert not result.fit["shuffle"]
     assert "epochs=13, shuffle=False" in result.code
+
+
+def test_class_numbers_that_start_above_one_are_counted_from_zero():
+    result = repaired(network(3, "softmax", "sparse_categorical_crossentropy"), y=CLASSES + 3)
+    assert result.settings["labels"] == "from_zero"
+    assert "loss" not in result.settings
+
+
+def test_inputs_by_name_reach_the_input_of_that_name():
+    first, second = keras.Input((4,), name="b"), keras.Input((4,), name="a")
+    hidden = keras.layers.Dense(16, "relu")(first)
+    blind = keras.layers.Dense(1, kernel_initializer="zeros", trainable=False)(second)
+    model = keras.Model([first, second], keras.layers.Dense(1, "softmax")(hidden) + 0 * blind)
+    model.compile(keras.optimizers.Adam(0.02), "mse")
+    x = {"a": np.zeros_like(X), "b": X}
+    result = repaired(model, x, X[:, :1] * 2, epochs=10)
+    inputs, _ = result.data(x, X[:, :1])
+    np.testing.assert_array_equal(inputs[0], X)
+
+
+def test_a_rare_class_is_in_both_parts():
+    labels = np.zeros(160, "int32")
+    labels[:12] = 1
+    examples = Examples.split([X], labels)
+    assert 0 < examples.targets.sum() < 12
+    assert examples.held_out[1].sum() == 12 - examples.targets.sum()
+    assert len(examples.targets) == 120
+
+
+def test_a_prescribed_batch_size_is_kept():
+    model = keras.Sequential([keras.Input(batch_shape=(32, 4)), keras.layers.Dense(1, "softmax")])
+    model.compile(keras.optimizers.Adam(0.05), "binary_crossentropy")
+    result = repaired(model, batch_size=32)
+    assert result.settings["activation"] == "sigmoid"
+
+
+def test_a_loss_of_ones_own_with_logits():
+    class OwnLoss(keras.losses.Loss):
+        from_logits = True
+
+        def call(self, y_true, y_pred):
+            return keras.ops.square(y_true - y_pred)
+
+    result = repaired(network(1, None, OwnLoss()), X * 1000, X[:, :1], budget=1500)
+    assert result.findings
+
+
+@pytest.mark.parametrize(
+    ("x", "y"),
+    [(X, np.array(["cat", "dog"] * 80)), (np.ones((160, 7), "float32"), BINARY)],
+    ids=["text", "shape"],
+)
+def test_data_that_the_model_cannot_take_are_listed(x, y):
+    result = repaired(network(1, "sigmoid", "binary_crossentropy"), x, y, budget=1000)
+    assert result.settings == {}
+    assert "not repaired" in str(result) or "nothing was tried" in str(result)
+
+
+def test_class_weights_stay_in_the_run():
+    weights = {0: 1.0, 1: 2.0}
+    result = repaired(network(1, "softmax", "binary_crossentropy"), class_weight=weights)
+    assert result.fit["class_weight"] == weights
+    assert "class_weight={0: 1.0, 1: 2.0}" in result.code
+
+
+def test_a_model_that_failed_starts_anew_in_the_code():
+    model = network(1, None, "mse", keras.optimizers.SGD(1e6))
+    model.fit(X, X[:, :1], verbose=0)
+    assert not np.isfinite(model.get_weights()[0]).all()
+    result = repaired(model, y=X[:, :1])
+    names = {"model": model, "x": X, "y": X[:, :1]}
+    exec(
+        result.code.replace("model.fit(", "history = model.fit(verbose=0, x=").replace(
+            "x=x, y,", "x=x, y=y,"
+        ),
+        names,
+    )
+    assert np.isfinite(names["history"].history["loss"]).all()

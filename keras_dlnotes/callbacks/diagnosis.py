@@ -138,6 +138,7 @@ class Diagnosis(CopyableCallback):
         self.repair = None
         self._told = set()
         self._facts: list = []  # one an output
+        self._unreadable = False
         self._subscription = None
         self._report.close()
 
@@ -215,10 +216,17 @@ class Diagnosis(CopyableCallback):
 
     def _look_at_model(self):
         """Reads the configuration, as soon as there are weights: TensorFlow's first step builds."""
-        if not self._facts and self.model.built:
+        if self._facts or self._unreadable or not self.model.built:
+            return
+        try:
             first = model_facts(self.model)
             others = [model_facts(self.model, number) for number in range(1, first.outputs)]
             self._facts = [first, *others]
+        except Exception as error:  # a diagnosis must never end a training run
+            self._unreadable = True
+            warnings.warn(
+                f"The diagnosis was given up: {type(error).__name__}: {error}", stacklevel=2
+            )
 
     def _period(self):
         steps, epochs = self.params.get("steps"), self.params.get("epochs") or 1
@@ -275,14 +283,14 @@ class Diagnosis(CopyableCallback):
             self._tell(finished)
 
     def _repair(self):
-        sample = self._record.sample()
-        problem = no_runs_of(sample)
-        if problem is not None:
-            warnings.warn(f"The run is not repaired: {problem}.", stacklevel=2)
-            return
-        inputs, (targets,) = sample
-        steps = min(self._record.steps, _STEPS_OF_A_REPAIR)
         try:
+            sample = self._record.sample()
+            problem = no_runs_of(sample)
+            if problem is not None:
+                warnings.warn(f"The run is not repaired: {problem}.", stacklevel=2)
+                return
+            inputs, (targets,) = sample
+            steps = min(self._record.steps, _STEPS_OF_A_REPAIR)
             runs = ShortRuns(
                 self.model,
                 Examples.split(inputs, targets),
@@ -291,7 +299,7 @@ class Diagnosis(CopyableCallback):
                 self._record.batch_size or 32,
                 epochs=self.params.get("epochs"),
             )
-            self.repair = search(runs, _BUDGET)
+            self.repair = search(runs, _BUDGET, known=self.findings)
         except Exception as error:  # it must never end a training run
             warnings.warn(f"The repair was given up: {type(error).__name__}: {error}", stacklevel=2)
             return

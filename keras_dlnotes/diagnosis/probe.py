@@ -136,6 +136,16 @@ def _is_read(outputs, given):
     return False
 
 
+def leaves_of(model, inputs):
+    """The input arrays as a list in the order of the model's inputs; a dict goes by names."""
+    takes_dict = isinstance(getattr(model, "_inputs_struct", None), dict)
+    if isinstance(inputs, dict) and not takes_dict:
+        names = [tensor.name for tensor in getattr(model, "inputs", None) or ()]
+        if set(names) == set(inputs):
+            return [inputs[name] for name in names]
+    return keras.tree.flatten(inputs)
+
+
 def _unit_facts(watched, outputs, given):
     if not outputs or "float" not in keras.backend.standardize_dtype(outputs[0].dtype):
         return None

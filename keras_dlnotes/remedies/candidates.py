@@ -65,7 +65,7 @@ def output_for_labels(evidence: Evidence) -> dict:
             wanted |= _output(2, "softmax", "sparse_categorical_crossentropy")
         else:
             wanted |= _output(1, "sigmoid", "binary_crossentropy")
-    elif labels.numbered_classes:
+    elif labels.numbered_classes or _numbered(facts, labels):
         if labels.low != 0:
             wanted["labels"] = "from_zero"
         classes = int(labels.high - labels.low) + 1
@@ -82,6 +82,12 @@ def output_for_labels(evidence: Evidence) -> dict:
     return _that_differ(wanted, facts, units)
 
 
+def _numbered(facts, labels):
+    """Whether the model takes whole numbers, with one an example, for classes."""
+    sparse = (facts.loss or "").startswith("sparse")
+    return sparse and labels.whole and labels.shape in ((), (1,)) and facts.ignored_label is None
+
+
 def _output(units, activation, loss):
     return {"output_units": units, "activation": activation, "loss": loss}
 
@@ -90,11 +96,14 @@ def _that_differ(wanted, facts, units):
     """Those of the settings that change a model."""
     now = {"output_units": units, "activation": facts.output_activation, "loss": facts.loss}
     logits = facts.from_logits and facts.output_activation == "linear"
-    if logits and wanted.get("loss") == facts.loss:
+    if logits and "activation" in wanted and wanted.get("loss") == facts.loss:
         now["activation"] = wanted["activation"]  # the loss applies it
     elif facts.from_logits:
         now["loss"] = None
-    return {name: value for name, value in wanted.items() if now.get(name) != value}
+    differ = {name: value for name, value in wanted.items() if now.get(name) != value}
+    if not any(layer.is_output and layer.has_kernel for layer in facts.layers):
+        differ.pop("output_units", None)  # it is not known which layer makes the output
+    return differ
 
 
 def _fitting_output(evidence):

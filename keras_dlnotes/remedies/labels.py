@@ -1,7 +1,5 @@
 """Labels in the encoding that the loss takes."""
 
-import keras
-
 from keras_dlnotes.remedies.draft import Remedy
 
 
@@ -17,16 +15,6 @@ _ENCODINGS = {
         "the labels -1 and 1 as 0 and 1",
         'y = (y > 0).astype("float32")',
         lambda targets: lambda y: (y > 0).astype("float32"),
-    ),
-    "class_numbers": (
-        "the number of the class instead of a column for each",
-        "y = y.argmax(axis=-1)",
-        lambda targets: lambda y: y.argmax(axis=-1),
-    ),
-    "columns": (
-        "a column for each class instead of its number",
-        "y = keras.utils.to_categorical(y)",
-        lambda targets: lambda y: keras.utils.to_categorical(y, int(targets.max()) + 1),
     ),
 }
 

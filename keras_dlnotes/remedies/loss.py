@@ -10,7 +10,8 @@ def _apply(draft, loss):
 def _sentence(facts, loss):
     if loss == facts.loss:
         return f"loss {loss!r} with from_logits={not facts.from_logits}"
-    return f"loss {loss!r} instead of {facts.loss or 'the own one'!r}"
+    now = f"{facts.loss!r}" if facts.loss else "your own loss"
+    return f"loss {loss!r} instead of {now}"
 
 
 LOSS = Remedy("loss", _apply, _sentence)

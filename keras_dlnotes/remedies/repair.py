@@ -1,12 +1,13 @@
 """What a repair has changed, and what it gained."""
 
+import contextlib
 import html
 from collections.abc import Sequence
 
 import keras
 import numpy as np
 
-from keras_dlnotes.diagnosis import Evidence, Finding
+from keras_dlnotes.diagnosis import Evidence, Finding, as_taken, leaves_of
 from keras_dlnotes.remedies.short_runs import ShortRuns
 
 
@@ -17,7 +18,7 @@ class Repair:
 
     Attributes:
         model: the repaired model, compiled, with fresh weights; where nothing was changed, a copy
-            of the model as it is.
+            of the model as it is, or None if it cannot be called on the data.
         settings: dict from the names of the remedies to their settings.
         changes: list of sentences that say what was changed.
         code: Python that makes the changes to `model`, `x` and `y`, compiles and trains.
@@ -47,9 +48,11 @@ class Repair:
         self.steps = steps
         self.evidence = evidence
         self.changes = runs.sentences(settings)
-        self.model: keras.Model = runs.build(settings)
+        self.model: keras.Model | None = None
+        with contextlib.suppress(Exception):  # one that cannot be called on the data
+            self.model = runs.build(settings)
         self.fit = runs.fit_arguments(settings)
-        self.code = runs.code(settings, self.model) if settings else ""
+        self.code = runs.code(settings, self.model) if settings and self.model else ""
 
     @property
     def gain(self) -> float:
@@ -68,9 +71,10 @@ class Repair:
             x: inputs: an array, or a list or dict of arrays.
             y: targets: an array.
         """
-        leaves = [np.asarray(leaf) for leaf in keras.tree.flatten(x)]
+        model = self._runs.model
+        leaves = [np.asarray(leaf) for leaf in leaves_of(model, x)]
         leaves, y = self._runs.prepared(self.settings, leaves, np.asarray(y))
-        return keras.tree.pack_sequence_as(x, leaves), y
+        return as_taken(model, leaves), y
 
     def __str__(self):
         return "\n".join([self._heading(), *self._lines()])

@@ -1,6 +1,7 @@
 """Looks for the remedies that make a run learn."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from keras_dlnotes.diagnosis import Finding
 from keras_dlnotes.remedies.candidates import candidates, usual_recipe
@@ -11,8 +12,10 @@ LEAST_GAIN = 0.02  # of skill; less is what the order of the examples makes
 # A fault that is this sure is mended where that takes nothing away, even if a short run gains
 # nothing by it: another fault may hide the gain.
 SURE = 0.85
+_LEAST_FALL = 0.01
 _NOTHING = "nothing can be changed without you"
 _NO_GAIN = "none of its remedies raised the skill of a short run"
+_HIDDEN = "it does not show in a short run, whose examples are shuffled"
 _OVER = "the budget was spent"
 
 
@@ -22,6 +25,7 @@ def search(
     seeds: int = 3,
     say: Callable[[str], None] = lambda text: None,
     times: int = 1,
+    known: Sequence[Finding] = (),
 ) -> Repair:
     """Applies remedies finding by finding, and keeps those that help.
 
@@ -33,8 +37,8 @@ def search(
     3. Where none helps, the first remedies of all findings are tried together, and then the usual
        recipe (Adam, scaled inputs, He and ReLU, batch normalization, batches of 32, longer, wider).
     4. Each remedy that was kept is left out once, and dropped where that takes nothing away.
-    5. Runs without and with all that is left are repeated with other seeds. Where they gain
-       nothing in the mean, nothing is changed.
+    5. Runs without and with all that is left are repeated with other seeds. Where the skill falls
+       by more than 0.01 in the mean, nothing is changed.
 
     Args:
         runs: the short runs.
@@ -42,11 +46,12 @@ def search(
         seeds: number of pairs of runs of step 5.
         say: gets a line for each run.
         times: how many times as long as a short run the user's own is.
+        known: what was found in the user's own run.
 
     Returns:
         The `Repair`.
     """
-    return _Search(runs, budget, seeds, say, times).result()
+    return _Search(runs, budget, seeds, say, times).result(known)
 
 
 class _Search:
@@ -57,26 +62,32 @@ class _Search:
         self._tried: list[dict] = [{}]
         self._why_not: dict[tuple, str] = {}  # by cause and layer, why a finding stands
 
-    def result(self):
+    def result(self, known):
         before = self._attempt({})
         if before is None:
             return Repair(self._runs, {}, [], [], [(None, _OVER)], 0)
         self._say(f"as it is: skill {before.skill:.2f}")
         if not before.findings:
-            problem = [(None, before.problem)] if before.problem else []
-            return Repair(self._runs, {}, [], [], problem, self._spent, before.evidence)
+            standing = [(finding, _HIDDEN) for finding in known]
+            if before.problem:
+                standing = [(None, before.problem)]
+            return Repair(self._runs, {}, list(known), [], standing, self._spent, before.evidence)
         if self._times > 1:
             whole = self._attempt({"epochs": self._times})
             if whole is not None and whole.problem is None and not whole.findings:
                 self._say(f"as it is, {self._times} times as long: skill {whole.skill:.2f}")
                 return Repair(self._runs, {}, [], [], [], self._spent, whole.evidence)
+            if whole is not None and whole.causes & before.causes:
+                # What more epochs put right is nothing to repair.
+                found = [f for f in before.findings if f.cause in whole.causes]
+                before = replace(before, findings=found)
         # What the pairs of the last step cost is set aside first.
         aside = min(2 * self._seeds * self._runs.cost({}), self._left // 2)
         self._left -= aside
         best = self._without_needless(self._improved(before))
         self._left += aside
         pairs = self._pairs(best) if best.settings else []
-        if pairs and sum(after - start for start, after in pairs) < -1e-2 * len(pairs):
+        if pairs and sum(after - start for start, after in pairs) < -_LEAST_FALL * len(pairs):
             for finding in before.findings:
                 self._why_not[_key(finding)] = "the gain did not repeat with other seeds"
             best, pairs = before, []
@@ -154,7 +165,9 @@ class _Search:
         return after if kept else None
 
     def _without_needless(self, best):
-        for name in list(best.settings)[:-1] if len(best.settings) > 1 else ():
+        for name in list(best.settings):
+            if len(best.settings) == 1:
+                break
             fewer = {key: value for key, value in best.settings.items() if key != name}
             if fewer in self._tried:
                 continue
@@ -162,7 +175,7 @@ class _Search:
             after = self._attempt(fewer)
             if after is None:
                 break
-            if after.skill >= best.skill - LEAST_GAIN / 2 and after.causes <= best.causes:
+            if after.skill >= best.skill - _LEAST_FALL and after.causes <= best.causes:
                 self._say(
                     f"without {'; '.join(self._sentences({name: best.settings[name]}))}: "
                     f"skill {after.skill:.2f}, left out"
@@ -194,4 +207,4 @@ def _helps(before, after, finding):
     if after.skill >= before.skill + LEAST_GAIN:
         return True
     gone = finding.confidence >= SURE and finding.cause not in after.causes
-    return gone and after.skill >= before.skill - LEAST_GAIN / 2
+    return gone and after.skill >= before.skill - _LEAST_FALL

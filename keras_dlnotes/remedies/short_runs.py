@@ -3,13 +3,14 @@
 import contextlib
 import random
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import keras
 import numpy as np
 
 from keras_dlnotes.backend import active
+from keras_dlnotes.backend.number_dtypes import is_number
 from keras_dlnotes.diagnosis import (
     Evidence,
     Finding,
@@ -28,14 +29,15 @@ from keras_dlnotes.diagnosis import (
 )
 from keras_dlnotes.instrumentation import inner_optimizer
 from keras_dlnotes.remedies.draft import Draft
+from keras_dlnotes.remedies.examples import Examples, sorted_places
 from keras_dlnotes.remedies.loaded_weights import keep_loaded_weights
 from keras_dlnotes.remedies.snippet import snippet
 from keras_dlnotes.remedies.table import REMEDIES
 
 WORST = -1.0  # the skill of a run that failed altogether
 _MOST_WORDS = 300  # characters of an error's text
-_FEWEST_TO_SPLIT = 40
 _LONGEST = 8  # times as many steps as without remedies, whatever these say
+_TO_STOP = 0.2  # of the examples tell when a run that may end early ends
 _PATIENCE = 5  # a run that may end early waits for a fifth of its epochs
 
 
@@ -64,44 +66,6 @@ class Attempt:
     def causes(self) -> set[str]:
         """The causes that were found."""
         return {finding.cause for finding in self.findings}
-
-
-@dataclass(frozen=True)
-class Examples:
-    """Examples to train on, and others to measure with.
-
-    Args:
-        inputs: list of arrays, one an input of the model.
-        targets: array.
-        held_out: the same pair of examples that are not trained on; None measures on those that
-            are.
-    """
-
-    inputs: list
-    targets: np.ndarray
-    held_out: tuple[list, np.ndarray] | None = None
-
-    @classmethod
-    def split(cls, inputs: list, targets: np.ndarray) -> "Examples":
-        """Holds a quarter of the examples out; of fewer than 40, none."""
-        if len(targets) < _FEWEST_TO_SPLIT:
-            return cls(inputs, targets)
-        order = np.random.default_rng(0).permutation(len(targets))
-        out, kept = np.split(order, [len(order) // 4])
-        kept = np.sort(kept)  # an order that the data came in is a part of the run
-        return cls(
-            [part[kept] for part in inputs],
-            targets[kept],
-            ([part[out] for part in inputs], targets[out]),
-        )
-
-    def at_most(self, count: int) -> "Examples":
-        """No more than so many to train on, evenly chosen."""
-        if len(self.targets) <= count:
-            return self
-        chosen = np.linspace(0, len(self.targets) - 1, count).astype(int)
-        inputs = [part[chosen] for part in self.inputs]
-        return Examples(inputs, self.targets[chosen], self.held_out)
 
 
 class ShortRuns:
@@ -145,6 +109,8 @@ class ShortRuns:
         self._watches = watches
         self._options = options or {}
         self._whole = epochs
+        if batch_size_of(model):
+            examples = examples.in_whole_batches(self._batch_size)
         self._examples = examples.at_most(steps * self._batch_size)
         self.facts = model_facts(model if model.built else self._built())
 
@@ -207,16 +173,15 @@ class ShortRuns:
         """Arguments of `fit` for the user's run."""
         draft = self.draft(settings)
         epochs = self._epochs(draft) if self._whole is None else self._whole * draft.longer
-        return {
-            "batch_size": draft.batch_size,
-            "epochs": epochs,
-            "shuffle": draft.shuffle,
-        }
+        arguments = {"batch_size": draft.batch_size, "epochs": epochs, "shuffle": draft.shuffle}
+        if draft.stops_early:
+            arguments |= {"validation_split": _TO_STOP, "callbacks": [_stopping(epochs)]}
+        return arguments | self._options
 
     def code(self, settings: dict, model: keras.Model) -> str:
         """Python that makes the run with the remedies."""
         return snippet(
-            self.draft(settings), settings, model, self.fit_arguments(settings)["epochs"]
+            self.draft(settings), settings, model, self.model, self.fit_arguments(settings)
         )
 
     def attempt(self, settings: dict, seed: int = 0) -> Attempt:
@@ -237,35 +202,46 @@ class ShortRuns:
 
     def _known(self, settings, problem):
         """`Evidence` of configuration and data, where no step was taken."""
-        inputs, targets = self.prepared(settings, *self._training())
         facts = self.facts
         with contextlib.suppress(Exception):  # a remedy that does not fit the model
             facts = model_facts(self.build(settings))
-        return Evidence(
+        given, wanted = self._training()
+        kinds = [("inputs", part) for part in given] + [("targets", wanted)]
+        text = [(name, str(part.dtype)) for name, part in kinds if not is_number(part.dtype)]
+        evidence = Evidence(
             model=facts,
-            inputs=flat_inputs(inputs),
-            labels=label_facts(targets, facts.loss),
             prediction_shape=facts.output_shape,
             finished=False,
             error=problem,
+            non_numeric=tuple(text),
         )
+        if text:
+            return evidence
+        inputs, targets = self.prepared(settings, given, wanted)
+        labels = label_facts(targets, facts.loss)
+        return replace(evidence, inputs=flat_inputs(inputs), labels=labels)
 
     def _skill(self, settings, seed, diagnosis):
+        if "labels" in settings and "class_weight" in self._options:
+            raise ValueError("`class_weight` is for the labels as they are")
         draft = self.draft(settings, seed)
         model = self.build(settings, seed)
         inputs, targets = self.prepared(settings, *self._training())
         held_out = self._examples.held_out
         held_out = self.prepared(settings, *held_out) if held_out else (inputs, targets)
-        batches = _Batches(self.model, inputs, targets, draft, whole=batch_size_of(self.model))
         epochs = self._epochs(draft)
         callbacks, validation = [diagnosis], None
-        if self._watches or draft.stops_early:
+        if self._watches:
             validation = (as_taken(self.model, held_out[0]), held_out[1])
         if draft.stops_early:
-            patience = max(1, epochs // _PATIENCE)
-            callbacks.append(
-                keras.callbacks.EarlyStopping(patience=patience, restore_best_weights=True)
-            )
+            # On examples of its own: who is measured on those that chose the weights looks better.
+            out = np.zeros(len(targets), bool)
+            out[sorted_places(targets)[:: round(1 / _TO_STOP)]] = True
+            stops = [part[out] for part in inputs]
+            validation = (as_taken(self.model, stops), targets[out])
+            inputs, targets = [part[~out] for part in inputs], targets[~out]
+            callbacks.append(_stopping(epochs))
+        batches = _Batches(self.model, inputs, targets, draft, whole=batch_size_of(self.model))
         with _drawing_by(seed):
             model.fit(
                 batches,
@@ -315,7 +291,8 @@ class ShortRuns:
         return self._examples.inputs, self._examples.targets
 
     def _built(self):
-        copy = copy_of(self.model, self._few())
+        with _drawing_by(0):
+            copy = copy_of(self.model, self._few())
         compile_like(copy, self.model)
         return copy
 
@@ -323,6 +300,11 @@ class ShortRuns:
         """Examples that build a model."""
         count = batch_size_of(self.model) or 2
         return as_taken(self.model, [part[:count] for part in self._examples.inputs])
+
+
+def _stopping(epochs):
+    patience = max(1, epochs // _PATIENCE)
+    return keras.callbacks.EarlyStopping(patience=patience, restore_best_weights=True)
 
 
 class _Batches(keras.utils.PyDataset):

@@ -2,6 +2,7 @@
 
 import keras
 
+from keras_dlnotes.instrumentation import inner_optimizer
 from keras_dlnotes.remedies.draft import Draft
 from keras_dlnotes.remedies.table import REMEDIES
 
@@ -9,14 +10,15 @@ from keras_dlnotes.remedies.table import REMEDIES
 _PLAIN = (bool, int, float, str, type(None))
 
 
-def snippet(draft: Draft, settings: dict, model: keras.Model, epochs: int) -> str:
+def snippet(draft: Draft, settings: dict, model: keras.Model, given: keras.Model, fit: dict) -> str:
     """Lines that change `model`, `x` and `y`, compile and train.
 
     Args:
         draft: the repaired run.
         settings: dict from the names of its remedies to their settings.
         model: the repaired model, compiled.
-        epochs: number of epochs.
+        given: the model as it was given.
+        fit: arguments of `fit`.
     """
     facts = draft.facts
     lines = [
@@ -25,25 +27,32 @@ def snippet(draft: Draft, settings: dict, model: keras.Model, epochs: int) -> st
         if remedy.name in settings
         for line in remedy.code(facts, settings[remedy.name])
     ]
-    optimizer, loss = _constructor(model.optimizer), _loss(draft, model)
+    optimizer, loss = _constructor(inner_optimizer(model)), _loss(draft, model)
     kept = []  # of the model as it was given, before the lines replace it
     if optimizer is None:
         kept.append("optimizer = type(model.optimizer).from_config(model.optimizer.get_config())")
     if loss is None:
         kept.append("loss = model.loss")
+    steps = given.optimizer.iterations
+    if int(keras.ops.convert_to_numpy(steps)) > 0:
+        kept.append("# The runs started from fresh weights, but for frozen layers.")
+        if all(layer.trainable for layer in given._flatten_layers()):
+            kept.append("model = keras.models.clone_model(model)")
     lines = kept + lines
     arguments = f"optimizer={optimizer or 'optimizer'}, loss={loss or 'loss'}"
     metrics = _metrics(draft, model)
     if metrics is not None:
         arguments += f", metrics={metrics}"
     lines.append(f"model.compile({arguments})")
-    fit = f"x, y, batch_size={draft.batch_size}, epochs={epochs}"
+    shown = {name: repr(value) for name, value in fit.items() if (name, value) != ("shuffle", True)}
     if draft.stops_early:
-        lines.append("stop = keras.callbacks.EarlyStopping(patience=5, restore_best_weights=True)")
-        fit += ", validation_split=0.2, callbacks=[stop]"
-    if not draft.shuffle:
-        fit += ", shuffle=False"
-    lines.append(f"model.fit({fit})")
+        (stop,) = fit["callbacks"]
+        shown["callbacks"] = "[stop]"
+        lines.append(
+            f"stop = keras.callbacks.EarlyStopping(patience={stop.patience}, "
+            "restore_best_weights=True)"
+        )
+    lines.append(f"model.fit(x, y, {', '.join(f'{k}={v}' for k, v in shown.items())})")
     imports = ["import keras"]
     imports += [
         f"import {module}"

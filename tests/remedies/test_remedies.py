@@ -105,8 +105,6 @@ def test_kernels_are_drawn_by_the_rule_and_by_the_seed():
     [
         ({"labels": "from_zero"}, np.array([3, 4, 5, 3]), [0, 1, 2, 0]),
         ({"labels": "zero_one"}, np.array([-1.0, 1.0]), [0, 1]),
-        ({"labels": "class_numbers"}, np.eye(3), [0, 1, 2]),
-        ({"labels": "columns"}, np.array([0, 2, 1]), np.eye(3)[[0, 2, 1]]),
         ({"standardize_targets": True}, np.array([1.0, 3.0]), [-1, 1]),
     ],
 )

@@ -1,5 +1,7 @@
 """Batch normalization whose running statistics are not those of the data."""
 
+import math
+
 from keras_dlnotes.diagnosis.finding import Finding
 
 LEAST = 0.4
@@ -29,7 +31,7 @@ def lagging_statistics(evidence):
     pairs = [(before.variance, after.variance), (before.accuracy, after.accuracy)]
     pairs = [pair for pair in pairs if None not in pair]
     was, now = pairs[-1]  # of classes by accuracy: probabilities alone may be off
-    if was < LEAST or now >= MOST_KEPT * was:
+    if was < LEAST or not math.isfinite(now) or now >= MOST_KEPT * was:
         return []
     return [
         Finding(
