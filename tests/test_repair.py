@@ -327,3 +327,34 @@ def test_a_model_that_failed_starts_anew_in_the_code():
         names,
     )
     assert np.isfinite(names["history"].history["loss"]).all()
+
+
+def test_several_inputs_are_scaled_one_by_one():
+    first, second = keras.Input((2,), name="first"), keras.Input((2,), name="second")
+    hidden = keras.layers.Dense(16, "relu")(keras.layers.Concatenate()([first, second]))
+    model = keras.Model([first, second], keras.layers.Dense(1, "sigmoid")(hidden))
+    model.compile(keras.optimizers.SGD(0.1), "binary_crossentropy")
+    x = [X[:, :2] * 1000 + 3000, X[:, 2:] * 10]
+    labels = (X[:, 0] + X[:, 2] > 0).astype("int32")
+    result = repaired(model, x, labels)
+    assert result.settings.get("standardize")
+    names = {"model": model, "x": x, "y": labels}
+    exec(result.code.replace("epochs=", "verbose=0, epochs="), names)
+    assert len(names["model"].inputs) == 2
+
+
+def test_a_learning_rate_is_written_as_a_number_that_keras_takes():
+    model = network(1, "softmax", "binary_crossentropy", keras.optimizers.SGD(1.0))
+    assert "learning_rate=1.0" in repaired(model).code
+
+
+def test_an_interrupted_repair_leaves_the_training_complete(monkeypatch, capsys):
+    def interrupted(*arguments, **options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("keras_dlnotes.callbacks.diagnosis.search", interrupted)
+    model = network(1, "softmax", "binary_crossentropy")
+    diagnosis = kd.callbacks.Diagnosis(action="repair")
+    history = model.fit(X, BINARY, epochs=3, verbose=0, callbacks=[diagnosis])
+    assert len(history.history["loss"]) == 3
+    assert "The training is complete" in capsys.readouterr().out

@@ -283,6 +283,8 @@ class Diagnosis(CopyableCallback):
             self._tell(finished)
 
     def _repair(self):
+        if self.verbose:
+            print(f"\nRepairing a copy, in at most {_BUDGET} train steps.", flush=True)
         try:
             sample = self._record.sample()
             problem = no_runs_of(sample)
@@ -300,6 +302,9 @@ class Diagnosis(CopyableCallback):
                 epochs=self.params.get("epochs"),
             )
             self.repair = search(runs, _BUDGET, known=self.findings)
+        except KeyboardInterrupt:
+            print("The repair was interrupted. The training is complete.", flush=True)
+            return
         except Exception as error:  # it must never end a training run
             warnings.warn(f"The repair was given up: {type(error).__name__}: {error}", stacklevel=2)
             return

@@ -114,8 +114,7 @@ def _target_arrays(y):
     """The targets of one output as an array, of several in the structure in which they came."""
     if y is None:
         raise ValueError(
-            "Expected targets: `diagnose(model, x, y)`, or a dataset of batches `(x, y)`. "
-            "Received: y=None."
+            "Expected targets as `y`, or a dataset of batches `(x, y)` as `x`. Received: y=None."
         )
     if isinstance(y, dict):
         return _only({name: _as_array(part) for name, part in y.items()}, list(y.values()))

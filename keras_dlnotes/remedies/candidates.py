@@ -1,5 +1,7 @@
 """Which remedies to try for a finding."""
 
+from math import isclose
+
 from keras_dlnotes.diagnosis import Evidence, Finding
 from keras_dlnotes.diagnosis.conventions import REGRESSION_LOSSES
 from keras_dlnotes.diagnosis.rules.learning_rate import usual_rates
@@ -21,24 +23,39 @@ def candidates(finding: Finding, evidence: Evidence) -> list[dict]:
         List of dicts from a remedy's name to its setting; empty where nothing can be changed
         without the user.
     """
-    listed = [finding.fix, *_ALSO.get(finding.cause, lambda evidence: [])(evidence)]
-    units = evidence.prediction_shape[-1] if evidence.prediction_shape else None
-    listed = [_that_differ(settings, evidence.model, units) for settings in listed]
-    return [s for i, s in enumerate(listed) if s and s not in listed[:i]]
+    return _effective(
+        [finding.fix, *_ALSO.get(finding.cause, lambda evidence: [])(evidence)], evidence
+    )
 
 
 def usual_recipe(evidence: Evidence) -> list[dict]:
     """What to try where no cause is known."""
-    return [
-        _ADAM,
-        *_usual_rate(evidence),
-        _STANDARDIZE,
-        _HE_AND_RELU,
-        _NORMALIZE,
-        _BATCHES,
-        _LONGER,
-        _WIDER,
-    ]
+    listed = [_ADAM, *_usual_rate(evidence), _STANDARDIZE, _HE_AND_RELU]
+    return _effective([*listed, _NORMALIZE, _BATCHES, _LONGER, _WIDER], evidence)
+
+
+def _effective(listed, evidence):
+    """Those that change the run, each once."""
+    units = evidence.prediction_shape[-1] if evidence.prediction_shape else None
+    listed = [_that_differ(settings, evidence.model, units) for settings in listed]
+    listed = [_without_what_is_so(settings, evidence) for settings in listed]
+    return [s for i, s in enumerate(listed) if s and s not in listed[:i]]
+
+
+def _without_what_is_so(settings, evidence):
+    facts, settings = evidence.model, dict(settings)
+    rate, usual = facts.learning_rate, usual_rates(facts)[2]
+    if rate is not None:
+        if "learning_rate" in settings and isclose(settings["learning_rate"], rate, rel_tol=1e-3):
+            del settings["learning_rate"]
+        if settings.get("optimizer") == facts.optimizer and isclose(rate, usual, rel_tol=1e-3):
+            del settings["optimizer"]
+    if settings.get("batch_size") is not None and settings["batch_size"] == evidence.batch_size:
+        del settings["batch_size"]
+    hidden = {layer.activation for layer in facts.hidden if not layer.recurrent}
+    if hidden == {settings.get("hidden_activation")}:
+        del settings["hidden_activation"]
+    return settings
 
 
 def output_for_labels(evidence: Evidence) -> dict:
@@ -114,7 +131,7 @@ def _fitting_output(evidence):
 def _usual_rate(evidence):
     facts = evidence.model
     _, _, usual = usual_rates(facts)
-    if facts.learning_rate is None or facts.learning_rate == usual:
+    if facts.learning_rate is None:
         return []
     return [{"learning_rate": usual}]
 

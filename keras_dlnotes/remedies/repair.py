@@ -94,14 +94,20 @@ class Repair:
             before, after = np.mean(self.pairs, axis=0)
             return (
                 f"Repair: skill {before:.2f} without and {after:.2f} with the changes "
-                f"(0: constant, 1: perfect; gain {self.gain:.2f}, standard deviation "
-                f"{self.spread:.2f} over {len(self.pairs)} seeds)."
+                f"(0: constant, 1: perfect, -1: failed; gain {self.gain:.2f}, {self._seeds()})."
             )
         if self.findings:
-            return "Repair: nothing was changed, since no remedy helped."
+            reasons = {reason for _, reason in self.not_repaired}
+            why = reasons.pop() if len(reasons) == 1 else "no remedy helped"
+            return f"Repair: nothing was changed, since {why.rstrip('.')}."
         if self.not_repaired:
             return f"Repair: nothing was tried, since {self.not_repaired[0][1]}."
         return "Repair: nothing wrong was found, and nothing was changed."
+
+    def _seeds(self):
+        if len(self.pairs) == 1:
+            return "one seed"
+        return f"standard deviation {self.spread:.2f} over {len(self.pairs)} seeds"
 
     def _lines(self, code=True):
         lines = [f"changed: {change}" for change in self.changes]

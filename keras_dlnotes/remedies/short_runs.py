@@ -266,6 +266,8 @@ class ShortRuns:
         facts = model_facts(model)
         evidence = Evidence(model=facts, labels=label_facts(targets, facts.loss))
         skill = with_predictions(evidence, targets, predictions).skill
+        if skill is None and np.all(targets == targets[:1]):
+            raise ValueError("the examples to measure with have all the same target")
         if skill is None:
             raise ValueError("its predictions cannot be compared with the targets")
         return max(skill.best, WORST)

@@ -25,7 +25,7 @@ def snippet(draft: Draft, settings: dict, model: keras.Model, given: keras.Model
         line
         for remedy in REMEDIES
         if remedy.name in settings
-        for line in remedy.code(facts, settings[remedy.name])
+        for line in _code(remedy, facts, settings[remedy.name], given)
     ]
     optimizer, loss = _constructor(inner_optimizer(model)), _loss(draft, model)
     kept = []  # of the model as it was given, before the lines replace it
@@ -60,6 +60,21 @@ def snippet(draft: Draft, settings: dict, model: keras.Model, given: keras.Model
         if any(name in line for line in lines)
     ]
     return "\n".join([*imports, "", *lines])
+
+
+def _code(remedy, facts, setting, given):
+    several = len(getattr(given, "inputs", None) or ()) > 1
+    if remedy.name != "standardize" or not several:
+        return remedy.code(facts, setting)
+    return [
+        "# `x` as a list in the order of `model.inputs`.",
+        "inputs = [keras.Input(part.shape[1:]) for part in x]",
+        "layers = [keras.layers.Normalization() for part in x]",
+        "for layer, part in zip(layers, x):",
+        "    layer.adapt(part)",
+        "scaled = [layer(tensor) for layer, tensor in zip(layers, inputs)]",
+        "model = keras.Model(inputs, model(scaled))",
+    ]
 
 
 def _loss(draft, model):
@@ -103,4 +118,4 @@ def _constructor(optimizer):
 
 def _shown(value):
     # A learning rate is kept in float32: 0.0002 would be shown as 0.00019999999494757503.
-    return f"{value:.6g}" if isinstance(value, float) else repr(value)
+    return repr(float(f"{value:.6g}")) if isinstance(value, float) else repr(value)

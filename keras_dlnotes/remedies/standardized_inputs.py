@@ -2,19 +2,22 @@
 
 import keras
 
+from keras_dlnotes.diagnosis import as_taken
 from keras_dlnotes.remedies.draft import Remedy
 
 
 def _apply(draft, _):
     def front(model, inputs):
-        if len(inputs) != 1:
-            raise ValueError("the model has several inputs")
-        normalization = keras.layers.Normalization()
-        normalization.adapt(inputs[0])
-        given = getattr(model, "inputs", None)
-        shape = given[0].shape if given else (None, *inputs[0].shape[1:])
-        x = keras.Input(batch_shape=shape)
-        return keras.Model(x, model(normalization(x)))
+        known = getattr(model, "inputs", None) or [None] * len(inputs)
+        given, scaled = [], []
+        for tensor, part in zip(known, inputs, strict=True):
+            shape = (None, *part.shape[1:]) if tensor is None else tensor.shape
+            name = None if tensor is None else tensor.name
+            given.append(keras.Input(batch_shape=shape, name=name))
+            normalization = keras.layers.Normalization()
+            normalization.adapt(part)
+            scaled.append(normalization(given[-1]))
+        return keras.Model(as_taken(model, given), model(as_taken(model, scaled)))
 
     draft.models.append(front)
 
