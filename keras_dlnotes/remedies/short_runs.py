@@ -191,13 +191,18 @@ class ShortRuns:
             with metrics_kept(self.model):
                 skill, problem = self._skill(settings, seed, diagnosis), None
         except Exception as error:  # of the user's own classes, or of a remedy that does not fit
-            skill, problem = WORST, described(error)[:_MOST_WORDS]
+            skill, problem = WORST, " ".join(described(error).split())[:_MOST_WORDS]
         findings = list(diagnosis.findings)
         evidence = diagnosis.evidence[0] if diagnosis.evidence else None
         if evidence is None and problem is not None:
             # Keras refuses some data before it calls any callback.
             evidence = self._known(settings, problem)
             findings = findings_of(evidence)
+        elif evidence is not None and evidence.labels is not None:
+            # The run may have ended at its first batch: all labels say what output they need.
+            _, targets = self.prepared(settings, *self._training())
+            labels = label_facts(targets, evidence.model.loss)
+            evidence = replace(evidence, labels=labels)
         return Attempt(settings, skill, findings, evidence, problem, self.cost(settings))
 
     def _known(self, settings, problem):
