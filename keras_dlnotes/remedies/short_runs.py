@@ -333,7 +333,8 @@ class _Batches(keras.utils.PyDataset):
     def __getitem__(self, number):
         chosen = self._order[number * self._size : (number + 1) * self._size]
         x = as_taken(self._model, [part[chosen] for part in self._inputs])
-        return x, self._targets[chosen]
+        # TensorFlow takes no lists here.
+        return tuple(x) if isinstance(x, list) else x, self._targets[chosen]
 
     def on_epoch_end(self):
         """Shuffles anew."""
