@@ -287,12 +287,10 @@ class ShortRuns:
         return max(1, -(-len(self._examples.targets) // batch_size))
 
     def _optimizer(self, draft):
-        if draft.optimizer is None:
-            return optimizer_like(inner_optimizer(self.model), **draft.optimizer_settings)
-        config = keras.optimizers.get(draft.optimizer).get_config()
-        return type(keras.optimizers.get(draft.optimizer)).from_config(
-            config | draft.optimizer_settings
-        )
+        optimizer = inner_optimizer(self.model)
+        if draft.optimizer is not None:
+            optimizer = keras.optimizers.get(draft.optimizer)
+        return optimizer_like(optimizer, **draft.optimizer_settings)
 
     def _training(self):
         return self._examples.inputs, self._examples.targets
