@@ -27,6 +27,7 @@ from keras_dlnotes.diagnosis import (
     metrics_kept,
     model_facts,
     sample_of,
+    sort_keys,
 )
 from keras_dlnotes.instrumentation.observed_step import in_order_of_outputs
 from keras_dlnotes.measures import Skill
@@ -291,9 +292,5 @@ def _needs_longer(evidence):
 
 def _varied(targets, size):
     """Places of a small batch in which the targets differ as much as they do in the sample."""
-    keys = np.zeros(len(targets))
-    if targets.dtype.kind in "fiub":
-        flat = targets.reshape(len(targets), -1)
-        keys = flat.argmax(axis=1) if flat.shape[1] > 1 else flat[:, 0]
-    order = np.argsort(keys, kind="stable")
+    order = np.argsort(sort_keys(targets), kind="stable")
     return order[np.linspace(0, len(order) - 1, min(size, len(targets))).astype(int)]

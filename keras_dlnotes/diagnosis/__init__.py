@@ -7,7 +7,7 @@ from keras_dlnotes.diagnosis.assemble import (
     with_predictions,
 )
 from keras_dlnotes.diagnosis.compiled_facts import loss_gets_targets
-from keras_dlnotes.diagnosis.data_sample import sample_of
+from keras_dlnotes.diagnosis.data_sample import sample_of, sort_keys
 from keras_dlnotes.diagnosis.evidence import Evidence
 from keras_dlnotes.diagnosis.facts import LabelFacts, LayerFacts, ModelFacts, UnitFacts
 from keras_dlnotes.diagnosis.finding import Finding, counted
@@ -64,6 +64,7 @@ __all__ = [
     "probe",
     "report",
     "sample_of",
+    "sort_keys",
     "symmetric_layers",
     "with_output_layer",
     "with_predictions",

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from keras_dlnotes.diagnosis import sort_keys
+
 _FEWEST = 40  # to hold some out
 
 
@@ -56,8 +58,4 @@ class Examples:
 
 def sorted_places(targets):
     """Places of the examples in the order of their classes or amounts, at random among equals."""
-    keys = np.zeros(len(targets))
-    if targets.dtype.kind in "fiub":
-        flat = targets.reshape(len(targets), -1)
-        keys = flat.argmax(axis=1) if flat.shape[1] > 1 else flat[:, 0]
-    return np.lexsort((np.random.default_rng(0).random(len(targets)), keys))
+    return np.lexsort((np.random.default_rng(0).random(len(targets)), sort_keys(targets)))
