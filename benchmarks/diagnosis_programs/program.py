@@ -24,10 +24,13 @@ class Run:
     metrics: Any = None
     fit: dict = field(default_factory=dict)
     callbacks: list = field(default_factory=list)
+    compiled: dict = field(default_factory=dict)
 
     def __call__(self, *callbacks):
         """Compiles and trains."""
-        self.model.compile(optimizer=self.optimizer, loss=self.loss, metrics=self.metrics)
+        self.model.compile(
+            optimizer=self.optimizer, loss=self.loss, metrics=self.metrics, **self.compiled
+        )
         return self.model.fit(
             self.x,
             self.y,
