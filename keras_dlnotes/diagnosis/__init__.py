@@ -9,7 +9,15 @@ from keras_dlnotes.diagnosis.assemble import (
 from keras_dlnotes.diagnosis.compiled_facts import loss_gets_targets
 from keras_dlnotes.diagnosis.data_sample import sample_of, sort_keys
 from keras_dlnotes.diagnosis.evidence import Evidence
-from keras_dlnotes.diagnosis.facts import LabelFacts, LayerFacts, ModelFacts, UnitFacts
+from keras_dlnotes.diagnosis.facts import (
+    LabelFacts,
+    LayerFacts,
+    Leak,
+    ModelFacts,
+    NormalizationFacts,
+    RareClass,
+    UnitFacts,
+)
 from keras_dlnotes.diagnosis.finding import Finding, counted
 from keras_dlnotes.diagnosis.judge import findings_of
 from keras_dlnotes.diagnosis.label_facts import label_facts
@@ -40,9 +48,12 @@ __all__ = [
     "Findings",
     "LabelFacts",
     "LayerFacts",
+    "Leak",
     "ModelFacts",
+    "NormalizationFacts",
     "Origin",
     "RunRecord",
+    "RareClass",
     "UnitFacts",
     "as_taken",
     "batch_size_of",

@@ -5,11 +5,14 @@ from dataclasses import replace
 
 import numpy as np
 
+from keras_dlnotes.diagnosis.augmentations import augmented_inputs
 from keras_dlnotes.diagnosis.columns import MOST_COLUMNS, as_columns, per_position
 from keras_dlnotes.diagnosis.evidence import Evidence
+from keras_dlnotes.diagnosis.facts import RareClass
 from keras_dlnotes.diagnosis.label_facts import label_facts
 from keras_dlnotes.diagnosis.model_facts import symmetric_layers, with_output_layer
 from keras_dlnotes.diagnosis.surroundings import are_aligned, surroundings
+from keras_dlnotes.diagnosis.tables import leak_of
 from keras_dlnotes.measures import Skill, skill
 from keras_dlnotes.measures.skill import class_indices
 from keras_dlnotes.numerics import leave_one_out_predictions
@@ -80,6 +83,8 @@ def evidence_of(model, facts, record, probed, epochs, finished=True, output=0, e
         inputs=flat_inputs(inputs),
         labels=labels,
         batch_classes=_batch_classes(seen, labels),
+        rarest=_rarest(seen),
+        padding=_padding(inputs) if facts.takes_tokens else None,
     )
     if probed is None:
         if not seen.last_batches:
@@ -88,6 +93,8 @@ def evidence_of(model, facts, record, probed, epochs, finished=True, output=0, e
     evidence = replace(
         evidence,
         units=probed.units,
+        normalizations=probed.normalizations,
+        unmasked=probed.unmasked,
         inputs_scaled_to=probed.scaled_to,
         model=with_output_layer(facts, model, probed.output_layer),
     )
@@ -95,6 +102,8 @@ def evidence_of(model, facts, record, probed, epochs, finished=True, output=0, e
     if len(predictions) == len(targets):
         evidence = with_predictions(evidence, targets[output], predictions[output], inputs)
         evidence = _with_training_pass(evidence, seen.last_batches)
+        if evidence.went_wrong:
+            evidence = _with_augmentation(evidence, model, inputs, targets[output])
     if evidence.epoch_losses and np.isfinite(evidence.epoch_losses[-1]):
         penalty = probed.penalty / max(abs(evidence.epoch_losses[-1]), 1e-12)
         evidence = replace(evidence, penalty=penalty)
@@ -159,6 +168,7 @@ def with_predictions(evidence, targets, predictions, inputs=()):
         evidence = replace(evidence, constant_prediction_loss=loss)
     if not known:
         return evidence
+    evidence = replace(evidence, leak=leak_of(inputs, true, classes))
     if evidence.reconstructs:
         return replace(evidence, reference=Skill(_principal_share(true, evidence.model)))
     if per_position(evidence):
@@ -174,6 +184,39 @@ def with_predictions(evidence, targets, predictions, inputs=()):
         return evidence
     linear = leave_one_out_predictions(features, true, gaussian=False)
     return replace(evidence, reference=reference, linear_reference=skill(true, linear, classes))
+
+
+def _with_augmentation(evidence, model, inputs, targets):
+    """Adds what the yardstick learns of inputs that layers of the model have changed at random."""
+    if len(inputs) != 1 or evidence.reference is None or per_position(evidence):
+        return evidence
+    true, _, classes = as_columns(evidence, targets, evidence.predictions)
+    for name, changed in augmented_inputs(model, inputs[0]):
+        reached = reference_skill(flat_inputs([changed]), true, classes)
+        lowest = evidence.augmented_reference
+        if reached is not None and (lowest is None or reached.best < lowest.best):
+            evidence = replace(evidence, augmented_reference=reached, augmentation=name)
+    return evidence
+
+
+def _rarest(seen):
+    """`RareClass` of the examples of all recorded steps; None without classes."""
+    counts = seen.class_counts
+    if not counts or len(counts) < 2:
+        return None
+    rare = min(counts, key=lambda label: (counts[label], seen.class_hits[label]))
+    share = counts[rare] / counts.total()
+    return RareClass(share, counts[rare], seen.class_hits[rare], len(counts))
+
+
+def _padding(inputs):
+    """See `Evidence.padding`."""
+    if len(inputs) != 1 or inputs[0].ndim != 2 or not inputs[0].size:
+        return None
+    words = inputs[0] != 0
+    before = np.where(words.any(axis=1), words.argmax(axis=1), words.shape[1])
+    behind = np.where(words.any(axis=1), words[:, ::-1].argmax(axis=1), 0)
+    return float(np.mean((before + behind) / words.shape[1]))
 
 
 def _fewer(targets, predictions, *inputs):

@@ -49,6 +49,27 @@ def loss_of(model, output):
     return (name if known else None), bool(from_logits)
 
 
+def loss_reduction(model, output):
+    """How the losses of a batch are made one, such as "sum"; None if that is not known."""
+    loss = _of_output(model, getattr(model, "loss", None), output)
+    return getattr(loss, "reduction", None) if isinstance(loss, keras.losses.Loss) else None
+
+
+def clipping_of(optimizer):
+    """Name and value of the limit of the gradients; None without."""
+    for name in ("clipnorm", "global_clipnorm", "clipvalue"):
+        value = getattr(optimizer, name, None)
+        if isinstance(value, int | float) and value > 0:
+            return name, float(value)
+    return None
+
+
+def scales_loss(optimizer):
+    """Whether it multiplies the loss by a factor that the gradients are divided by."""
+    own = isinstance(optimizer, keras.optimizers.LossScaleOptimizer)
+    return own or getattr(optimizer, "loss_scale_factor", None) is not None
+
+
 def loss_gets_targets(model):
     """Whether the loss is surely given the targets, which a step of the user's own may change."""
     kind = type(model)

@@ -5,7 +5,7 @@ from functools import cached_property
 
 import numpy as np
 
-from keras_dlnotes.diagnosis.facts import LabelFacts, ModelFacts
+from keras_dlnotes.diagnosis.facts import LabelFacts, Leak, ModelFacts, RareClass
 from keras_dlnotes.diagnosis.non_finite_trace import Origin
 from keras_dlnotes.measures import Skill
 
@@ -57,6 +57,15 @@ class Evidence:
         statistics: dict from a tag of the monitor to its values at `statistic_steps`.
         statistic_steps: the recorded steps.
         units: dict from a layer's name to `UnitFacts`, after training.
+        normalizations: likewise to `NormalizationFacts`, of batch normalization.
+        unmasked: names of recurrent layers that were given no mask.
+        padding: mean share of a text that is 0 before its first or behind its last word; None
+            if the inputs are no texts.
+        rarest: `RareClass`; None without classes.
+        leak: `Leak`, or None.
+        augmented_reference: as `reference`, of inputs as a layer changes them at random; known only
+            where the run went wrong.
+        augmentation: name of that layer, the one with the lowest.
         learning_rates: by epoch.
         penalty: share of the final loss that is penalties on weights.
         batch_classes: mean number of different classes in a batch over that in a shuffled one.
@@ -99,6 +108,13 @@ class Evidence:
     statistics: dict = field(default_factory=dict)
     statistic_steps: list = field(default_factory=list)
     units: dict = field(default_factory=dict)
+    normalizations: dict = field(default_factory=dict)
+    unmasked: tuple = ()
+    padding: float | None = None
+    rarest: RareClass | None = None
+    leak: Leak | None = None
+    augmented_reference: Skill | None = None
+    augmentation: str | None = None
     learning_rates: list = field(default_factory=list)
     penalty: float | None = None
     batch_classes: float | None = None

@@ -29,6 +29,7 @@ class LayerFacts:
         penalized_outputs: whether it has a penalty on its outputs.
         initializer: class name of its kernel's initializer.
         as_drawn: whether its weights look as its initializers make them; asked of frozen layers.
+        embeddings_path: path of its table of embeddings, as in the tags of gradients and updates.
     """
 
     name: str
@@ -50,6 +51,7 @@ class LayerFacts:
     bypassed: bool = False
     gate: bool = False
     as_drawn: bool = True
+    embeddings_path: str | None = None
 
     @property
     def starts_as_he(self):
@@ -94,6 +96,10 @@ class ModelFacts:
         normalizes_inputs: whether a layer before the first kernel scales the inputs.
         takes_tokens: whether the first layer is an embedding.
         half_precision: whether a layer computes in float16.
+        loss_scaling: whether the loss is multiplied by a factor that gradients are divided by.
+        loss_reduction: how the losses of a batch are made one, such as "sum"; None if unknown.
+        clipping: name and value of the optimizer's limit of the gradients; None without.
+        weight_decay: the optimizer's, 0 where it has none.
         only_layers: whether layers are all there is between inputs and outputs, so that no
             activation hides in a function.
     """
@@ -117,6 +123,10 @@ class ModelFacts:
     normalizes_inputs: bool = False
     takes_tokens: bool = False
     half_precision: bool = False
+    loss_scaling: bool = False
+    loss_reduction: str | None = None
+    clipping: tuple | None = None
+    weight_decay: float = 0.0
     only_layers: bool = True
 
     @property
@@ -177,3 +187,48 @@ class UnitFacts:
     non_finite: bool = False
     units: int = 8
     read: bool = True
+
+
+@dataclass(frozen=True)
+class NormalizationFacts:
+    """What batch normalization is given outside training, beside its running statistics.
+
+    Args:
+        spread: typical standard deviation of a feature over that which the statistics say.
+        offset: typical distance of a feature's mean from theirs, in their standard deviations.
+        untouched: whether they still are 0 and 1.
+    """
+
+    spread: float
+    offset: float
+    untouched: bool = False
+
+
+@dataclass(frozen=True)
+class RareClass:
+    """The class with the fewest examples among those that recorded steps have shown.
+
+    Args:
+        share: of all examples that were seen.
+        seen: how many examples it had.
+        hits: for how many of them the training pass predicted it.
+        classes: how many different classes were seen.
+    """
+
+    share: float
+    seen: int
+    hits: int
+    classes: int
+
+
+@dataclass(frozen=True)
+class Leak:
+    """A column of a table among the inputs that the target is a function of.
+
+    Args:
+        input: number of the input.
+        column: number of its column.
+    """
+
+    input: int
+    column: int

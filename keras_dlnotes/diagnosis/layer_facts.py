@@ -25,6 +25,7 @@ def layer_facts(watched, is_output, names, paths):
     kernel = kernel_of(layer)
     inner = getattr(layer, "layer", layer) if isinstance(layer, keras.layers.Wrapper) else layer
     values = None if kernel is None else _part_of(kernel)
+    embeddings = inner.embeddings if isinstance(inner, keras.layers.Embedding) else None
     return LayerFacts(
         name=watched.name,
         kind=type(inner).__name__,
@@ -45,6 +46,7 @@ def layer_facts(watched, is_output, names, paths):
         bypassed=paths.bypassed(layer),
         gate=paths.is_gate(layer),
         as_drawn=layer.trainable or _is_as_drawn(inner, kernel),
+        embeddings_path=None if embeddings is None else names(embeddings)[1],
     )
 
 
@@ -62,13 +64,19 @@ def _is_as_drawn(layer, kernel):
     moving_mean = getattr(layer, "moving_mean", None)
     if moving_mean is not None:
         return not np.any(keras.ops.convert_to_numpy(moving_mean.value))
+    if isinstance(layer, keras.layers.Embedding):
+        return _has_size_of(layer.embeddings_initializer, layer.embeddings)
     if kernel is None:
         return True
     bias = getattr(layer, "bias", None)
     if bias is not None:
         zeros = isinstance(getattr(layer, "bias_initializer", None), keras.initializers.Zeros)
         return not zeros or not np.any(keras.ops.convert_to_numpy(bias.value))
-    initializer = getattr(layer, "kernel_initializer", None)
+    return _has_size_of(getattr(layer, "kernel_initializer", None), kernel)
+
+
+def _has_size_of(initializer, kernel):
+    """Whether weights have the deviation of those that an initializer draws."""
     kind: Any = type(initializer)
     if initializer is None or not kind.__module__.startswith(("keras.src.", "keras_dlnotes.")):
         return True  # the user's own: a call may change what it draws next

@@ -6,10 +6,13 @@ import keras
 import numpy as np
 
 from keras_dlnotes.diagnosis.compiled_facts import (
+    clipping_of,
     ignored_label,
     loss_of,
+    loss_reduction,
     metric_names,
     output_count,
+    scales_loss,
     takes_exact_shapes,
 )
 from keras_dlnotes.diagnosis.facts import ModelFacts
@@ -94,6 +97,10 @@ def model_facts(model, output=0):
         trainable_weights=sum(int(np.prod(w.shape)) for w in model.trainable_weights),
         normalizes_inputs=_normalizes_inputs(watched),
         half_precision=any(w.layer.compute_dtype == "float16" for w in watched),
+        loss_scaling=scales_loss(model.optimizer),
+        loss_reduction=loss_reduction(model, output),
+        clipping=clipping_of(optimizer),
+        weight_decay=as_float(getattr(optimizer, "weight_decay", 0.0)),
         only_layers=_only_layers(model),
         takes_tokens=any(w.layer.__class__.__name__ == "Embedding" for w in watched[:3]),
     )

@@ -1,8 +1,11 @@
 """Keeps the targets of one output of a model, and some of its predictions."""
 
+from collections import Counter
+
 import numpy as np
 
 _LAST_BATCHES = 8
+_MOST_CLASSES = 100
 
 
 class OutputRecord:
@@ -13,6 +16,9 @@ class OutputRecord:
         highest: the largest one.
         non_finite: how many targets were not finite.
         class_ratios: for each batch how many different classes it held, and its size.
+        class_counts: `Counter` of the classes of all examples that were seen; None once there are
+            too many of them, or where targets are amounts.
+        class_hits: likewise of those that the training pass predicted.
         targets: list of kept batches.
         last_batches: targets and predictions of the training pass, of the last few batches.
     """
@@ -21,6 +27,8 @@ class OutputRecord:
         self.lowest, self.highest = np.inf, -np.inf
         self.non_finite = 0
         self.class_ratios = []
+        self.class_counts: Counter | None = Counter()
+        self.class_hits: Counter = Counter()
         self.targets = []
         self.last_batches = []
 
@@ -31,6 +39,7 @@ class OutputRecord:
         self.lowest = min(self.lowest, finite.min(initial=np.inf))
         self.highest = max(self.highest, finite.max(initial=-np.inf))
         if prediction is not None:
+            self._count(targets, prediction)
             self.last_batches = [*self.last_batches[1 - _LAST_BATCHES :], (targets, prediction)]
         if targets.ndim > 1 and targets.shape[-1] > 1:
             targets = targets.reshape(-1, targets.shape[-1]).argmax(axis=-1)
@@ -41,3 +50,35 @@ class OutputRecord:
         if len({batch.shape[1:] for batch in self.targets}) != 1:
             return None
         return np.concatenate(self.targets)
+
+    def _count(self, targets, prediction):
+        """Counts examples by class, and those whose class was predicted."""
+        if self.class_counts is None:
+            return
+        pair = _classes(targets, prediction)
+        true, guessed = pair if pair is not None else (None, None)
+        if true is None or len(self.class_counts) > _MOST_CLASSES:
+            self.class_counts = None
+            return
+        self.class_counts.update(true.tolist())
+        self.class_hits.update(true[true == guessed].tolist())
+
+
+def _classes(targets, prediction):
+    """Numbers of the true and of the predicted classes; None where targets are amounts."""
+    if prediction.ndim == 0 or not np.isfinite(targets).all():
+        return None
+    units = prediction.shape[-1] if prediction.ndim > 1 else 1
+    if units > 1 and targets.size * units == prediction.size:
+        true, guessed = targets.ravel(), prediction.reshape(-1, units).argmax(axis=-1)
+    elif units > 1 and targets.shape == prediction.shape:
+        one_hot = np.isin(targets, (0, 1)).all() and (targets.sum(axis=-1) == 1).all()
+        if not one_hot:
+            return None
+        true = targets.reshape(-1, units).argmax(axis=-1)
+        guessed = prediction.reshape(-1, units).argmax(axis=-1)
+    elif units == 1 and targets.size == prediction.size and np.isin(targets, (0, 1)).all():
+        true, guessed = targets.ravel(), prediction.ravel() > 0.5
+    else:
+        return None
+    return (true.astype(int), guessed.astype(int)) if np.all(true == np.round(true)) else None

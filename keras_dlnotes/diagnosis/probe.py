@@ -7,7 +7,7 @@ import numpy as np
 from keras import ops
 
 from keras_dlnotes.backend.number_dtypes import widened
-from keras_dlnotes.diagnosis.facts import UnitFacts
+from keras_dlnotes.diagnosis.facts import NormalizationFacts, UnitFacts
 from keras_dlnotes.diagnosis.layer_facts import kernel_of
 from keras_dlnotes.instrumentation import find_watched_layers
 from keras_dlnotes.instrumentation.patch import patched
@@ -24,6 +24,8 @@ class Answer(NamedTuple):
     output_layer: keras.Layer | None  # the layer whose output is the model's, if one is
     penalty: float  # sum of all penalties
     scaled_to: float | None  # see `_scaled_to`
+    normalizations: dict  # from a layer's name to its `NormalizationFacts`
+    unmasked: tuple  # names of recurrent layers that were given no mask
 
 
 def probe(model, inputs):
@@ -41,6 +43,8 @@ def probe(model, inputs):
     called = []  # (layer, what it returned), in order
     given: list = []  # what layers were given
     scaled_to: list[float | None] = []
+    normalizations: dict = {}
+    unmasked: list[str] = []
 
     def keep(w):
         original = w.layer.call
@@ -49,6 +53,10 @@ def probe(model, inputs):
             if not scaled_to and any(len(v.shape) > 1 for v in w.layer.weights):
                 known = kernel_of(w.layer) is not None and len(inputs) == len(args) == 1
                 scaled_to.append(_scaled_to(args[0], inputs[0]) if known else None)
+            if isinstance(w.layer, keras.layers.BatchNormalization) and args:
+                normalizations[w.name] = _normalization_facts(w.layer, args[0])
+            if _is_recurrent(w.layer) and kwargs.get("mask") is None:
+                unmasked.append(w.name)
             outputs = original(*args, **kwargs)
             given.extend(t for t in keras.tree.flatten((args, kwargs)) if hasattr(t, "shape"))
             tensors = keras.tree.flatten(outputs)
@@ -74,7 +82,8 @@ def probe(model, inputs):
                 w.name: facts for w in watched if (facts := _unit_facts(w, kept[w.name], given))
             }
     predictions = [np.concatenate(parts) for parts in zip(*collected, strict=True)]
-    return Answer(predictions, units, last, penalty, scaled_to[0] if scaled_to else None)
+    first = scaled_to[0] if scaled_to else None
+    return Answer(predictions, units, last, penalty, first, normalizations, tuple(unmasked))
 
 
 def _scaled_to(given, inputs):
@@ -169,4 +178,26 @@ def _unit_facts(watched, outputs, given):
         non_finite=not finite,
         units=values.shape[-1],
         read=_is_read(outputs[0], given),
+    )
+
+
+def _is_recurrent(layer):
+    return isinstance(layer, keras.layers.RNN | keras.layers.Bidirectional)
+
+
+def _normalization_facts(layer, inputs):
+    """Compares what batch normalization is given with its running statistics, by feature."""
+    values = ops.convert_to_numpy(ops.cast(inputs, "float32"))
+    values = np.moveaxis(values, layer.axis, -1).reshape(-1, values.shape[layer.axis])
+    mean, variance = (
+        ops.convert_to_numpy(ops.cast(v.value, "float32")).ravel()
+        for v in (layer.moving_mean, layer.moving_variance)
+    )
+    with np.errstate(all="ignore"):  # weights of a run that diverged
+        scale = np.sqrt(variance + layer.epsilon)
+        spreads, offsets = values.std(axis=0) / scale, np.abs(values.mean(axis=0) - mean) / scale
+    return NormalizationFacts(
+        spread=float(np.median(spreads)),
+        offset=float(np.median(offsets)),
+        untouched=bool(np.all(mean == 0) and np.all(variance == 1)),
     )

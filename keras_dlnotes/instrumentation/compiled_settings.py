@@ -30,12 +30,17 @@ def compile_alike(copy, model, optimizer=None, **changes):
         **changes: arguments of `compile` that differ.
     """
     known = getattr(getattr(model, "_compile_config", None), "config", {"loss": model.loss})
-    settings = {name: known[name] for name in _SHARED_SETTINGS if name in known} | changes
+    settings = {name: known[name] for name in _SHARED_SETTINGS if name in known}
     scaled = isinstance(model.optimizer, keras.optimizers.LossScaleOptimizer)
+    settings |= {"auto_scale_loss": scaled} | changes
+    scaled = settings.pop("auto_scale_loss")
     if optimizer is None and model.optimizer is not None:
         optimizer = optimizer_like(inner_optimizer(model))
+    if scaled and optimizer is not None:
+        # Keras does so by the model's own policy, which a copy of its layers need not have.
+        optimizer = keras.optimizers.LossScaleOptimizer(keras.optimizers.get(optimizer))
     # Not one of the class's own, which may want arguments that nobody has kept.
-    keras.Model.compile(copy, optimizer, auto_scale_loss=scaled, **settings)
+    keras.Model.compile(copy, optimizer, auto_scale_loss=False, **settings)
 
 
 def optimizer_like(optimizer, **changes):

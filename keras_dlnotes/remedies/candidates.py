@@ -117,6 +117,8 @@ def _that_differ(wanted, facts, units):
         now["activation"] = wanted["activation"]  # the loss applies it
     elif facts.from_logits:
         now["loss"] = None
+    if facts.loss_reduction == "sum":
+        now["loss"] = None  # of the same name, it is the mean
     differ = {name: value for name, value in wanted.items() if now.get(name) != value}
     if not any(layer.is_output and layer.has_kernel for layer in facts.layers):
         differ.pop("output_units", None)  # it is not known which layer makes the output

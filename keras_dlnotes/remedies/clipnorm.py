@@ -4,7 +4,8 @@ from keras_dlnotes.remedies.draft import Remedy
 
 
 def _apply(draft, norm):
-    draft.optimizer_settings["clipnorm"] = norm
+    # Keras takes one limit at a time.
+    draft.optimizer_settings |= {"clipnorm": norm, "global_clipnorm": None, "clipvalue": None}
 
 
 CLIPNORM = Remedy(

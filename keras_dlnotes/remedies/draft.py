@@ -25,6 +25,7 @@ class Draft:
         batch_size: examples of a batch.
         longer: how many times as many epochs.
         shuffle: whether the examples are shuffled before each epoch.
+        balanced: whether classes are weighted by one over their share.
         stops_early: whether the run ends when the validation loss rises.
     """
 
@@ -39,6 +40,7 @@ class Draft:
     batch_size: int = 32
     longer: int = 1
     shuffle: bool = True
+    balanced: bool = False
     stops_early: bool = False
 
     def configuration(self, layer, config):

@@ -28,6 +28,7 @@ from keras_dlnotes.diagnosis import (
     with_predictions,
 )
 from keras_dlnotes.instrumentation import inner_optimizer
+from keras_dlnotes.remedies.class_weight import balanced_weights
 from keras_dlnotes.remedies.draft import Draft
 from keras_dlnotes.remedies.examples import Examples, sorted_places
 from keras_dlnotes.remedies.loaded_weights import keep_loaded_weights
@@ -176,6 +177,8 @@ class ShortRuns:
         arguments = {"batch_size": draft.batch_size, "epochs": epochs, "shuffle": draft.shuffle}
         if draft.stops_early:
             arguments |= {"validation_split": _TO_STOP, "callbacks": [_stopping(epochs)]}
+        if draft.balanced:
+            arguments["class_weight"] = self._weights(settings)
         return arguments | self._options
 
     def code(self, settings: dict, model: keras.Model) -> str:
@@ -235,6 +238,9 @@ class ShortRuns:
         held_out = self._examples.held_out
         held_out = self.prepared(settings, *held_out) if held_out else (inputs, targets)
         epochs = self._epochs(draft)
+        options = self._options
+        if draft.balanced:
+            options = {"class_weight": self._weights(settings)} | options
         callbacks, validation = [diagnosis], None
         if self._watches:
             validation = (as_taken(self.model, held_out[0]), held_out[1])
@@ -255,9 +261,12 @@ class ShortRuns:
                 validation_batch_size=draft.batch_size,
                 verbose=0,
                 callbacks=callbacks,
-                **self._options,
+                **options,
             )
         return self._skill_of(model, held_out, draft.batch_size)
+
+    def _weights(self, settings):
+        return balanced_weights(self.prepared(settings, *self._training())[1])
 
     def _skill_of(self, model, examples, batch_size):
         inputs, targets = examples

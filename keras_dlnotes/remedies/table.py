@@ -4,6 +4,7 @@ What changes the layers comes before what draws weights anew, and that before wh
 """
 
 from keras_dlnotes.remedies.batch_size import BATCH_SIZE
+from keras_dlnotes.remedies.class_weight import CLASS_WEIGHT
 from keras_dlnotes.remedies.clipnorm import CLIPNORM
 from keras_dlnotes.remedies.early_stopping import EARLY_STOPPING
 from keras_dlnotes.remedies.epochs import EPOCHS
@@ -13,6 +14,8 @@ from keras_dlnotes.remedies.initializer import INITIALIZER
 from keras_dlnotes.remedies.labels import LABELS
 from keras_dlnotes.remedies.learning_rate import LEARNING_RATE
 from keras_dlnotes.remedies.loss import LOSS
+from keras_dlnotes.remedies.loss_scaling import LOSS_SCALING
+from keras_dlnotes.remedies.mask_zero import MASK_ZERO
 from keras_dlnotes.remedies.metrics import METRICS
 from keras_dlnotes.remedies.normalization import NORMALIZATION
 from keras_dlnotes.remedies.one_prediction import ONE_PREDICTION
@@ -35,6 +38,7 @@ REMEDIES = (
     ONE_PREDICTION,
     HIDDEN_ACTIVATION,
     WIDER,
+    MASK_ZERO,
     WITHOUT_PENALTIES,
     TRAINABLE,
     INITIALIZER,
@@ -42,11 +46,13 @@ REMEDIES = (
     STANDARDIZED_INPUTS,
     LOSS,
     METRICS,
+    LOSS_SCALING,
     OPTIMIZER,
     LEARNING_RATE,
     CLIPNORM,
     BATCH_SIZE,
     EPOCHS,
     SHUFFLE,
+    CLASS_WEIGHT,
     EARLY_STOPPING,
 )

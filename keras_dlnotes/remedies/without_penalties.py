@@ -13,6 +13,8 @@ def _apply(draft, _):
         return config
 
     draft.layers.append(change)
+    if draft.facts.weight_decay:
+        draft.optimizer_settings["weight_decay"] = 0.0
 
 
 WITHOUT_PENALTIES = Remedy(

@@ -11,8 +11,11 @@ from keras_dlnotes.diagnosis import (
     Evidence,
     LabelFacts,
     LayerFacts,
+    Leak,
     ModelFacts,
+    NormalizationFacts,
     Origin,
+    RareClass,
     UnitFacts,
     findings_of,
     label_facts,
@@ -97,6 +100,12 @@ COUNTS = LabelFacts("integers", 6, 0.0, 5.0, (1,), 1.0, 1.0, True)
 WITHIN = label_facts(np.arange(30) % 3)
 PIXELS = {"layers": [replace(OUTPUT, kind="Conv2D", units=3)]}
 NORMALIZED = layers(kind="BatchNormalization")
+FROZEN = layers(kind="BatchNormalization", trainable=False)
+SHRUNK = {
+    "statistics": GRADIENTS
+    | UPDATES
+    | {"weights/hidden/gamma/norm": list(np.linspace(1.0, 0.05, 20))}
+}
 OTHERS = [replace(HIDDEN, name=f"hidden_{number}") for number in range(4)]
 GONE_AROUND = {"layers": [*OTHERS, HIDDEN, OUTPUT]}
 # 1 is the size of the inputs and of the other layers' outputs
@@ -754,6 +763,108 @@ CASES = [
         "model_too_small",
         evidence(layers(units=1, numbers=1), **THREE, **POOR),
         evidence(layers(units=1, numbers=196), **THREE, **POOR),  # one filter, many pixels
+    ),
+    (
+        "rare_class",
+        "imbalanced_classes",
+        evidence(rarest=RareClass(0.001, 2, 0, 2)),
+        evidence(rarest=RareClass(0.001, 2, 1, 2)),  # once predicted
+    ),
+    (
+        "rare_class",
+        "imbalanced_classes",
+        evidence(rarest=RareClass(0.001, 2, 0, 2), **LEARNED),
+        evidence(rarest=RareClass(0.001, 2, 0, 100), **LEARNED),  # as rare as the others
+    ),
+    (
+        "leaking_inputs",
+        "leaking_inputs",
+        evidence(leak=Leak(1, 4), **LEARNED),
+        evidence(leak=Leak(1, 4), finished=False),
+    ),
+    (
+        "unmasked_padding",
+        "padding_not_masked",
+        evidence(padding=0.8, unmasked=("lstm",)),
+        evidence(padding=0.8),
+    ),
+    (
+        "unmasked_padding",
+        "padding_not_masked",
+        evidence(padding=0.8, unmasked=("lstm",)),
+        evidence(padding=0.8, unmasked=("lstm",), skill=Skill(0.9, 0.95)),
+    ),
+    (
+        "augmentation",
+        "augmentation_destroys_class",
+        evidence(augmented_reference=Skill(0.0, 0.1), augmentation="flip"),
+        evidence(augmented_reference=Skill(0.5, 0.6), augmentation="flip"),
+    ),
+    (
+        "summed_loss",
+        "loss_not_averaged",
+        evidence({"loss_reduction": "sum"}),
+        evidence({"loss_reduction": "sum"}, **LEARNED),
+    ),
+    (
+        "untrained_embedding",
+        "embedding_not_trained",
+        evidence(layers(embeddings_path="words/embeddings", trainable=False)),
+        evidence(layers(embeddings_path="words/embeddings", trainable=False, as_drawn=False)),
+    ),
+    (
+        "untrained_embedding",
+        "embedding_not_trained",  # no gradient reaches it
+        evidence(layers(embeddings_path="words/embeddings")),
+        evidence(
+            layers(embeddings_path="words/embeddings"),
+            **statistic("gradients/words/embeddings/norm", 0.1),
+        ),
+    ),
+    (
+        "frozen_statistics",
+        "frozen_statistics_do_not_fit",
+        evidence(FROZEN, normalizations={"hidden": NormalizationFacts(0.01, 1.5)}),
+        evidence(FROZEN, normalizations={"hidden": NormalizationFacts(0.5, 1.5)}),
+    ),
+    (
+        "frozen_statistics",
+        "frozen_statistics_do_not_fit",
+        evidence(FROZEN, normalizations={"hidden": NormalizationFacts(1.0, 30.0)}),
+        evidence(NORMALIZED, normalizations={"hidden": NormalizationFacts(1.0, 30.0)}),
+    ),
+    (
+        "untouched_statistics",
+        "batch_normalization_never_trained",
+        evidence(NORMALIZED, normalizations={"hidden": NormalizationFacts(3.0, 0.0, True)}),
+        evidence(NORMALIZED, normalizations={"hidden": NormalizationFacts(3.0, 0.0)}),
+    ),
+    (
+        "gradient_underflow",
+        "gradient_underflow",
+        evidence({"half_precision": True}, **statistic("gradients/hidden/kernel/norm", 0.0)),
+        evidence(
+            {"half_precision": True, "loss_scaling": True},
+            **statistic("gradients/hidden/kernel/norm", 0.0),
+        ),
+    ),
+    (
+        "gradient_clipping",
+        "clipping_always_active",
+        evidence({"optimizer": "sgd", "clipping": ("clipnorm", 1e-4)}),
+        evidence({"optimizer": "sgd", "clipping": ("clipnorm", 0.05)}),
+    ),
+    (
+        "gradient_clipping",
+        "clipping_always_active",
+        evidence({"optimizer": "sgd", "clipping": ("global_clipnorm", 1e-4)}),
+        evidence({"optimizer": "adam", "clipping": ("global_clipnorm", 1e-4)}),
+    ),
+    (
+        "heavy_regularization",
+        "regularization_too_strong",  # by the optimizer's weight decay
+        evidence({"optimizer": "adamw", "weight_decay": 10.0}, **SHRUNK),
+        evidence({"optimizer": "adamw", "weight_decay": 0.01}, **SHRUNK),
     ),
 ]
 

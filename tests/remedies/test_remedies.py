@@ -16,6 +16,8 @@ from keras_dlnotes.remedies import (
     usual_recipe,
 )
 from keras_dlnotes.remedies.candidates import _ALSO
+from keras_dlnotes.remedies.class_weight import balanced_weights
+from keras_dlnotes.remedies.mask_zero import MASK_ZERO
 
 RANDOM = np.random.default_rng(0)
 X = RANDOM.normal(size=(48, 5, 2)).astype("float32")
@@ -66,16 +68,24 @@ CASES = {
     "learning_rate": (0.125, lambda m: float(m.optimizer.learning_rate) == 0.125),
     "clipnorm": (2.0, lambda m: m.optimizer.clipnorm == 2.0),
 }
+# Of these the model shows nothing; each has a test of its own.
+OF_OTHER_MODELS = {"mask_zero", "loss_scaling"}
 OF_DATA = {
     "finite_data": True,
     "labels": "from_zero",
     "standardize_targets": True,
 }
-OF_FIT = {"batch_size": 8, "epochs": 2, "shuffle": True, "early_stopping": True}
+OF_FIT = {
+    "batch_size": 8,
+    "epochs": 2,
+    "shuffle": True,
+    "class_weight": True,
+    "early_stopping": True,
+}
 
 
 def test_each_remedy_has_a_case():
-    assert {remedy.name for remedy in REMEDIES} == {*CASES, *OF_DATA, *OF_FIT}
+    assert {remedy.name for remedy in REMEDIES} == {*CASES, *OF_DATA, *OF_FIT, *OF_OTHER_MODELS}
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -88,6 +98,43 @@ def test_a_remedy_of_the_model_changes_it(name):
     if name not in ("initializer",):
         assert not holds(model)
     assert len(runs.sentences({name: setting})) == 1
+
+
+def test_an_embedding_masks_the_padding():
+    layers = [keras.Input((4,)), keras.layers.Embedding(5, 2), keras.layers.LSTM(2)]
+    model = keras.Sequential([*layers, keras.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    runs = runs_of(model, np.ones((48, 4)), Y)
+    assert runs.build({"mask_zero": True}).layers[0].mask_zero
+    assert not model.layers[0].mask_zero
+    exec("\n".join(["import keras", *MASK_ZERO.code(runs.facts, True)]), {"model": model})
+    assert model.layers[0].mask_zero
+
+
+def test_the_loss_is_scaled_in_half_precision():
+    policy = "mixed_float16"
+    model = keras.Sequential([keras.Input((5, 2)), keras.layers.Flatten(dtype=policy)])
+    model.add(keras.layers.Dense(1, dtype=policy))
+    model.dtype_policy = policy
+    model.compile("sgd", "mse", auto_scale_loss=False)
+    runs = runs_of(model)
+    assert not model_facts(model).loss_scaling
+    assert not model_facts(runs.build({})).loss_scaling
+    assert isinstance(
+        runs.build({"loss_scaling": True}).optimizer, keras.optimizers.LossScaleOptimizer
+    )
+
+
+def test_rare_classes_count_as_much_as_others():
+    y = np.repeat([0, 1], [36, 12])
+    model = keras.Sequential([keras.Input((5, 2)), keras.layers.Flatten()])
+    model.add(keras.layers.Dense(2, "softmax"))
+    model.compile("sgd", "sparse_categorical_crossentropy")
+    runs = runs_of(model, y=y)
+    weights = runs.fit_arguments({"class_weight": True})["class_weight"]
+    assert weights == pytest.approx({0: 2 / 3, 1: 2.0})
+    assert runs.attempt({"class_weight": True}).problem is None
+    assert balanced_weights(np.eye(2)[y]) == pytest.approx(weights)
 
 
 def test_kernels_are_drawn_by_the_rule_and_by_the_seed():

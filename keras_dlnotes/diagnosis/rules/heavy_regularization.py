@@ -7,8 +7,10 @@ from keras_dlnotes.diagnosis.rules.dead_units import MOST as DEAD_UNITS
 
 MOST = 0.5
 COLLAPSED = 0.2
+DECAYED = 0.5  # by so many times its size a weight shrinks that no gradient holds
 HIGH_RATE = 0.7
 _SHARES = ("weight penalties", "silent units")
+_SMALLER_DECAY = "Use a weight decay of 0.01 or less, and leave gains and biases out of it."
 _SYMPTOMS = ("too_few_epochs", "learning_rate_too_high", "dead_units")
 
 
@@ -18,7 +20,9 @@ def heavy_regularization(evidence):
     Thresholds: named where the run went wrong and penalties make up more than half of the final
     loss, or have shrunk a kernel to less than a fifth of its initial norm (after which little is
     left to be penalized), or a penalty on outputs has silenced 90 % of the layer's units, or a
-    dropout leaves less than 30 % of its inputs; usual is 50 to 80 %. A dropout behind the last
+    dropout leaves less than 30 % of its inputs; usual is 50 to 80 %. Or weight decay of the
+    optimizer, which by itself would have shrunk weights by half and more, has left a fifth of a
+    kernel's or a normalization's gains. A dropout behind the last
     layer with weights is reported in any run.
 
     Reference: Srivastava et al., "Dropout", 2014, section A.4; Krogh and Hertz, 1992.
@@ -29,7 +33,7 @@ def heavy_regularization(evidence):
     if evidence.penalty is not None and MOST < evidence.penalty < inf:
         found.append(_finding("weight penalties", evidence.penalty, MOST, None, 0.88))
     else:
-        found += _collapsed(evidence)
+        found += _collapsed(evidence) or _decayed(evidence)
     layer = max(evidence.model.layers, key=lambda item: item.rate, default=None)
     if layer is not None and "Dropout" in layer.kind and layer.rate > HIGH_RATE:
         found.append(_finding("dropout", layer.rate, HIGH_RATE, layer.name, 0.75))
@@ -56,11 +60,29 @@ def _collapsed(evidence):
     return []
 
 
+def _decayed(evidence):
+    """What the optimizer's weight decay has shrunk: the gains of normalization show it first."""
+    decay, rate = evidence.model.weight_decay, evidence.model.learning_rate
+    if not decay or not rate or decay * rate * evidence.steps < DECAYED:
+        return []
+    shares = {
+        tag.split("/")[-3]: norms[-1] / norms[0]
+        for tag, norms in evidence.statistics.items()
+        if tag.startswith("weights/") and tag.endswith(("/gamma/norm", "/kernel/norm"))
+        if len(norms) > 1 and norms[0] > 0
+    }
+    layer = min(shares, key=shares.__getitem__, default=None)
+    if layer is None or shares[layer] >= COLLAPSED:
+        return []
+    return [_finding("decayed over initial norm", shares[layer], COLLAPSED, layer, 0.88)]
+
+
 def _finding(what, value, threshold, layer, confidence):
     penalty = "dropout" not in what
     symptoms = {
         "weight penalties": f"{value:.0%} of the final loss are weight penalties.",
         "final over initial norm": f"The penalized weights shrank to {value:.0%} of their size.",
+        "decayed over initial norm": f"Weight decay shrank the layer's weights to {value:.0%}.",
         "silent units": f"{value:.0%} of the units with penalized outputs are 0 for every example.",
         "dropout of the output": f"{value:.0%} of the predictions are set to 0 in training.",
         "dropout": f"The layer drops {value:.0%} of its inputs.",
@@ -71,16 +93,22 @@ def _finding(what, value, threshold, layer, confidence):
         explanation="The optimizer is busier with small weights than with the data."
         if penalty
         else "Too little of each example gets through to learn from.",
-        remedy="Use a penalty a hundred times smaller." if penalty else "Use a rate of 0.2 to 0.5.",
+        remedy=_SMALLER_DECAY
+        if what == "decayed over initial norm"
+        else "Use a penalty a hundred times smaller."
+        if penalty
+        else "Use a rate of 0.2 to 0.5.",
         confidence=confidence,
         evidence={
             f"share of {what}" if what in _SHARES else what: value,
-            "lower threshold"
-            if what == "final over initial norm"
-            else "upper threshold": threshold,
+            "lower threshold" if what.endswith("initial norm") else "upper threshold": threshold,
         },
         layer=layer,
-        part="keras.regularizers.L2(1e-4)" if penalty else "keras.layers.Dropout(0.3)",
+        part='optimizer.exclude_from_weight_decay(var_names=["gamma", "beta", "bias"])'
+        if what == "decayed over initial norm"
+        else "keras.regularizers.L2(1e-4)"
+        if penalty
+        else "keras.layers.Dropout(0.3)",
         fix={"without_penalties": True},
         explains=("stuck_at_trivial_predictor", "underfitting", "vanishing_gradients", *_SYMPTOMS),
     )

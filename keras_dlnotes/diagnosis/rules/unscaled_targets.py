@@ -37,6 +37,7 @@ def unscaled_targets(evidence):
                 "mean target": labels.mean,
                 "deviation of targets": labels.deviation,
             },
+            layer=facts.output_layer if facts.outputs > 1 else None,
             part="sklearn.preprocessing.StandardScaler",
             fix={"standardize_targets": True},
             explains=(*consequences_of_scale(evidence), "too_few_epochs", "learning_rate_too_low"),

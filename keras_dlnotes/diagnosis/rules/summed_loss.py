@@ -1,0 +1,42 @@
+"""A loss that is summed over the batch."""
+
+import numpy as np
+
+from keras_dlnotes.diagnosis.finding import OF_WRONG_SCALE, Finding
+
+
+def summed_loss(evidence):
+    """A sum over n numbers has n times the gradient of their mean, and wants an nth of the rate.
+
+    Threshold: the loss has reduction="sum", and the run went wrong. Of optimizers that divide by
+    the gradient's size only the first steps depend on it.
+
+    Reference: Goyal et al., "Accurate, large minibatch SGD", 2017, section 3: normalization by the
+    batch's size.
+    """
+    facts = evidence.model
+    if facts.loss_reduction != "sum" or not evidence.went_wrong:
+        return []
+    numbers = (evidence.batch_size or 1) * int(np.prod(evidence.prediction_shape[:-1] or (1,)))
+    return [
+        Finding(
+            cause="loss_not_averaged",
+            symptom=f"The loss is a sum, of about {numbers} terms.",
+            explanation="Its gradient is as many times that of a mean, and so are the steps of the "
+            "same learning rate.",
+            remedy='Use reduction="sum_over_batch_size", the usual one, or divide the learning '
+            f"rate by {numbers}.",
+            confidence=0.88,
+            evidence={"terms": numbers},
+            part='reduction="sum_over_batch_size"',
+            fix={"loss": facts.loss} if facts.loss and not facts.from_logits else {},
+            explains=(
+                *OF_WRONG_SCALE,
+                "learning_rate_too_high",
+                "regularization_too_strong",
+                "initial_loss_far_from_chance",
+                "batch_statistics_lag",
+                "exploding_block",
+            ),
+        )
+    ]
