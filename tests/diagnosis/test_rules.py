@@ -100,6 +100,8 @@ COUNTS = LabelFacts("integers", 6, 0.0, 5.0, (1,), 1.0, 1.0, True)
 WITHIN = label_facts(np.arange(30) % 3)
 PIXELS = {"layers": [replace(OUTPUT, kind="Conv2D", units=3)]}
 NORMALIZED = layers(kind="BatchNormalization")
+COLLAPSED = GRADIENTS | {tag: [0.06] + [1e-3] * 19 for tag in UPDATES}
+COLLAPSED |= {"gradients/hidden/kernel/standard_deviation": [0.1] + [1e-9] * 19}
 FROZEN = layers(kind="BatchNormalization", trainable=False)
 SHRUNK = {
     "statistics": GRADIENTS
@@ -669,6 +671,12 @@ CASES = [
         evidence({"learning_rate": 5e-4}, statistics=GRADIENTS | NOT_AT_ALL, steps=1000),
     ),
     (
+        "learning_rate",
+        "learning_rate_too_high",  # large first steps after which no gradient comes through
+        evidence({"learning_rate": 8e-3}, statistics=COLLAPSED),
+        evidence({"learning_rate": 8e-3}, statistics=COLLAPSED | UPDATES),
+    ),
+    (
         "training_length",
         "too_few_epochs",
         evidence(losses=FALLING),
@@ -702,7 +710,13 @@ CASES = [
         "small_batches",
         "batch_size_too_small",  # batch normalization of one example
         evidence(layers(kind="BatchNormalization"), batch_size=1),
-        evidence(layers(kind="BatchNormalization"), batch_size=2),
+        evidence(layers(kind="BatchNormalization"), batch_size=16),
+    ),
+    (
+        "small_batches",
+        "batch_size_too_small",  # batch normalization of two examples
+        evidence(NORMALIZED, batch_size=2),
+        evidence(FROZEN, batch_size=2),
     ),
     (
         "heavy_regularization",

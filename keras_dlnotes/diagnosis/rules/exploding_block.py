@@ -6,6 +6,7 @@ from keras_dlnotes.diagnosis.finding import Finding
 from keras_dlnotes.diagnosis.remedies import HE
 
 LARGE = 20.0
+VERY_LARGE = 100.0
 SURE = 1000.0
 FEWEST = 2  # layers before it
 
@@ -80,12 +81,13 @@ def _finding(ratio, limit, layer, evidence):
         "suit the other layers are far too large for this one.",
         remedy=f"Initialize this layer as the others, with {HE[0]}; normalize its outputs; start "
         "a residual block's last layer with zeros.",
-        confidence=0.7 if wrong else 0.6,
+        confidence=0.82 if wrong and ratio >= VERY_LARGE else 0.7 if wrong else 0.6,
         evidence={"size over the usual one": ratio, "upper threshold": limit},
         layer=layer.name,
         part=f"{HE[1]}, keras.layers.LayerNormalization",
         explains=(
             "exploding_gradients",
+            "untrained_layers",  # outputs this sure of themselves have no gradient
             "stuck_at_trivial_predictor",
             "underfitting",
             "too_few_epochs",

@@ -68,6 +68,7 @@ def gradient_clipping(evidence):
             explains=(
                 "stuck_at_trivial_predictor",
                 "learning_rate_too_low",
+                "learning_rate_too_high",  # by itself, but not cut as it is
                 "too_few_epochs",
                 "underfitting",
                 "vanishing_gradients",

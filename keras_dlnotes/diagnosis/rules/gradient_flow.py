@@ -1,5 +1,7 @@
 """Gradients that vanish or explode on their way back."""
 
+import numpy as np
+
 from keras_dlnotes.diagnosis.finding import Finding
 from keras_dlnotes.diagnosis.remedies import better_start, clipping, listed
 
@@ -37,6 +39,19 @@ def gradient_flow(evidence):
     if len(sizes) >= 2 and last[0] > 0 and 0 < first[0] / last[0] < VANISHING:
         return [_vanishing(first[0] / last[0], first[2].name, evidence.model)]
     return []
+
+
+def first_over_last(evidence):
+    """The first kernel's gradient over the last one's at each recorded step; None if unknown."""
+    tags = [
+        f"gradients/{layer.weights_path}/standard_deviation"
+        for layer in evidence.model.layers
+        if layer.has_kernel
+    ]
+    series = [np.asarray(evidence.statistics[tag]) for tag in tags if tag in evidence.statistics]
+    if len(series) < 2 or len(series[0]) != len(series[-1]) or not np.all(series[-1] > 0):
+        return None
+    return series[0] / series[-1]
 
 
 def _vanishing(ratio, layer, facts):

@@ -5,6 +5,7 @@ import numpy as np
 from keras_dlnotes.diagnosis.evidence import LITTLE_MOVED
 from keras_dlnotes.diagnosis.finding import OF_WRONG_SCALE, Finding
 from keras_dlnotes.diagnosis.remedies import optimizer_call
+from keras_dlnotes.diagnosis.rules.gradient_flow import VANISHING, first_over_last
 
 # (lowest, highest, what to try) of the rates that people succeed with, by optimizer.
 USUAL = {
@@ -29,8 +30,12 @@ USUAL = {
 LARGE_UPDATES = 0.03
 GROWN = 1.5
 LONG = 500  # steps
+FEWEST_RECORDED = 8
 FAR = 2.9
+NEARLY = 0.3
 _BUT_NAN = tuple(cause for cause in OF_WRONG_SCALE if cause != "non_finite_loss")
+
+_OF_FIRST_STEPS = (*OF_WRONG_SCALE, "vanishing_gradients", "too_few_epochs")
 
 
 def learning_rate(evidence):
@@ -40,7 +45,9 @@ def learning_rate(evidence):
     usual range and the run could have gone better, or has hardly learned though no yardstick says
     that it could have. Too high: above the range in which the
     optimizer usually works, or updates of more than 3 % of the weights (a healthy step moves them
-    by about 0.1 %), or a loss that ended half again above its start. Too low: below that range, or
+    by about 0.1 %), or a loss that ended half again above its start, or a first update of more than
+    3 % after which the gradients of the first kernel vanished, which they had not done before: then
+    a warm-up is missing. Too low: below that range, or
     all updates together, had they all pointed one way, would have moved the weights by less than
     10 % (in runs of less than 500 steps only if twice the rate would be nothing unusual). With a
     schedule, the median over the epochs counts as the rate that was too low. A NaN before which no
@@ -76,6 +83,11 @@ def learning_rate(evidence):
         if rate <= high or (by_operation and rate / high < FAR):
             return []
         return [_finding("high", 0.7, above, facts, explains=_BUT_NAN)]
+    first = _first_steps_too_large(evidence)
+    if first is not None and rate / high > NEARLY and not broke:
+        figures = {"first update over the weights": first, "upper threshold": LARGE_UPDATES}
+        figures |= {"learning rate": rate}
+        return [_finding("high", 0.78, figures, facts, explains=_OF_FIRST_STEPS)]
     too_high = _too_high(rate / high, late, grown or broke)
     if too_high is not None:
         figures = {"learning rate": rate}
@@ -109,6 +121,20 @@ def usual_rates(facts):
     return USUAL.get(optimizer, (0.0, np.inf, rate))
 
 
+def _first_steps_too_large(evidence):
+    """The first update over the weights, if it and those behind it ended the flow of gradients."""
+    ratios = first_over_last(evidence)
+    if ratios is None or len(ratios) < FEWEST_RECORDED or not ratios[0] >= VANISHING:
+        return None
+    if not np.median(ratios[len(ratios) // 2 :]) < VANISHING * ratios[0]:
+        return None
+    tags = [f"updates/{layer.weights_path}/ratio" for layer in evidence.model.layers]
+    firsts = [evidence.statistics[tag][0] for tag in tags if tag in evidence.statistics]
+    firsts = [value for value in firsts if np.isfinite(value)]
+    first = float(np.median(firsts)) if firsts else 0.0
+    return first if first > LARGE_UPDATES else None
+
+
 def _too_high(excess, ratio, worse):
     if excess >= FAR:
         return 0.9
@@ -116,7 +142,7 @@ def _too_high(excess, ratio, worse):
         return 0.76 if worse or (ratio or 0.0) > LARGE_UPDATES else 0.61
     if worse:
         return 0.66
-    if ratio is not None and ratio > LARGE_UPDATES and excess > 0.3:
+    if ratio is not None and ratio > LARGE_UPDATES and excess > NEARLY:
         return 0.64
     return None
 
@@ -137,6 +163,7 @@ def _too_low(rate, low, usual, evidence):
 def _finding(what, confidence, figures, facts, rate=None, explains=None):
     high = what == "high"
     rate = facts.learning_rate if rate is None else rate
+    warm_up = explains == _OF_FIRST_STEPS
     new = _lower(rate, facts) if high else _higher(rate, facts)
     return Finding(
         cause=f"learning_rate_too_{what}",
@@ -147,7 +174,8 @@ def _finding(what, confidence, figures, facts, rate=None, explains=None):
         "kill ReLU units for good."
         if high
         else "Each step changes the weights by so little that the run ends before it got anywhere.",
-        remedy=f"Try a learning rate of {new:g}.",
+        remedy=f"Try a learning rate of {new:g}"
+        + (", and let it rise from 0 in the first tenth of the steps." if warm_up else "."),
         confidence=confidence,
         evidence=figures,
         part=optimizer_call(facts, learning_rate=new),

@@ -19,7 +19,12 @@ def saturated_units(evidence):
         return []
     for layer in evidence.model.layers:
         facts = evidence.units.get(layer.name)
-        if facts is None or facts.saturated is None or layer.name == evidence.model.output_layer:
+        if (
+            layer.gate
+            or facts is None
+            or facts.saturated is None
+            or layer.name == evidence.model.output_layer
+        ):
             continue
         if facts.saturated >= MOST:
             start = better_start(evidence.model, layer.activation)

@@ -14,7 +14,9 @@ def small_batches(evidence):
     Thresholds: named where the run went wrong with batches of at most 4 out of 100 examples or
     more, and the loss between recorded steps still jumps by a quarter of its mean at the end. Batch
     normalization of batches of one example leaves nothing of it where there is but one number a
-    feature: the gradient is exactly 0, which is not a matter of noise.
+    feature: the gradient is exactly 0, which is not a matter of noise. With up to 4 examples a mean
+    and a variance say little of the data, and batch normalization is named with them, unless it is
+    frozen.
 
     Reference: Masters and Luschi, "Revisiting small batch training", 2018; Smith et al., 2018.
     """
@@ -28,6 +30,19 @@ def small_batches(evidence):
                 "The mean of one example is the example: what is left after subtracting it is 0.",
                 0.9,
                 {"batch size": 1, "lower threshold": 2},
+            )
+        ]
+    if any(
+        layer.kind == "BatchNormalization" and layer.trainable for layer in evidence.model.layers
+    ):
+        return [
+            _finding(
+                f"Batches of {evidence.batch_size} examples are normalized by their own mean and "
+                "variance.",
+                "Those of so few examples say little of the data, and differ from batch to batch "
+                "and from the running averages.",
+                0.86,
+                {"batch size": evidence.batch_size, "lower threshold": SMALL},
             )
         ]
     losses = np.asarray(evidence.losses[len(evidence.losses) // 2 :], dtype="float64")
@@ -57,9 +72,18 @@ def _finding(symptom, explanation, confidence, figures):
         cause="batch_size_too_small",
         symptom=symptom,
         explanation=explanation,
-        remedy="Use batch_size=32 or more, or a lower learning rate.",
+        remedy="Use batch_size=32 or more, or a lower learning rate, or group normalization."
+        if "normalized" in symptom
+        else "Use batch_size=32 or more, or a lower learning rate.",
         confidence=confidence,
         evidence=figures,
         part="model.fit(batch_size=32)",
-        explains=("stuck_at_trivial_predictor", "underfitting", "untrained_layers"),
+        explains=(
+            "stuck_at_trivial_predictor",
+            "underfitting",
+            "untrained_layers",
+            "saturated_units",
+            "exploding_gradients",
+            "batch_statistics_lag",
+        ),
     )
