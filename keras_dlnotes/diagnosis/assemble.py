@@ -1,6 +1,7 @@
 """Turns what was recorded of a run into the evidence that the rules judge."""
 
 import re
+from collections import Counter
 from dataclasses import replace
 
 import numpy as np
@@ -83,7 +84,7 @@ def evidence_of(model, facts, record, probed, epochs, finished=True, output=0, e
         inputs=flat_inputs(inputs),
         labels=labels,
         batch_classes=_batch_classes(seen, labels),
-        rarest=_rarest(seen),
+        rarest=_rarest(seen, facts.ignored_label),
         padding=_padding(inputs) if facts.takes_tokens else None,
     )
     if probed is None:
@@ -199,14 +200,16 @@ def _with_augmentation(evidence, model, inputs, targets):
     return evidence
 
 
-def _rarest(seen):
+def _rarest(seen, ignored):
     """`RareClass` of the examples of all recorded steps; None without classes."""
-    counts = seen.class_counts
-    if not counts or len(counts) < 2:
+    if seen.class_counts is None:
+        return None
+    counts = Counter({label: n for label, n in seen.class_counts.items() if label != ignored})
+    if len(counts) < 2:
         return None
     rare = min(counts, key=lambda label: (counts[label], seen.class_hits[label]))
     share = counts[rare] / counts.total()
-    return RareClass(share, counts[rare], seen.class_hits[rare], len(counts))
+    return RareClass(share, counts[rare], seen.class_hits[rare], len(counts), rare)
 
 
 def _padding(inputs):

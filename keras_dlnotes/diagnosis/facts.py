@@ -213,12 +213,14 @@ class RareClass:
         seen: how many examples it had.
         hits: for how many of them the training pass predicted it.
         classes: how many different classes were seen.
+        label: its number.
     """
 
     share: float
     seen: int
     hits: int
     classes: int
+    label: int | None = None
 
 
 @dataclass(frozen=True)

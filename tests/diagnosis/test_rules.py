@@ -787,6 +787,12 @@ CASES = [
     (
         "rare_class",
         "imbalanced_classes",
+        evidence(rarest=RareClass(0.001, 2, 0, 2, 1), predictions=np.full((200, 1), 0.01)),
+        evidence(rarest=RareClass(0.001, 2, 0, 2, 1), predictions=np.linspace(0, 1, 200)[:, None]),
+    ),
+    (
+        "rare_class",
+        "imbalanced_classes",
         evidence(rarest=RareClass(0.001, 2, 0, 2), **LEARNED),
         evidence(rarest=RareClass(0.001, 2, 0, 100), **LEARNED),  # as rare as the others
     ),

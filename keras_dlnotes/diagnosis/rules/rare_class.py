@@ -1,24 +1,31 @@
 """A class so rare that it is never predicted."""
 
+import numpy as np
+
 from keras_dlnotes.diagnosis.conventions import PROBABILITIES
 from keras_dlnotes.diagnosis.finding import Finding, counted
+from keras_dlnotes.measures.skill import class_indices
 
 RARE = 0.1
+FEWEST = 2  # examples of it
 
 
 def rare_class(evidence):
     """Who never predicts a class of one in a thousand is wrong once in a thousand.
 
     Threshold: with a cross-entropy and examples of equal weight, the rarest class has less than a
-    tenth of its even share of all examples that recorded steps have shown, and the training pass
-    predicted it for none of them.
+    tenth of its even share of all examples that recorded steps have shown, two were shown at least,
+    the training pass predicted it for none of them, and the trained model does for no example of
+    the sample.
 
     Reference: He and Garcia, "Learning from imbalanced data", 2009, section 2.
     """
     rare = evidence.rarest
     if rare is None or not evidence.finished or evidence.weighted:
         return []
-    if evidence.model.loss not in PROBABILITIES or rare.hits:
+    if evidence.model.loss not in PROBABILITIES or rare.hits or rare.seen < FEWEST:
+        return []
+    if _is_predicted(evidence, rare.label):
         return []
     threshold = RARE / rare.classes
     if rare.share >= threshold:
@@ -44,3 +51,12 @@ def rare_class(evidence):
             explains=("stuck_at_trivial_predictor", "underfitting", "labels_unrelated_to_inputs"),
         )
     ]
+
+
+def _is_predicted(evidence, label):
+    """Whether the trained model predicts the class for an example of the sample."""
+    predictions = evidence.predictions
+    if predictions is None or label is None or not np.isfinite(predictions).all():
+        return False
+    units = evidence.prediction_shape[-1] if evidence.prediction_shape else 1
+    return bool(np.any(class_indices(predictions.reshape(-1, units)) == label))
