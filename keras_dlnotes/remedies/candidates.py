@@ -46,7 +46,9 @@ def _without_what_is_so(settings, evidence):
     facts, settings = evidence.model, dict(settings)
     rate, usual = facts.learning_rate, usual_rates(facts)[2]
     if rate is not None:
-        if "learning_rate" in settings and isclose(settings["learning_rate"], rate, rel_tol=1e-3):
+        lowest = min(evidence.learning_rates, default=rate)  # a schedule's is another one
+        kept = isclose(lowest, rate, rel_tol=0.5)
+        if kept and isclose(settings.get("learning_rate", 0.0), rate, rel_tol=1e-3):
             del settings["learning_rate"]
         if settings.get("optimizer") == facts.optimizer and isclose(rate, usual, rel_tol=1e-3):
             del settings["optimizer"]

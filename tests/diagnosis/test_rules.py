@@ -20,7 +20,7 @@ from keras_dlnotes.diagnosis import (
     findings_of,
     label_facts,
 )
-from keras_dlnotes.diagnosis.rules import RULES
+from keras_dlnotes.diagnosis.rules import RULES, learning_rate
 from keras_dlnotes.measures import Skill
 
 ALL_RULES = [rule for rules in RULES.values() for rule in rules]
@@ -1004,6 +1004,13 @@ def test_a_rate_is_proposed_to_the_runs_own_optimizer(optimizer, name, rate, exp
     assert finding.cause.startswith("learning_rate")
     assert finding.part.endswith(expected)
     assert finding.fix == {"learning_rate": float(expected.split("=")[1][:-1])}
+
+
+def test_a_schedule_that_is_soon_over_is_named():
+    (found,) = learning_rate(evidence(learning_rates=[1e-3, *[1e-7] * 19]))
+    assert "schedule" in found.remedy
+    (found,) = learning_rate(evidence({"learning_rate": 1e-6}))
+    assert "schedule" not in found.remedy
 
 
 def test_momentum_is_kept_in_the_remedy():

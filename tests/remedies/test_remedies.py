@@ -137,6 +137,14 @@ def test_rare_classes_count_as_much_as_others():
     assert balanced_weights(np.eye(2)[y]) == pytest.approx(weights)
 
 
+def test_the_rate_at_which_a_schedule_began_is_tried():
+    facts = model_facts(network())
+    found = Finding("learning_rate_too_low", "", "", "", 0.9, fix={"learning_rate": 0.5})
+    over = Evidence(model=facts, learning_rates=[0.5, 0.0, 0.0])
+    assert {"learning_rate": 0.5} in candidates(found, over)
+    assert {"learning_rate": 0.5} not in candidates(found, Evidence(model=facts))
+
+
 def test_kernels_are_drawn_by_the_rule_and_by_the_seed():
     runs = runs_of(network())
     kernels = [

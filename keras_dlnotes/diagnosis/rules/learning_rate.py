@@ -35,6 +35,8 @@ FAR = 2.9
 NEARLY = 0.3
 _BUT_NAN = tuple(cause for cause in OF_WRONG_SCALE if cause != "non_finite_loss")
 
+_WARM_UP = ", and let it rise from 0 in the first tenth of the steps"
+_SCHEDULE = ", or let its schedule last as long as the run: most epochs ran at its end"
 _OF_FIRST_STEPS = (*OF_WRONG_SCALE, "vanishing_gradients", "too_few_epochs")
 
 
@@ -163,7 +165,9 @@ def _too_low(rate, low, usual, evidence):
 def _finding(what, confidence, figures, facts, rate=None, explains=None):
     high = what == "high"
     rate = facts.learning_rate if rate is None else rate
-    warm_up = explains == _OF_FIRST_STEPS
+    schedule = _WARM_UP if explains == _OF_FIRST_STEPS else ""
+    if not high and rate < facts.learning_rate / FAR:
+        schedule = _SCHEDULE
     new = _lower(rate, facts) if high else _higher(rate, facts)
     return Finding(
         cause=f"learning_rate_too_{what}",
@@ -174,8 +178,7 @@ def _finding(what, confidence, figures, facts, rate=None, explains=None):
         "kill ReLU units for good."
         if high
         else "Each step changes the weights by so little that the run ends before it got anywhere.",
-        remedy=f"Try a learning rate of {new:g}"
-        + (", and let it rise from 0 in the first tenth of the steps." if warm_up else "."),
+        remedy=f"Try a learning rate of {new:g}{schedule}.",
         confidence=confidence,
         evidence=figures,
         part=optimizer_call(facts, learning_rate=new),
