@@ -8,7 +8,7 @@ from keras_dlnotes.instrumentation.watched_layers import passes_on
 
 _INPUTS = -1
 _FUNCTIONS = "keras.src.ops.nn"  # where activations and convolutions are, as operations
-_PRODUCTS = ("AdditiveAttention", "Attention", "Dot", "Einsum", "Matmul", "Multiply")
+PRODUCTS = ("AdditiveAttention", "Attention", "Dot", "Einsum", "Matmul", "Multiply")
 
 
 class LayerPaths:
@@ -97,7 +97,7 @@ class LayerPaths:
         # From the end on: a place leads to a product if one of those that read it does.
         for place in reversed(range(len(self._operations))):
             operation = self._operations[place]
-            product = type(operation).__name__ in _PRODUCTS and len(self._parents[place]) > 1
+            product = type(operation).__name__ in PRODUCTS and len(self._parents[place]) > 1
             if product or (place in gates and _only_moves(operation)):
                 gates.update(parent for parent in self._parents[place] if parent != _INPUTS)
         return gates

@@ -9,6 +9,7 @@ from keras import ops
 from keras_dlnotes.backend.number_dtypes import widened
 from keras_dlnotes.diagnosis.facts import NormalizationFacts, UnitFacts
 from keras_dlnotes.diagnosis.layer_facts import kernel_of
+from keras_dlnotes.diagnosis.layer_paths import PRODUCTS
 from keras_dlnotes.instrumentation import find_watched_layers
 from keras_dlnotes.instrumentation.patch import patched
 
@@ -58,7 +59,8 @@ def probe(model, inputs):
             if _is_recurrent(w.layer) and kwargs.get("mask") is None:
                 unmasked.append(w.name)
             outputs = original(*args, **kwargs)
-            given.extend(t for t in keras.tree.flatten((args, kwargs)) if hasattr(t, "shape"))
+            if type(w.layer).__name__ not in PRODUCTS:  # a gate is not read by what multiplies it
+                given.extend(t for t in keras.tree.flatten((args, kwargs)) if hasattr(t, "shape"))
             tensors = keras.tree.flatten(outputs)
             if tensors and hasattr(tensors[0], "shape"):
                 kept[w.name].append(tensors[0])

@@ -22,3 +22,26 @@ def test_size_to_which_a_model_scales_its_inputs(first, size):
     model = keras.Sequential([keras.Input((3,)), *first, layers.Dense(2)])
     found = probe(model, [X]).scaled_to
     assert found == pytest.approx(size, rel=0.1) if size else found is None
+
+
+class Gated(keras.Model):
+    """A gate in a class of the user's own, whose connections nobody knows."""
+
+    def __init__(self):
+        super().__init__()
+        self.hidden = layers.Dense(3, name="hidden")
+        self.gate = layers.Dense(3, activation="sigmoid", name="gate")
+        self.product = layers.Multiply()
+        self.top = layers.Dense(1)
+
+    def call(self, x):
+        hidden = self.hidden(x)
+        return self.top(self.product([hidden, self.gate(hidden)]))
+
+
+def test_what_is_multiplied_is_not_read_as_it_is():
+    model = Gated()
+    model(X)
+    units = probe(model, [X]).units
+    assert not units["gate"].read
+    assert units["hidden"].read

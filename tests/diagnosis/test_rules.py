@@ -103,6 +103,8 @@ NORMALIZED = layers(kind="BatchNormalization")
 COLLAPSED = GRADIENTS | {tag: [0.06] + [1e-3] * 19 for tag in UPDATES}
 COLLAPSED |= {"gradients/hidden/kernel/standard_deviation": [0.1] + [1e-9] * 19}
 FROZEN = layers(kind="BatchNormalization", trainable=False)
+THREE_FROZEN = {"layers": [replace(FROZEN["layers"][0], name=name) for name in "abc"]}
+NEAR, FAR = NormalizationFacts(0.4, 0.5), NormalizationFacts(0.004, 1.0)
 SHRUNK = {
     "statistics": GRADIENTS
     | UPDATES
@@ -852,6 +854,12 @@ CASES = [
         "frozen_statistics_do_not_fit",
         evidence(FROZEN, normalizations={"hidden": NormalizationFacts(1.0, 30.0)}),
         evidence(NORMALIZED, normalizations={"hidden": NormalizationFacts(1.0, 30.0)}),
+    ),
+    (
+        "frozen_statistics",
+        "frozen_statistics_do_not_fit",  # the first of three, or two of them
+        evidence(THREE_FROZEN, normalizations=dict(zip("abc", (FAR, NEAR, NEAR), strict=True))),
+        evidence(THREE_FROZEN, normalizations=dict(zip("abc", (NEAR, NEAR, FAR), strict=True))),
     ),
     (
         "untouched_statistics",
