@@ -102,7 +102,7 @@ PIXELS = {"layers": [replace(OUTPUT, kind="Conv2D", units=3)]}
 NORMALIZED = layers(kind="BatchNormalization")
 COLLAPSED = GRADIENTS | {tag: [0.06] + [1e-3] * 19 for tag in UPDATES}
 COLLAPSED |= {"gradients/hidden/kernel/standard_deviation": [0.1] + [1e-9] * 19}
-FROZEN = layers(kind="BatchNormalization", trainable=False)
+FROZEN = layers(kind="BatchNormalization", trainable=False, as_drawn=False)
 THREE_FROZEN = {"layers": [replace(FROZEN["layers"][0], name=name) for name in "abc"]}
 NEAR, FAR = NormalizationFacts(0.4, 0.5), NormalizationFacts(0.004, 1.0)
 SHRUNK = {
@@ -823,6 +823,12 @@ CASES = [
         evidence(augmented_reference=Skill(0.5, 0.6), augmentation="flip"),
     ),
     (
+        "augmentation",
+        "augmentation_destroys_class",  # the network has learned what was left
+        evidence(augmented_reference=Skill(0.4, 0.5), augmentation="flip", **POOR),
+        evidence(augmented_reference=Skill(0.4, 0.5), augmentation="flip"),
+    ),
+    (
         "summed_loss",
         "loss_not_averaged",
         evidence({"loss_reduction": "sum"}),
@@ -860,6 +866,14 @@ CASES = [
         "frozen_statistics_do_not_fit",  # the first of three, or two of them
         evidence(THREE_FROZEN, normalizations=dict(zip("abc", (FAR, NEAR, NEAR), strict=True))),
         evidence(THREE_FROZEN, normalizations=dict(zip("abc", (NEAR, NEAR, FAR), strict=True))),
+    ),
+    (
+        "frozen_statistics",
+        "frozen_statistics_do_not_fit",
+        evidence(FROZEN, normalizations={"hidden": FAR}),
+        evidence(
+            layers(kind="BatchNormalization", trainable=False), normalizations={"hidden": FAR}
+        ),
     ),
     (
         "untouched_statistics",

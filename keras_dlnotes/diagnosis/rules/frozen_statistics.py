@@ -14,7 +14,8 @@ def frozen_statistics(evidence):
     Threshold: the run could have gone better, and in the first layer of frozen batch normalization,
     or in half of them and more, a typical feature has 5 times the deviation that the running
     statistics say, or a fifth, or a mean that is 10 of these deviations away. Pictures of another
-    kind than the pretraining's change both by a factor of 2 or less.
+    kind than the pretraining's change both by a factor of 2 or less. A network at random weights
+    is not meant.
 
     Reference: Li, Wang, Shi, Liu and Hou, "Revisiting batch normalization for practical domain
     adaptation", 2016; Ioffe and Szegedy, "Batch normalization", 2015, section 3.1.
@@ -26,6 +27,8 @@ def frozen_statistics(evidence):
         for layer in evidence.model.layers
         if layer.name in evidence.normalizations and not layer.trainable
     ]
+    if all(layer.as_drawn for layer in evidence.model.layers):
+        return []  # nothing was trained before, so nothing is expected
     wrong = [(name, facts) for name, facts in frozen if _is_wrong(facts)]
     if not wrong or (wrong[0] != frozen[0] and 2 * len(wrong) < len(frozen)):
         return []  # behind the first one, edges of the pictures may keep up the deviation
