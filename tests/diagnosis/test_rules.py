@@ -20,7 +20,7 @@ from keras_dlnotes.diagnosis import (
     findings_of,
     label_facts,
 )
-from keras_dlnotes.diagnosis.rules import RULES, learning_rate
+from keras_dlnotes.diagnosis.rules import RULES, learning_rate, unrelated_labels, validation_data
 from keras_dlnotes.measures import Skill
 
 ALL_RULES = [rule for rules in RULES.values() for rule in rules]
@@ -1026,6 +1026,26 @@ def test_a_rate_is_proposed_to_the_runs_own_optimizer(optimizer, name, rate, exp
     assert finding.cause.startswith("learning_rate")
     assert finding.part.endswith(expected)
     assert finding.fix == {"learning_rate": float(expected.split("=")[1][:-1])}
+
+
+def test_what_is_learned_in_part_holds_for_validation_data_too():
+    poor = {
+        "skill": Skill(0.5, 0.6),
+        "inference_skill": Skill(0.5, 0.6),
+        "most_frequent": 0.5,
+        "validation_losses": [3.0] * 20,
+    }
+    for accuracy, causes in ((0.5, ["validation_data_differ"]), (0.75, [])):
+        metrics = {"val_accuracy": [0.9] + [accuracy] * 19}
+        found = validation_data(evidence(epoch_metrics=metrics, **poor))
+        assert [finding.cause for finding in found] == causes
+
+
+def test_labels_learned_by_heart_in_few_steps_are_unrelated_all_the_same():
+    short = {"statistics": GRADIENTS | STILL, "steps": 60, "reference": Skill(0.0, 0.0)}
+    (found,) = unrelated_labels(evidence(skill=Skill(0.08, 0.3), **short))
+    assert found.cause == "labels_unrelated_to_inputs"
+    assert not unrelated_labels(evidence(skill=Skill(0.01, 0.02), **short))
 
 
 def test_a_schedule_that_is_soon_over_is_named():

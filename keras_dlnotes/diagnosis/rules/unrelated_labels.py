@@ -6,6 +6,7 @@ from keras_dlnotes.diagnosis.finding import Finding
 
 NOTHING = 0.05
 FEWEST = 100
+LEARNED_BY_HEART = 0.1  # of few steps of a large network, whose weights need not move far
 
 
 def unrelated_labels(evidence):
@@ -21,7 +22,8 @@ def unrelated_labels(evidence):
     """
     if evidence.reference is None or evidence.skill is None or evidence.labels is None:
         return []
-    if evidence.hardly_moved or not np.isfinite(evidence.skill.variance):
+    still = evidence.hardly_moved and evidence.skill.best < LEARNED_BY_HEART
+    if still or not np.isfinite(evidence.skill.variance):
         return []  # the network had no chance to learn them
     count = len(evidence.inputs)
     if count < FEWEST or evidence.reference.variance > NOTHING or evidence.model.takes_tokens:

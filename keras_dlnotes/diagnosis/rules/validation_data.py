@@ -10,6 +10,7 @@ MOST_KEPT = 0.5
 FEWEST = 100
 FEWEST_EPOCHS = 3
 TIMES = 3.0
+FAR_BELOW = 0.3
 WORSE_THAN_CONSTANT = 1.5
 
 
@@ -34,7 +35,11 @@ def validation_data(evidence):
         return []
     if evidence.reconstructs or evidence.model.outputs > 1:
         return []
-    if evidence.inputs is None or len(evidence.inputs) < FEWEST or evidence.outcome != "learned":
+    if evidence.inputs is None or len(evidence.inputs) < FEWEST:
+        return []
+    if evidence.outcome == "poor":
+        return _far_below(evidence, learned)
+    if evidence.outcome != "learned":
         return []
     return _never_as_good(evidence, learned) or _always_worse(evidence, learned)
 
@@ -69,6 +74,32 @@ def _never_as_good(evidence, learned):
                 "best skill on validation data": validation,
                 "lower threshold": MOST_KEPT * expected,
                 "skill of kernel ridge regression on left-out training examples": expected,
+            },
+        )
+    ]
+
+
+def _far_below(evidence, learned):
+    """The same weights in the same mode, on training examples and on validation data."""
+    values, chance = _validation_accuracy(evidence), evidence.most_frequent
+    if values is None or learned.accuracy is None or not learned.accuracy >= LEAST_SKILL:
+        return []
+    if evidence.reference is None or evidence.reference.best < LEAST_SKILL:
+        return []
+    last = float((values[-1] - chance) / (1.0 - chance))
+    threshold = FAR_BELOW * learned.accuracy
+    if last >= threshold:
+        return []
+    return [
+        _finding(
+            f"On training data the model has skill {learned.accuracy:.2f}, on validation data "
+            f"{max(last, -1.0):.2f}.",
+            "The model has not learned its examples by heart, so it would be about as good on "
+            "validation data of the same kind",
+            {
+                "skill on validation data": last,
+                "lower threshold": threshold,
+                "skill on training data": learned.accuracy,
             },
         )
     ]
@@ -119,15 +150,19 @@ def _finding(symptom, explanation, figures):
 
 def _by_accuracy(evidence):
     """The best epoch's accuracy on validation data as a skill; None where there is none."""
+    values, chance = _validation_accuracy(evidence), evidence.most_frequent
+    return None if values is None else float((np.max(values) - chance) / (1.0 - chance))
+
+
+def _validation_accuracy(evidence):
+    """By epoch; None where it is not known, or there is but one class."""
     values = [
         values
         for name, values in evidence.epoch_metrics.items()
         if name.startswith("val_") and "acc" in name and "top" not in name
     ]
     chance = evidence.most_frequent
-    if not values or chance is None or chance >= 1.0:
-        return None
-    return float((np.max(values[0]) - chance) / (1.0 - chance))
+    return values[0] if values and chance is not None and chance < 1.0 else None
 
 
 def _by_loss(evidence):
