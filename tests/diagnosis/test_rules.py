@@ -1028,6 +1028,14 @@ def test_a_rate_is_proposed_to_the_runs_own_optimizer(optimizer, name, rate, exp
     assert finding.fix == {"learning_rate": float(expected.split("=")[1][:-1])}
 
 
+def test_a_layer_that_was_silent_from_the_start_comes_before_the_nan_behind_it():
+    tag = "activations/hidden/zero_fraction"
+    for shares, first in (([1.0, 1.0, np.nan], "dead_units"), ([0.5] * 3, "non_finite_loss")):
+        statistics = GRADIENTS | UPDATES | {tag: shares}
+        found = findings_of(evidence(**NAN, origin=SQUARE_ROOT, statistics=statistics))
+        assert found[0].cause == first
+
+
 def test_what_is_learned_in_part_holds_for_validation_data_too():
     poor = {
         "skill": Skill(0.5, 0.6),

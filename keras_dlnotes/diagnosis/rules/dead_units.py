@@ -6,6 +6,7 @@ from keras_dlnotes.diagnosis.remedies import better_start, listed
 MOST = 0.9
 NEARLY_ALL = 0.98
 FEWEST = 8
+SURE = 0.93
 _CAN_DIE = ("relu", "relu6")
 
 
@@ -15,13 +16,18 @@ def dead_units(evidence):
     Threshold: 90 % of a hidden layer's units are silent for the whole sample after training and
     the run went wrong, or all of them are. Sparse layers in which half the units are silent are
     common in networks that learn well. In a run that learned, 98 % of 8 units and more: then
-    something else, as the connection around a residual block, has carried what was learned.
+    something else, as the connection around a residual block, has carried what was learned. Where
+    numbers are no longer finite at the end, a layer all of whose outputs were 0 at every recorded
+    step: normalization of outputs that are all the same divides by next to nothing.
 
     Reference: Lu, Shin, Su and Karniadakis, "Dying ReLU and initialization", 2020.
     """
     found = []
     for layer in evidence.model.layers:
         facts = evidence.units.get(layer.name)
+        if _was_always_silent(evidence, layer):
+            found.append((1.0, layer))
+            continue
         if facts is None or facts.non_finite or layer.activation not in _CAN_DIE:
             continue
         if evidence.outcome == "learned":
@@ -51,7 +57,13 @@ def dead_units(evidence):
                 "scale the inputs",
                 "use leaky ReLU",
             ),
-            confidence=0.6 if learned else 0.85 if dead == 1.0 else 0.7,
+            confidence=0.6
+            if learned
+            else SURE
+            if _was_always_silent(evidence, layer)
+            else 0.85
+            if dead == 1.0
+            else 0.7,
             evidence={
                 "share of silent units": dead,
                 "upper threshold": NEARLY_ALL if learned else MOST,
@@ -68,6 +80,15 @@ def dead_units(evidence):
                 "untrained_layers",
                 "underfitting",
                 "learning_rate_too_low",  # what is dead does not move
+                *(["non_finite_loss"] if _was_always_silent(evidence, layer) else []),
             ),
         )
     ]
+
+
+def _was_always_silent(evidence, layer):
+    """Whether all outputs were 0 from the first step on, in a run that ended in NaN."""
+    if evidence.origin is None or layer.activation not in _CAN_DIE or layer.is_output:
+        return False
+    shares = evidence.statistics.get(f"activations/{layer.name}/zero_fraction", ())
+    return len(shares) > 0 and all(share == 1.0 for share in shares if share == share)
