@@ -1030,9 +1030,19 @@ def test_a_rate_is_proposed_to_the_runs_own_optimizer(optimizer, name, rate, exp
 
 def test_a_layer_that_was_silent_from_the_start_comes_before_the_nan_behind_it():
     tag = "activations/hidden/zero_fraction"
-    for shares, first in (([1.0, 1.0, np.nan], "dead_units"), ([0.5] * 3, "non_finite_loss")):
+    for shares, first in (
+        ([1.0, 0.9999, 0.0], "dead_units"),
+        ([0.5, 0.5, 0.0], "non_finite_loss"),
+    ):
         statistics = GRADIENTS | UPDATES | {tag: shares}
-        found = findings_of(evidence(**NAN, origin=SQUARE_ROOT, statistics=statistics))
+        found = findings_of(
+            evidence(
+                **NAN,
+                origin=replace(SQUARE_ROOT, step=2),
+                statistics=statistics,
+                statistic_steps=[0, 1, 2],
+            )
+        )
         assert found[0].cause == first
 
 

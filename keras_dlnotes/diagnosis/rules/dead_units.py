@@ -7,6 +7,7 @@ MOST = 0.9
 NEARLY_ALL = 0.98
 FEWEST = 8
 SURE = 0.93
+SILENT = 0.999
 _CAN_DIE = ("relu", "relu6")
 
 
@@ -17,8 +18,8 @@ def dead_units(evidence):
     the run went wrong, or all of them are. Sparse layers in which half the units are silent are
     common in networks that learn well. In a run that learned, 98 % of 8 units and more: then
     something else, as the connection around a residual block, has carried what was learned. Where
-    numbers are no longer finite at the end, a layer all of whose outputs were 0 at every recorded
-    step: normalization of outputs that are all the same divides by next to nothing.
+    numbers are no longer finite at the end, a layer 99.9 % of whose outputs were 0 at every
+    recorded step before: normalization of outputs that are all the same divides by next to nothing.
 
     Reference: Lu, Shin, Su and Karniadakis, "Dying ReLU and initialization", 2020.
     """
@@ -87,8 +88,11 @@ def dead_units(evidence):
 
 
 def _was_always_silent(evidence, layer):
-    """Whether all outputs were 0 from the first step on, in a run that ended in NaN."""
+    """Whether its outputs were 0 from the first step on, in a run that ended in NaN."""
     if evidence.origin is None or layer.activation not in _CAN_DIE or layer.is_output:
         return False
     shares = evidence.statistics.get(f"activations/{layer.name}/zero_fraction", ())
-    return len(shares) > 0 and all(share == 1.0 for share in shares if share == share)
+    # Afterwards there are NaN in their place.
+    pairs = zip(evidence.statistic_steps, shares, strict=False)
+    before = [share for step, share in pairs if step < evidence.origin.step]
+    return len(before) > 0 and min(before) >= SILENT
