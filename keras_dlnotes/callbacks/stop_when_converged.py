@@ -34,9 +34,9 @@ class StopWhenConverged(CopyableCallback):
 
     Formula: converged means max_i |dL/dw_i| <= the optimizer's `gradient_tolerance` (for
     `GaussNewton` in another measure, see there); without one, that the next step promises a
-    decrease of at most 0.1 (epsilon |L| + delta F), with the dtype's rounding unit epsilon, delta
-    the larger of epsilon^1.5 and 2^-52, and F = 3/4 F + the last step's decrease, in any unit of L
-    and w. For `Newton`, `NewtonCG` and `GaussNewton` also that the best step promises no more than
+    decrease of at most 10 epsilon |L| + 100 epsilon F + epsilon^(4/3) (L_0 - L), with the dtype's
+    rounding unit epsilon, F = F / 4 + the last step's decrease and the loss L_0 at the start, in
+    any unit of L and w. For `Newton`, `NewtonCG` and `GaussNewton` also that the best step promises no more than
     the rounding of the loss, and does
     not make the gradient smaller.
 

@@ -3,6 +3,7 @@
 from typing import Any, NamedTuple
 
 from keras_dlnotes.backend import active
+from keras_dlnotes.numerics import loss_scale
 
 xp = active.arrays
 
@@ -61,10 +62,11 @@ def point_along(box, point, step, direction, epsilon):
     return project(box, xp.where(meets, bound, trial))
 
 
-def steepest(box, point, gradient):
-    """A direction of projected steepest descent no longer than 1, and the slope along it."""
+def steepest(box, point, gradient, loss):
+    """A direction of projected steepest descent no longer than a first step, and the slope."""
     down = descent(box, point, gradient)
     scaled = down / xp.largest_magnitude(down)
     unit = scaled / xp.square_root(xp.dot(scaled, scaled))
-    direction = project(box, point + unit) - point
+    length = loss_scale.first_length(loss, xp.dot(gradient, unit), point)
+    direction = project(box, point + length * unit) - point
     return direction, xp.dot(gradient, direction)

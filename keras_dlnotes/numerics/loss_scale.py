@@ -13,30 +13,56 @@ def rounding(loss, epsilon):
     return 10.0 * epsilon * xp.absolute(loss)
 
 
-def negligible(loss, fall, epsilon):
+def negligible(loss, fall, whole_fall, epsilon):
     """A decrease so small that the method has converged where a step promises no more.
 
+    It is 10 epsilon |L| + 100 epsilon F + epsilon^(4/3) (L_0 - L), F what `recent_fall` returns.
+
     Args:
-        loss: At the accepted point, a scalar.
-        fall: What `recent_fall` returned, a scalar.
+        loss: L, at the accepted point, a scalar.
+        fall: F, a scalar.
+        whole_fall: L_0 - L, by how much the loss has fallen since the start, a scalar.
         epsilon: The dtype's rounding unit.
     """
-    # A loss near 0 is a sum of small squares, which are right to more digits than its terms were:
-    # float32's rounding of an earlier loss would end a method that converges fast too early.
-    of_fall = max(epsilon**1.5, 2.0**-52)
-    return 0.1 * (epsilon * xp.absolute(loss) + of_fall * fall)
+    # The second term ends a method that converges fast towards the loss 0. One that converges
+    # slowly, as at a minimum with a singular Hessian, always promises a part of its last fall:
+    # the third term ends it.
+    of_falls = 100.0 * epsilon * fall + epsilon ** (4.0 / 3.0) * whole_fall
+    return 10.0 * epsilon * xp.absolute(loss) + of_falls
+
+
+def first_length(loss, slope, point):
+    """How long a first step may be where nothing is known of the curvature, a scalar.
+
+    The smaller of 2 |L| / |g|, where a parabola that falls as the loss does has its minimum if that
+    is 0, and |w|; 1 where both are 0. Both are measured as the weights are, so that no count of evaluations depends
+    on the unit of the weights or of the loss.
+
+    Args:
+        loss: L, a scalar.
+        slope: The loss's along the direction of the step, which has unit length; a scalar.
+        point: w, [n].
+    """
+    size = xp.largest_magnitude(point)
+    scaled = point / xp.where(size > 0.0, size, size * 0.0 + 1.0)
+    size = size * xp.square_root(xp.dot(scaled, scaled))
+    by_loss = 2.0 * xp.absolute(loss / slope)
+    known = (by_loss > 0.0) & xp.is_finite(by_loss)
+    shorter = xp.where(known & (by_loss < size), by_loss, size)
+    length = xp.where(size > 0.0, shorter, xp.where(known, by_loss, size * 0.0 + 1.0))
+    return xp.where(xp.is_finite(length), length, size * 0.0 + 1.0)
 
 
 def recent_fall(before, fall):
     """By how much the loss falls lately: it says how large the terms of a loss near 0 have been.
 
-    Older falls count less, by a quarter a step: a start at a huge loss is forgotten.
+    Older falls count less, by three quarters a step: a start at a huge loss is forgotten.
 
     Args:
         before: The recent fall before the last step, a scalar.
         fall: By how much the last step lowered the loss, a scalar.
     """
-    return 0.75 * before + fall
+    return 0.25 * before + fall
 
 
 def repeats(loss, accepted_loss, epsilon):

@@ -3,9 +3,9 @@
 from typing import Any, NamedTuple
 
 from keras_dlnotes.backend import active
-from keras_dlnotes.numerics import line_search_machine, phases
+from keras_dlnotes.numerics import line_search_machine, loss_scale, phases
 from keras_dlnotes.numerics.line_search_machine import Observation
-from keras_dlnotes.numerics.phases import Phase, Points
+from keras_dlnotes.numerics.phases import LineSearchPhase, Phase, Points
 
 xp = active.arrays
 
@@ -56,7 +56,8 @@ def take(method, control, points, old_direction, weights, gradient, loss, settin
     lengths = xp.square_root(
         xp.dot(step_change, step_change) * xp.dot(gradient_change, gradient_change)
     )
-    keep_pair = decision.accept & (bend > settings.epsilon * lengths) & xp.is_finite(lengths)
+    kept = decision.accept & xp.logical_not(decision.afresh)
+    keep_pair = kept & (bend > settings.epsilon * lengths) & xp.is_finite(lengths)
     stored = xp.where(keep_pair, decision.stored + 1.0, decision.stored)
     point = xp.where(decision.take | decision.hopeless, weights, points.accepted_point)
     accepted_gradient = xp.where(
@@ -71,7 +72,7 @@ def take(method, control, points, old_direction, weights, gradient, loss, settin
         decision.begin & (stored > 0.0),
     )
     direction, slope, stored = _new_direction(
-        lambda: method.steepest(point, accepted_gradient),
+        lambda: method.steepest(point, accepted_gradient, decision.loss),
         accepted_gradient,
         proposal,
         old_direction,
@@ -82,7 +83,8 @@ def take(method, control, points, old_direction, weights, gradient, loss, settin
     first = xp.where(decision.accept & (stored > 0.0), guess, stored * 0.0 + 1.0)
     longest = method.longest_step(point, direction, settings.longest_step)
     control = transition.control(slope, first, stored, longest)
-    moving = (control.step != 0.0) & xp.logical_not(phases.is_phase(control, Phase.REPEAT))
+    staying = phases.is_phase(control, Phase.REPEAT, LineSearchPhase.VERIFY)
+    moving = (control.step != 0.0) & xp.logical_not(staying)
     trial_point = xp.where(moving, method.point_along(point, control.step, direction), point)
     return control, Points(point, accepted_gradient, trial_point), direction
 
@@ -100,12 +102,11 @@ def _new_direction(steepest, gradient, proposal, old, stored, begins):
     return xp.conditional(begins, begin, lambda: (old, stored * 0.0, stored))
 
 
-def steepest(gradient):
-    """The direction of steepest descent and the slope along it.
-
-    Of unit length: the first trial step is no longer than 1 however steep the loss is. Scaled
-    before it is squared, for gradients whose square would overflow.
-    """
+def steepest(point, gradient, loss):
+    """The direction of steepest descent, as long as a first step, and the slope along it."""
+    # Scaled before it is squared, for gradients whose square would overflow.
     scaled = gradient / xp.largest_magnitude(gradient)
     unit = -scaled / xp.square_root(xp.dot(scaled, scaled))
-    return unit, xp.dot(gradient, unit)
+    slope = xp.dot(gradient, unit)
+    length = loss_scale.first_length(loss, slope, point)
+    return length * unit, length * slope

@@ -35,7 +35,10 @@ class Control(NamedTuple):
     unit: Any  # as in `line_search_machine.Control`
     level: Any  # how many evaluations in turn were `loss_scale.is_level`
     gradient_ratio: Any  # of the gradients' lengths after and before the last step, 0 without one
-    fall: Any  # as in `line_search_machine.Control`
+    fall: Any  # as in `line_search_machine.Control`, as are the two that follow
+    whole_fall: Any
+    verified: Any
+    rejections: Any  # rejected steps in turn
 
 
 class Verdict(NamedTuple):
@@ -149,9 +152,9 @@ def _count(control, points, verdict, weights, gradient, loss):
     c, one, take = control, control.radius * 0.0 + 1.0, verdict.take
     accept = take & xp.logical_not(verdict.start)
     before = points.accepted_gradient
+    fall, zero = c.loss - loss, c.radius * 0.0
     ratio = xp.square_root(xp.dot(gradient, gradient) / xp.dot(before, before))
-    ratio = xp.where(accept, ratio, xp.where(verdict.start, c.radius * 0.0, c.gradient_ratio))
-    fall = loss_scale.recent_fall(c.fall, c.loss - loss)
+    ratio = xp.where(accept, ratio, xp.where(verdict.start, zero, c.gradient_ratio))
     # Where there is nothing finite to start from, the weights stay, and the loss is to be told.
     told = take | verdict.hopeless
     control = c._replace(
@@ -165,7 +168,16 @@ def _count(control, points, verdict, weights, gradient, loss):
         radius=verdict.radius,
         level=verdict.level,
         gradient_ratio=ratio,
-        fall=xp.where(accept, fall, xp.where(verdict.start, c.radius * 0.0, c.fall)),
+        fall=xp.where(
+            accept, loss_scale.recent_fall(c.fall, fall), xp.where(verdict.start, zero, c.fall)
+        ),
+        whole_fall=xp.where(
+            accept, c.whole_fall + fall, xp.where(verdict.start, zero, c.whole_fall)
+        ),
+        verified=xp.where(verdict.again, one, xp.where(verdict.start, zero, c.verified)),
+        rejections=xp.where(
+            verdict.rejected, c.rejections + one, xp.where(take, zero, c.rejections)
+        ),
     )
     return control, points._replace(
         accepted_point=xp.where(told, weights, points.accepted_point),

@@ -82,9 +82,9 @@ class QuasiNewton(SecondOrderOptimizer, abc.ABC):
         """
         return slope * 0.0 + 1.0
 
-    def steepest(self, point, gradient):
+    def steepest(self, point, gradient, loss):
         """The direction where `descend` has none to offer, and the slope along it."""
-        return quasi_newton_step.steepest(gradient)
+        return quasi_newton_step.steepest(point, gradient, loss)
 
     def longest_step(self, point, direction, most):
         """The largest step that may be tried along a direction, at most `most`."""
