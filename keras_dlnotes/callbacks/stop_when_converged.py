@@ -36,9 +36,9 @@ class StopWhenConverged(CopyableCallback):
     `GaussNewton` in another measure, see there); without one, that the next step promises a
     decrease of at most 10 epsilon |L| + 100 epsilon F + epsilon^(4/3) (L_0 - L), with the dtype's
     rounding unit epsilon, F = F / 4 + the last step's decrease and the loss L_0 at the start, in
-    any unit of L and w. For `Newton`, `NewtonCG` and `GaussNewton` also that the best step promises no more than
-    the rounding of the loss, and does
-    not make the gradient smaller.
+    any unit of L and w (`NewtonCG`, which guesses what a step promises: a hundredth of that). For
+    `Newton`, `NewtonCG` and `GaussNewton` also that the best step promises no more than the
+    rounding of the loss, and does not make the gradient smaller.
 
     A loss that is not finite at the accepted point, where it was before, is evaluated there once
     more: training stops if it is not finite again.

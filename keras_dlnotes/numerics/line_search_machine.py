@@ -314,7 +314,7 @@ def advance(control, seen, settings):
         fall=fall,
         whole_fall=whole_fall,
         stalls=xp.where(afresh, zero, stalls),
-        verified=xp.where(known | ((resume | verify | examine) & repeats & no(start)), one, zero),
+        verified=xp.where(known | ((verify | examine) & repeats), one, zero),
     )
     decision = Decision(
         accept=accept,

@@ -35,8 +35,8 @@ def first_length(loss, slope, point):
     """How long a first step may be where nothing is known of the curvature, a scalar.
 
     The smaller of 2 |L| / |g|, where a parabola that falls as the loss does has its minimum if that
-    is 0, and |w|; 1 where both are 0. Both are measured as the weights are, so that no count of evaluations depends
-    on the unit of the weights or of the loss.
+    is 0, and |w|; 1 where both are 0. Both are measured as the weights are, so that no count of
+    evaluations depends on the unit of the weights or of the loss.
 
     Args:
         loss: L, a scalar.

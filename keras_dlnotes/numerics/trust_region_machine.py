@@ -102,6 +102,11 @@ def judge(control, points, own_phases, weights, gradient, loss, second, epsilon)
     control, points = _count(
         control._replace(unit=unit), points, verdict, weights, gradient * factor, loss * factor
     )
+    due = control._replace(phase=verdict.purpose)
+    verified = verdict.again & phases.is_phase(due, *own_phases)
+    control = control._replace(
+        verified=xp.where(verified, control.radius * 0.0 + 1.0, control.verified)
+    )
     return control, points, verdict, second * factor
 
 
@@ -174,7 +179,7 @@ def _count(control, points, verdict, weights, gradient, loss):
         whole_fall=xp.where(
             accept, c.whole_fall + fall, xp.where(verdict.start, zero, c.whole_fall)
         ),
-        verified=xp.where(verdict.again, one, xp.where(verdict.start, zero, c.verified)),
+        verified=xp.where(verdict.start, zero, c.verified),
         rejections=xp.where(
             verdict.rejected, c.rejections + one, xp.where(take, zero, c.rejections)
         ),

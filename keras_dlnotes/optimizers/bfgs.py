@@ -41,18 +41,18 @@ class BFGS(QuasiNewton):
     BFGS itself is tau = phi = 1; `"ssbfgs"` scales by tau = min(1, 1 / b) with
     b = s^T H^-1 s / y^T s; `"ssbroyden"` chooses both by Al-Baali's rules
     (`keras_dlnotes.numerics.inverse_hessian`). After the first step, which is one of steepest
-    descent, H starts as c (s^T y / y^T y) I with c = 400 (n / 100)^4 between 1 and 400, whatever the
-    loss is measured in. For "bfgs", the first n updates multiply H by max(1, s^T y / y^T H y)
+    descent, H starts as c (s^T y / y^T y) I with c = 400 (n / 100)^4 between 1 and 400, whatever
+    the loss is measured in. For "bfgs", the first n updates multiply H by max(1, s^T y / y^T H y)
     before they change it (S. Oren and D. Luenberger, Management Science 20 (1974)).
     The step size a is found by the line search of `LBFGS`.
 
     Args:
         update: `"bfgs"`, `"ssbfgs"` (self-scaled BFGS) or `"ssbroyden"` (self-scaled Broyden).
         gradient_tolerance: Converged when no component of the gradient is larger than this, in the
-            unit of the loss. None: converged when the next step promises a decrease of at most 10 epsilon |L| + 100 epsilon F + epsilon^(4/3) (L_0 - L), whatever L and w are measured
-            in, with the dtype's rounding unit epsilon, F = F / 4 + the last step's decrease, and
-            the loss L_0 at the start; at a start, when no component is larger than
-            epsilon^(2/3) |L|.
+            unit of the loss. None: converged when the next step promises a decrease of at most 10
+            epsilon |L| + 100 epsilon F + epsilon^(4/3) (L_0 - L), whatever L and w are measured in,
+            with the dtype's rounding unit epsilon, F = F / 4 + the last step's decrease, and the
+            loss L_0 at the start; at a start, when no component is larger than epsilon^(2/3) |L|.
         sufficient_decrease: c1 of the Wolfe conditions.
         curvature: c2 of the Wolfe conditions.
         max_search_evaluations: Evaluations in one line search before its best point is taken.

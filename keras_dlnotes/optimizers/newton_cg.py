@@ -48,7 +48,8 @@ class NewtonCG(TrustRegion):
         max_products: Hessian-vector products for one step at most; fewer cost more of them in all
             where the Hessian is badly conditioned.
         gradient_tolerance: Converged when no component of the gradient is larger than this, in the
-            unit of the loss. None: converged when the next step promises a decrease of at most 10 epsilon |L| + 100 epsilon F + epsilon^(4/3) (L_0 - L), whatever L and w are measured
+            unit of the loss. None: converged when the next step promises a decrease of at most 0.1
+            epsilon |L| + epsilon F + 0.01 epsilon^(4/3) (L_0 - L), whatever L and w are measured
             in, with the dtype's rounding unit epsilon, F = F / 4 + the last step's decrease, and
             the loss L_0 at the start.
         name: The optimizer's name.
@@ -148,7 +149,8 @@ class NewtonCG(TrustRegion):
             # eigenvalues are of one size, and by less than that where they are not.
             expected = c.promise * c.gradient_ratio
             least = loss_scale.negligible(c.loss, c.fall, c.whole_fall, self._epsilon)
-            flat = known & (expected <= least)
+            # The ratio is a guess where the Hessian is badly conditioned.
+            flat = known & (expected <= 0.01 * least)
             # At the edge of the region the model has more to promise.
             flat = (flat & (c.step_length < 0.45 * radius)) | (c.gradient_norm == 0.0)
         else:

@@ -153,9 +153,9 @@ def test_the_same_iterates_on_every_backend():
     """One table of trial points for the three backends."""
     seen, _ = minimise(PROBLEMS[2], LBFGS(gradient_tolerance=1e-6))
     expected = {
-        2: [1.0, 0.0],
-        5: [1.8847329823917223, -0.13333572012478093],
-        10: [2.7898700064023503, 0.44377628695138793],
+        2: [1.2482920463079772, -0.11764582202416474],
+        5: [2.3028516803753503, 0.4581525642675871],
+        10: [2.8519379298403655, 0.45961480935840443],
     }
     for number, point in expected.items():
         assert np.max(np.abs(seen[number] - point)) <= 1e-10
@@ -355,7 +355,7 @@ def test_mini_batches_are_noticed():
     optimizer = LBFGS()
     model.compile(optimizer, loss="mse", jit_compile=BACKEND == "jax")
     with pytest.warns(RuntimeWarning, match="batch_size=len"):
-        model.fit(x, y, batch_size=20, epochs=2, verbose=0)
+        model.fit(x, y, batch_size=20, epochs=15, verbose=0)
     assert optimizer.status == "not deterministic"
 
 
