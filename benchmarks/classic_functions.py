@@ -1,13 +1,13 @@
 """How many classic test functions the second-order optimizers solve, beside SciPy and optax.
 
-    OMP_NUM_THREADS=1 python benchmarks/classic_functions.py    some ten minutes
+    OMP_NUM_THREADS=1 python benchmarks/classic_functions.py    half an hour
 
-In float64, the functions of `more_garbow_hillstrom.py` from their standard starts and from 10 and 100
-times these, those of `scalable_functions.py` and `small_functions.py` from their starts, and NIST's
-regression problems (`nist_strd.py`) from both of theirs. A run counts as solved if it ends within its
-evaluations at a loss within 1e-6 of the least that any solver found, relatively or absolutely. Ours
-stop by their default settings, the others where no component of the gradient is above 1e-6. Ours run
-on torch in a plain loop of `scale_loss` and `apply`.
+In float64, the functions of `more_garbow_hillstrom.py` from their standard starts and from 10 and
+100 times these, those of `scalable_functions.py` and `small_functions.py` from their starts, and
+NIST's regression problems (`nist_strd.py`) from both of theirs. A run counts as solved if it ends
+within its evaluations at a loss within 1e-6 of the least that any solver found, relatively or
+absolutely. Ours stop by their default settings, the others where no component of the gradient is
+above 1e-6. Ours run on torch in a plain loop of `scale_loss` and `apply`.
 """
 
 import os

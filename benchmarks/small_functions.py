@@ -2,8 +2,9 @@
 
 W. Hock and K. Schittkowski, "Test examples for nonlinear programming codes" (1981), and K.
 Schittkowski, "More test examples" (1987): S201 and so on, by their numbers; CUTE; and the
-collection of M. Jamil and X.-S. Yang, Int. J. Math. Modelling Num. Optim. 4 (2013), whose starts are ours.
-Each is a function of a vector and the array library it is computed with (torch or `jax.numpy`).
+collection of M. Jamil and X.-S. Yang, Int. J. Math. Modelling Num. Optim. 4 (2013), whose starts
+are ours. Each is a function of a vector and the array library it is computed with (torch or
+`jax.numpy`).
 """
 
 import numpy as np
