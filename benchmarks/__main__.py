@@ -29,7 +29,7 @@ PROGRAMS = [
     ("torch", "gradient_check.py --rounds 7 --coordinates 100"),
     *((backend, "second_order.py") for backend in ("tensorflow", "jax", "torch")),
     *(
-        (backend, "monitor_overhead.py --rounds 7 --steps 100")
+        (backend, "monitor_overhead.py --rounds 5 --steps 80")
         for backend in ("torch", "jax", "tensorflow")
     ),
     *(
@@ -130,9 +130,9 @@ def page(rows, failures, seconds):
         *[line.strip() for line in __doc__.split("\n\n")[-1].splitlines()],
         "",
         "- **floor**: for an update the time in which memory could pass the numbers that a rule",
-        "  must read and write once, at the rate of a large copy (of many small variables on",
-        "  TensorFlow, an `assign_add` to each); for L-BFGS as many evaluations of loss and",
-        "  gradient as ours took, and nothing else.",
+        "  must read and write once, at the rate at which one array is added to another (of many",
+        "  small variables on TensorFlow, an `assign_add` to each); for L-BFGS as many",
+        "  evaluations of loss and gradient as ours took, and nothing else.",
         "- **noise**: quartiles of the ratio of two plain twins.",
         "",
         markdown(HEADS),

@@ -9,9 +9,10 @@ already: on TensorFlow several updates in a loop inside one graph, on JAX a jitt
 state donated, on torch the plain calls. Compilation is over before the first round that counts.
 
 The bandwidth floor is the time in which memory alone could pass the numbers that a rule must read
-and write once (the gradient, the variable and its state), at the rate of a large copy by two
-threads, which takes its turn in every round. That of many small variables on TensorFlow is the time
-of an `assign_add` to each. `--memory` prints instead the peak memory of one
+and write once (the gradient, the variable and its state), at the rate at which two threads add one
+array of as many numbers to another, which takes its turn in every round. (A copy would be no
+measure: the processor first reads what it is about to overwrite.) That of many small variables on
+TensorFlow is the time of an `assign_add` to each. `--memory` prints instead the peak memory of one
 process for each optimizer; `--fit` times whole epochs of `fit`.
 """
 
@@ -155,8 +156,8 @@ class Assignments:
             variable.value.assign_add(gradient)
 
 
-def updates(title, name, rounds, copy):
-    """Seconds of `repeats` updates by ours and by Keras's and of a copy, and `repeats`.
+def updates(title, name, rounds, addition):
+    """Seconds of `repeats` updates by ours and by Keras's and of an addition, and `repeats`.
 
     On TensorFlow "assignments" are those of so many variables alone.
     """
@@ -168,42 +169,42 @@ def updates(title, name, rounds, copy):
     }
     if BACKEND == "tensorflow":
         functions["assignments"] = repeated_update(Assignments(), shapes, repeats)
-    return take_turns({**functions, "copy": copy}, rounds), repeats
+    return take_turns({**functions, "addition": addition}, rounds), repeats
 
 
-def floor_of(title, name, seconds, copied_bytes, repeats):
+def floor_of(title, name, seconds, passed_bytes, repeats):
     """Seconds of memory's part: what the rule must read and write; or of the assignments alone."""
     numbers = sum(int(np.prod(shape)) for shape in SHAPES[title])
-    memory = TWINS[name][2] * 4 * numbers / copied_bytes * float(np.median(seconds["copy"]))
+    memory = TWINS[name][2] * 4 * numbers / passed_bytes * float(np.median(seconds["addition"]))
     if title == LARGE or "assignments" not in seconds:
         return memory
     return max(memory, float(np.median(seconds["assignments"])) / repeats)
 
 
-def large_copy(size=40_000_000, threads=2):
-    """A function that copies a large array by two threads, and how many bytes it passes."""
+def large_addition(size=20_000_000, threads=2):
+    """A function that adds to a large array by two threads, and how many bytes it passes."""
     source, target = np.ones(size, "float32"), np.zeros(size, "float32")
     halves = [slice(i * size // threads, (i + 1) * size // threads) for i in range(threads)]
     pool = ThreadPoolExecutor(threads)
 
-    def copy():
-        list(pool.map(lambda part: np.copyto(target[part], source[part]), halves))
+    def add(part):
+        np.add(target[part], source[part], out=target[part])
 
-    return copy, 2 * source.nbytes
+    return lambda: list(pool.map(add, halves)), 3 * source.nbytes
 
 
 def print_updates(rounds):
     """Prints the table of updates."""
-    copy, copied_bytes = large_copy()
+    addition, passed_bytes = large_addition()
     print(f"{BACKEND}, medians of {rounds} rounds\n")
     print("| variables | rule | Keras ms | ours ms | ours / Keras | floor ms | ours / floor |")
     print("|---|---|---|---|---|---|---|")
     for title in SHAPES:
         for name in TWINS:
-            seconds, repeats = updates(title, name, rounds, copy)
+            seconds, repeats = updates(title, name, rounds, addition)
             medians = {key: float(np.median(times)) for key, times in seconds.items()}
             keras_ms, ours_ms = (medians[key] / repeats * 1e3 for key in ("keras", "ours"))
-            floor_ms = 1e3 * floor_of(title, name, seconds, copied_bytes, repeats)
+            floor_ms = 1e3 * floor_of(title, name, seconds, passed_bytes, repeats)
             ratio = quartiles(seconds["ours"], seconds["keras"])[1]
             print(
                 f"| {title} | {name} | {keras_ms:.2f} | {ours_ms:.2f} | {ratio:.2f} "
@@ -214,10 +215,10 @@ def print_updates(rounds):
 
 def rows(rounds):
     """Lines for `python -m benchmarks`: those that have a goal."""
-    copy, copied_bytes = large_copy()
+    addition, passed_bytes = large_addition()
     for (title, name), goal in GOALS.items():
-        seconds, repeats = updates(title, name, rounds, copy)
-        floor = floor_of(title, name, seconds, copied_bytes, repeats)
+        seconds, repeats = updates(title, name, rounds, addition)
+        floor = floor_of(title, name, seconds, passed_bytes, repeats)
         yield row(
             f"{name}, {title}",
             f"its {TWINS[name][0]}, {version('Keras')}",

@@ -26,6 +26,7 @@ from keras_dlnotes import (
 )
 from keras_dlnotes.diagnose import diagnose
 from keras_dlnotes.gradient_check import assert_gradients, check_gradients
+from keras_dlnotes.repair import repair
 
 __all__ = [
     "assert_gradients",
@@ -39,6 +40,7 @@ __all__ = [
     "optimizers",
     "plots",
     "regularizers",
+    "repair",
     "stopping",
 ]
 __version__ = "0.1.0"

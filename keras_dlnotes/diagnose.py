@@ -1,10 +1,12 @@
 """Checks a model, its compilation and its data before any training."""
 
+import time
 from dataclasses import replace
 
+import keras
 import numpy as np
 
-from keras_dlnotes.callbacks.diagnosis import Diagnosis
+from keras_dlnotes.callbacks.diagnosis import Diagnosis, silent_diagnosis
 from keras_dlnotes.callbacks.replay import replay
 from keras_dlnotes.diagnosis import (
     CannotCopyError,
@@ -14,20 +16,27 @@ from keras_dlnotes.diagnosis import (
     batch_size_of,
     compile_like,
     copy_of,
+    counted,
     described,
     findings_of,
     flat_inputs,
     label_facts,
+    leaves_of,
     looked_at,
     loss_gets_targets,
     metrics_kept,
     model_facts,
     sample_of,
+    sort_keys,
 )
+from keras_dlnotes.instrumentation.observed_step import in_order_of_outputs
 from keras_dlnotes.measures import Skill
 
 _SMALL_BATCH = 32
 _STEPS = 200
+# Of slow steps fewer are taken: after the first ones, which compile, for so many seconds.
+_SECONDS = 20.0
+_FEWEST_STEPS = 8
 # A loss that falls by this share of its start, and by this share of its fall in the last quarter,
 # has not come to rest.
 _LEAST_FALL = 0.05
@@ -56,15 +65,16 @@ def diagnose(model, x, y=None, verify=False) -> list[Finding]:
 
     With the skill \(R = 1 - \sum \|t - p\|^2 / \sum \|t - \bar t\|^2\) of the predictions \(p\)
     for the batch's targets \(t\), a copy that reaches less than 0.3 after 200 steps has failed,
-    unless its loss is still falling.
+    unless its loss is still falling. If a step takes long, it ends after some 20 seconds, and what
+    was not learned by then may have needed more steps.
 
     Args:
-        model: a compiled Keras model with one output. Losses, metrics, schedules and functions in
-            layers may be of any kind; the copy is given the very same.
+        model: a compiled Keras model. Losses, metrics, schedules and functions in layers may be of
+            any kind; the copy is given the very same.
         x: inputs: an array (NumPy, pandas, a tensor), or a list or dict of arrays; or a dataset of
             batches `(x, y)`: a `keras.utils.PyDataset`, a `tf.data.Dataset`, a torch `DataLoader`,
             a generator (which loses up to 64 batches).
-        y: targets: an array; None for a dataset.
+        y: targets: an array, or a list or dict of them for several outputs; None for a dataset.
         verify: also try each remedy in a short run on another copy.
 
     Returns:
@@ -72,8 +82,8 @@ def diagnose(model, x, y=None, verify=False) -> list[Finding]:
         as a report, which then says what was looked at.
 
     Raises:
-        ValueError: if the model is not compiled, has several outputs or cannot be copied, or x and
-            y are no arrays of one length.
+        ValueError: if the model is not compiled or cannot be copied, or x and y are no arrays of
+            one length.
 
     Example:
     ```python
@@ -102,8 +112,8 @@ def diagnose(model, x, y=None, verify=False) -> list[Finding]:
     except Exception as error:  # the model cannot be called on the data
         return _told(_known(model, model, sample, described(error)))
     known = _known(model, copy or model, sample)
-    sure = known if loss_gets_targets(model) else replace(known, labels=None)
-    if findings_of(sure, before_training=True):
+    sure = known if loss_gets_targets(model) else [replace(one, labels=None) for one in known]
+    if findings_of(*sure, before_training=True):
         return _told(sure)
     if refused is not None:
         raise ValueError(
@@ -112,22 +122,26 @@ def diagnose(model, x, y=None, verify=False) -> list[Finding]:
             "kd.callbacks.Diagnosis() to `fit`."
         ) from refused.__cause__
     with metrics_kept(model):
-        evidence = _after_training(copy, sample, known)
-    findings = findings_of(evidence)
-    told, too_short = looked_at([evidence]), _needs_longer(evidence)
-    if too_short and evidence.outcome != "learned":
-        told += f" The loss was still falling after {_STEPS} steps on one small batch: whether the "
-        told += "model learns it is not known. Pass kd.callbacks.Diagnosis() to a longer `fit`."
-    if evidence.outcome not in ("failed", "flat") or too_short:
+        evidences, in_time = _after_training(copy, sample, known)
+    findings = findings_of(*evidences)
+    told = looked_at(evidences)
+    too_short = not in_time or any(_needs_longer(evidence) for evidence in evidences)
+    outcomes = {evidence.outcome for evidence in evidences}
+    if too_short and outcomes != {"learned"}:
+        why = "The loss was still falling" if in_time else "Its steps are slow: it was stopped"
+        told += f" {why} after {counted(evidences[0].steps, 'step')} on one small batch: whether "
+        told += "the model learns it is not known. Pass kd.callbacks.Diagnosis() to a longer `fit`."
+    if not outcomes & {"failed", "flat"} or too_short:
         findings = [finding for finding in findings if finding.confidence >= 0.85]
     findings = [finding for finding in findings if finding.cause not in _NOT_TOLD]
     if verify:
-        replay(model, (sample.leaves, [sample.targets]), findings, _STEPS)
+        arrays = leaves_of(model, sample.inputs), keras.tree.flatten(sample.targets)
+        replay(model, arrays, findings, _STEPS, silent_diagnosis)
     return Findings(findings, told)
 
 
-def _told(evidence):
-    return Findings(findings_of(evidence), looked_at([evidence]))
+def _told(evidences):
+    return Findings(findings_of(*evidences), looked_at(evidences))
 
 
 def _check_model(model):
@@ -136,16 +150,10 @@ def _check_model(model):
             "`diagnose` looks at the loss and the optimizer. Expected a compiled model. Received: "
             f"{model.name!r}, which is not. Call `model.compile(...)` first."
         )
-    outputs = len(getattr(model, "outputs", None) or [None])
-    if outputs > 1:
-        raise ValueError(
-            f"`diagnose` takes models with one output. Received: {model.name!r} with {outputs}. "
-            "Pass kd.callbacks.Diagnosis() to `fit` instead."
-        )
 
 
 def _known(model, copy, sample, error=None):
-    """`Evidence` of the configuration and the data, before any training.
+    """`Evidence` of the configuration and the data, before any training, one an output.
 
     Args:
         model: the model.
@@ -153,14 +161,38 @@ def _known(model, copy, sample, error=None):
         sample: `DataSample`.
         error: type and text of the error that a call of the model raised, or None.
     """
-    facts = model_facts(copy)
-    shape = facts.output_shape
-    if not shape and copy is not model:  # of a class of the user's own
+    first = model_facts(copy)
+    facts = [first, *(model_facts(copy, number) for number in range(1, first.outputs))]
+    targets, all_targets = (
+        keras.tree.flatten(in_order_of_outputs(model, part))
+        for part in (sample.targets, sample.all_targets)
+    )
+    shapes = [one.output_shape for one in facts]
+    if shapes == [()] and copy is not model:  # of a class of the user's own
         outputs = copy(sample.part(slice(batch_size_of(model) or 2))[0], training=False)
-        shape = tuple(outputs.shape[1:]) if hasattr(outputs, "shape") else ()
-    text = any(
+        shapes = [tuple(outputs.shape[1:]) if hasattr(outputs, "shape") else ()]
+    paired = len(targets) == len(facts)  # or else nobody knows which targets an output is for
+    return [
+        _known_of_output(
+            one,
+            shape,
+            sample,
+            targets[number] if paired else None,
+            all_targets[number] if paired and sample.all_targets is not None else None,
+            error,
+            _takes_text(model),
+        )
+        for number, (one, shape) in enumerate(zip(facts, shapes, strict=True))
+    ]
+
+
+def _takes_text(model):
+    return any(
         getattr(part, "dtype", None) == "string" for part in getattr(model, "inputs", None) or ()
     )
+
+
+def _known_of_output(facts, shape, sample, targets, all_targets, error, text):
     evidence = Evidence(
         model=facts,
         prediction_shape=shape,
@@ -175,11 +207,11 @@ def _known(model, copy, sample, error=None):
     unknown = {name for name, _ in sample.non_numeric}
     if "inputs" not in unknown:
         evidence = replace(evidence, inputs=flat_inputs(sample.leaves))
-    if "targets" not in unknown:
+    if "targets" not in unknown and targets is not None:
         evidence = replace(
             evidence,
-            labels=label_facts(sample.targets, facts.loss),
-            missing_classes=_missing_classes(sample.all_targets),
+            labels=label_facts(targets, facts.loss),
+            missing_classes=_missing_classes(all_targets),
         )
     return evidence
 
@@ -194,17 +226,48 @@ def _missing_classes(targets):
     return int(facts.high - facts.low + 1 - facts.classes) if facts.numbered_classes else 0
 
 
+class _TimeLimit(keras.callbacks.Callback):
+    """Ends a `fit` whose epochs are steps when it has taken too long."""
+
+    def __init__(self):
+        super().__init__()
+        self.kept = True
+
+    def on_epoch_end(self, epoch, logs=None):
+        if epoch == 1:
+            self._start = time.perf_counter()
+        over = epoch > 1 and time.perf_counter() - self._start > _SECONDS
+        if over and _FEWEST_STEPS <= epoch + 1 < _STEPS:
+            self.kept = False
+            self.model.stop_training = True
+
+
 def _after_training(copy, sample, known):
-    """`Evidence` of a copy that trained on one small batch, and of all of the sample's data."""
-    chosen = _varied(sample.targets, batch_size_of(copy) or _SMALL_BATCH)
+    """`Evidence` by output of a copy that trained on one small batch, and of the sample's data.
+
+    Also whether it was done in time.
+    """
+    size = batch_size_of(copy) or _SMALL_BATCH
+    chosen = _varied(keras.tree.flatten(sample.targets)[0], size)
     x, y = sample.part(chosen)
-    diagnosis = Diagnosis(verbose=False)
+    diagnosis, limit = Diagnosis(verbose=False), _TimeLimit()
     error = None
     try:
-        copy.fit(x, y, batch_size=len(chosen), epochs=_STEPS, verbose=0, callbacks=[diagnosis])
+        copy.fit(
+            x, y, batch_size=len(chosen), epochs=_STEPS, verbose=0, callbacks=[limit, diagnosis]
+        )
     except Exception as raised:
         error = described(raised)
-    evidence = diagnosis.evidence[0] if diagnosis.evidence else known
+    evidences = diagnosis.evidence or known
+    joined = [
+        _joined(evidence, of_data, error)
+        for evidence, of_data in zip(evidences, known, strict=True)
+    ]
+    return joined, limit.kept
+
+
+def _joined(evidence, known, error):
+    """What training one small batch has shown, with what is known of all the data."""
     accuracy = evidence.skill is not None and evidence.skill.accuracy is not None
     return replace(
         evidence,
@@ -229,9 +292,5 @@ def _needs_longer(evidence):
 
 def _varied(targets, size):
     """Places of a small batch in which the targets differ as much as they do in the sample."""
-    keys = np.zeros(len(targets))
-    if targets.dtype.kind in "fiub":
-        flat = targets.reshape(len(targets), -1)
-        keys = flat.argmax(axis=1) if flat.shape[1] > 1 else flat[:, 0]
-    order = np.argsort(keys, kind="stable")
+    order = np.argsort(sort_keys(targets), kind="stable")
     return order[np.linspace(0, len(order) - 1, min(size, len(targets))).astype(int)]

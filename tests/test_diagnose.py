@@ -1,5 +1,7 @@
 """`kd.diagnose`: labels of every kind, data of every kind, models of every kind."""
 
+import sys
+
 import keras
 import numpy as np
 import pytest
@@ -319,3 +321,38 @@ def test_a_small_run_that_was_too_short_to_tell_says_so():
     quick = kd.diagnose(network(), X, AMOUNTS)
     assert not quick
     assert "still falling" not in str(quick)
+
+
+def two_headed(activation):
+    inputs = keras.Input((4,))
+    hidden = keras.layers.Dense(32, "tanh")(inputs)
+    flag = keras.layers.Dense(2, activation, name="flag")(hidden)
+    model = keras.Model(
+        inputs, {"flag": flag, "amount": keras.layers.Dense(1, name="amount")(hidden)}
+    )
+    losses = {"amount": "mse", "flag": "sparse_categorical_crossentropy"}
+    model.compile(keras.optimizers.Adam(0.02), losses)
+    return model
+
+
+def test_several_outputs():
+    flags = (X[:, 0] > 0).astype("int32")
+    y = {"amount": AMOUNTS, "flag": flags}
+    assert causes(two_headed("softmax"), X, y) == []
+    wrong = kd.diagnose(two_headed("sigmoid"), X, y, verify=True)
+    assert wrong[0].cause == "loss_does_not_fit_output"
+    assert wrong[0].layer == "flag"
+    assert not wrong[0].fix or "several outputs" in wrong[0].not_tried
+    assert causes(two_headed("softmax"), X, y | {"flag": flags + 1})[0] == "labels_do_not_fit_loss"
+    missing = kd.diagnose(two_headed("softmax"), X, AMOUNTS)  # so it stands in the error's words
+    assert missing[0].cause == "error_in_training"
+
+
+def test_slow_steps_are_few(monkeypatch):
+    module = sys.modules["keras_dlnotes.diagnose"]
+    monkeypatch.setattr(module, "_SECONDS", 0.0)
+    stopped = kd.diagnose(network(optimizer=keras.optimizers.Adam(1e-4)), X, AMOUNTS)
+    assert not stopped
+    assert "stopped after 8 steps" in str(stopped)
+    wrong = network(optimizer=keras.optimizers.Adam(1e-7))
+    assert causes(wrong, X, AMOUNTS)[0] == "learning_rate_too_low"

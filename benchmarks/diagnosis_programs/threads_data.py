@@ -141,7 +141,7 @@ def every_file_from_one_folder():
     )
 
 
-@program("overfitting", "missing_class", "unshuffled_data")
+@program("validation_data_differ", "overfitting", "missing_class", "unshuffled_data")
 def last_classes_held_out_for_validation():
     x, y = data.bundled("digits")
     order = np.argsort(y, kind="stable")
@@ -160,7 +160,7 @@ def last_classes_held_out_for_validation():
     )
 
 
-@program("overfitting", "unscaled_inputs")
+@program("validation_data_differ", "overfitting", "unscaled_inputs")
 def validation_pictures_not_rescaled():
     x, y = data.pixels()
     x, y, (other, labels) = data.split(x, y)

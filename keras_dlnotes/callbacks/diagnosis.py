@@ -10,7 +10,7 @@ from typing import Any
 from keras_dlnotes.backend import active
 from keras_dlnotes.callbacks.copyable_callback import CopyableCallback
 from keras_dlnotes.callbacks.notebook_view import diagnosis_html
-from keras_dlnotes.callbacks.replay import replay
+from keras_dlnotes.callbacks.replay import no_runs_of, replay
 from keras_dlnotes.callbacks.report_writer import ReportWriter
 from keras_dlnotes.diagnosis import (
     DiagnosisError,
@@ -27,9 +27,12 @@ from keras_dlnotes.diagnosis import (
     report,
 )
 from keras_dlnotes.instrumentation import Subscription, TrainStepObserver, log_numbers
+from keras_dlnotes.remedies import Examples, Repair, ShortRuns, search
 from keras_dlnotes.summaries.whole_file import whole_file
 
-_ACTIONS = ("warn", "stop", "raise")
+_ACTIONS = ("warn", "stop", "raise", "repair")
+_STEPS_OF_A_REPAIR = 300
+_BUDGET = 10_000  # train steps of all short runs of a repair
 _RECORDED_STEPS = 100  # of a run, whatever its length
 _FIRST_STEPS = 32  # all recorded: what makes a NaN mostly does so when it is first met
 _EXAMPLES = 64  # of each recorded step's batch
@@ -58,7 +61,8 @@ class Diagnosis(CopyableCallback):
     Args:
         action: what to do with a finding: `"warn"` prints it; `"stop"` also ends training when
             the finding is sure before the run is over; `"raise"` raises
-            `keras_dlnotes.diagnosis.DiagnosisError`.
+            `keras_dlnotes.diagnosis.DiagnosisError`; `"repair"` repairs a copy when the run is
+            over, on the examples that were sampled, see `keras_dlnotes.repair`.
         log_dir: also write the findings to this folder: as text for TensorBoard, for its layers
             tab, which shows them at their layer and step, and as `diagnosis.json`. A second run
             writes to `run_2` in it, see `TrainingMonitor`.
@@ -72,9 +76,10 @@ class Diagnosis(CopyableCallback):
     Attributes:
         findings: list of `Finding`, the most likely cause first; it prints as a report.
         evidence: list of the last run's `Evidence`, in plain numbers, one an output of the model.
+        repair: with `action="repair"`, the `Repair` of what was found; None without a finding.
 
     Raises:
-        ValueError: if `action` is none of the three.
+        ValueError: if `action` is none of the four.
         OSError: when `fit` starts, if no file can be made in `log_dir`. What cannot be written
             later gives one warning.
 
@@ -103,7 +108,8 @@ class Diagnosis(CopyableCallback):
         if action not in _ACTIONS:
             raise ValueError(
                 f"`action` must be one of {_ACTIONS}. Received: action={action!r}. Pass 'warn' to "
-                "be told, 'stop' to end hopeless runs, 'raise' to make them fail."
+                "be told, 'stop' to end hopeless runs, 'raise' to make them fail, 'repair' to get "
+                "a repaired copy."
             )
         self.action = action
         self.log_dir = log_dir
@@ -111,6 +117,7 @@ class Diagnosis(CopyableCallback):
         self.verbose = verbose
         self.findings: list = Findings()
         self.evidence: list = []
+        self.repair: Repair | None = None
         self._observer: Any = None
         self._subscription: Any = None
         self._report = ReportWriter("diagnosis")
@@ -128,8 +135,10 @@ class Diagnosis(CopyableCallback):
         """Forgets what was found in an earlier `fit`."""
         self.findings = Findings()
         self.evidence = []
+        self.repair = None
         self._told = set()
         self._facts: list = []  # one an output
+        self._unreadable = False
         self._subscription = None
         self._report.close()
 
@@ -183,7 +192,7 @@ class Diagnosis(CopyableCallback):
         self._next_check = 2 * (epoch + 1)
         self._judge(finished=False)
         self._agree()
-        if self.findings and self.action != "warn":
+        if self.findings and self.action in ("stop", "raise"):
             self.model.stop_training = True
 
     def on_train_end(self, logs=None):
@@ -196,6 +205,8 @@ class Diagnosis(CopyableCallback):
         self._agree()
         if self.log_dir is not None:
             self._write()
+        if self.findings and self.action == "repair":
+            self._repair()
         if self.findings and self.action == "raise":
             raise DiagnosisError(self.findings)
 
@@ -205,10 +216,17 @@ class Diagnosis(CopyableCallback):
 
     def _look_at_model(self):
         """Reads the configuration, as soon as there are weights: TensorFlow's first step builds."""
-        if not self._facts and self.model.built:
+        if self._facts or self._unreadable or not self.model.built:
+            return
+        try:
             first = model_facts(self.model)
             others = [model_facts(self.model, number) for number in range(1, first.outputs)]
             self._facts = [first, *others]
+        except Exception as error:  # a diagnosis must never end a training run
+            self._unreadable = True
+            warnings.warn(
+                f"The diagnosis was given up: {type(error).__name__}: {error}", stacklevel=2
+            )
 
     def _period(self):
         steps, epochs = self.params.get("steps"), self.params.get("epochs") or 1
@@ -254,9 +272,44 @@ class Diagnosis(CopyableCallback):
         found = findings_of(*self.evidence, before_training=before_training)
         self.findings = Findings(found, looked_at(self.evidence))
         if finished and self.verify and self.findings:
-            replay(self.model, self._record.sample(), self.findings, self._record.steps)
+            replay(
+                self.model,
+                self._record.sample(),
+                self.findings,
+                self._record.steps,
+                silent_diagnosis,
+            )
         if self.verbose and active.processes.is_chief(self.model):
             self._tell(finished)
+
+    def _repair(self):
+        if self.verbose:
+            print(f"\nRepairing a copy, in at most {_BUDGET} train steps.", flush=True)
+        try:
+            sample = self._record.sample()
+            problem = no_runs_of(sample)
+            if problem is not None:
+                warnings.warn(f"The run is not repaired: {problem}.", stacklevel=2)
+                return
+            inputs, (targets,) = sample
+            steps = min(self._record.steps, _STEPS_OF_A_REPAIR)
+            runs = ShortRuns(
+                self.model,
+                Examples.split(inputs, targets),
+                silent_diagnosis,
+                steps,
+                self._record.batch_size or 32,
+                epochs=self.params.get("epochs"),
+            )
+            self.repair = search(runs, _BUDGET, known=self.findings)
+        except KeyboardInterrupt:
+            print("The repair was interrupted. The training is complete.", flush=True)
+            return
+        except Exception as error:  # it must never end a training run
+            warnings.warn(f"The repair was given up: {type(error).__name__}: {error}", stacklevel=2)
+            return
+        if self.verbose:
+            print(f"\n{self.repair}", flush=True)
 
     def _probe(self):
         sample = self._record.sample()
@@ -302,3 +355,8 @@ class Diagnosis(CopyableCallback):
         except OSError as error:
             self._report.fail(error)
         self._report.close()
+
+
+def silent_diagnosis():
+    """A diagnosis of a short run, which prints nothing."""
+    return Diagnosis(verbose=False)

@@ -7,7 +7,7 @@ from keras_dlnotes.diagnosis.assemble import (
     with_predictions,
 )
 from keras_dlnotes.diagnosis.compiled_facts import loss_gets_targets
-from keras_dlnotes.diagnosis.data_sample import sample_of
+from keras_dlnotes.diagnosis.data_sample import sample_of, sort_keys
 from keras_dlnotes.diagnosis.evidence import Evidence
 from keras_dlnotes.diagnosis.facts import LabelFacts, LayerFacts, ModelFacts, UnitFacts
 from keras_dlnotes.diagnosis.finding import Finding, counted
@@ -28,7 +28,7 @@ from keras_dlnotes.diagnosis.model_facts import (
     with_output_layer,
 )
 from keras_dlnotes.diagnosis.non_finite_trace import Origin
-from keras_dlnotes.diagnosis.probe import as_taken, probe
+from keras_dlnotes.diagnosis.probe import as_taken, leaves_of, probe
 from keras_dlnotes.diagnosis.report import DiagnosisError, Findings, looked_at, report
 from keras_dlnotes.diagnosis.run_record import RunRecord
 
@@ -55,6 +55,7 @@ __all__ = [
     "flat_inputs",
     "label_facts",
     "learning_rate_of",
+    "leaves_of",
     "looked_at",
     "loss_gets_targets",
     "metrics_kept",
@@ -63,6 +64,7 @@ __all__ = [
     "probe",
     "report",
     "sample_of",
+    "sort_keys",
     "symmetric_layers",
     "with_output_layer",
     "with_predictions",

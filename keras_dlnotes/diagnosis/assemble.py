@@ -5,21 +5,25 @@ from dataclasses import replace
 
 import numpy as np
 
-from keras_dlnotes.diagnosis.columns import as_columns
+from keras_dlnotes.diagnosis.columns import MOST_COLUMNS, as_columns, per_position
 from keras_dlnotes.diagnosis.evidence import Evidence
 from keras_dlnotes.diagnosis.label_facts import label_facts
 from keras_dlnotes.diagnosis.model_facts import symmetric_layers, with_output_layer
+from keras_dlnotes.diagnosis.surroundings import are_aligned, surroundings
 from keras_dlnotes.measures import Skill, skill
+from keras_dlnotes.measures.skill import class_indices
 from keras_dlnotes.numerics import leave_one_out_predictions
 
 _FEWEST_FOR_YARDSTICK = 40
 # So few different examples are simply to be remembered, as XOR's four are.
 _MOST_TO_REMEMBER = 16
-_MOST_COLUMNS = 64
 _MOST_FEATURES = 4096
+_MOST_NUMBERS = 1 << 21  # of predictions by position, or for classes
+_MOST_POSITIONS = 512
 _HASHED_WORDS = 1024
 _MOST_TEXT = 1000
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
+_LISTED_LABELS = re.compile(r"\s*Label values:[-\d\s]*")  # TensorFlow names all of the batch
 
 
 def evidence_of(model, facts, record, probed, epochs, finished=True, output=0, error=None):
@@ -89,7 +93,7 @@ def evidence_of(model, facts, record, probed, epochs, finished=True, output=0, e
     )
     predictions = probed.predictions
     if len(predictions) == len(targets):
-        evidence = with_predictions(evidence, targets[output], predictions[output])
+        evidence = with_predictions(evidence, targets[output], predictions[output], inputs)
         evidence = _with_training_pass(evidence, seen.last_batches)
     if evidence.epoch_losses and np.isfinite(evidence.epoch_losses[-1]):
         penalty = probed.penalty / max(abs(evidence.epoch_losses[-1]), 1e-12)
@@ -99,7 +103,7 @@ def evidence_of(model, facts, record, probed, epochs, finished=True, output=0, e
 
 def described(error):
     """Type and text of an error; of a long text, which holds a stack, the two ends."""
-    text = _COLOURS.sub("", str(error)).strip()
+    text = _LISTED_LABELS.sub(" ", _COLOURS.sub("", str(error))).strip()
     if len(text) > _MOST_TEXT:
         text = f"{text[: _MOST_TEXT // 2]} ... {text[-_MOST_TEXT // 2 :]}"
     return f"{type(error).__name__}: {text}"
@@ -112,37 +116,70 @@ def flat_inputs(inputs):
     return np.concatenate([part.astype("float64") for part in rows], axis=1)
 
 
-def with_predictions(evidence, targets, predictions):
-    """The evidence with what follows from the predictions for the targets."""
+def with_predictions(evidence, targets, predictions, inputs=()):
+    """The evidence with what follows from the predictions for the targets.
+
+    Args:
+        evidence: `Evidence`.
+        targets: array.
+        predictions: array.
+        inputs: list of the inputs' arrays, for a yardstick of predictions by position.
+    """
     if evidence.model.loss == "cosine_similarity":
         return evidence  # it leaves the predictions' size open
     evidence = replace(
         evidence,
         prediction_shape=tuple(predictions.shape[1:]),
         predictions=predictions.reshape(len(targets), -1),
+        input_shape=tuple(inputs[0].shape[1:]) if len(inputs) == 1 else (),
     )
-    columns = as_columns(evidence, targets, evidence.predictions)
-    if columns is None or columns[0].shape[1] > 8 * _MOST_COLUMNS:
+    known = evidence.inputs is not None
+    known &= not (evidence.non_finite_inputs or evidence.non_finite_targets)
+    sparse = (evidence.model.loss or "").startswith("sparse")
+    if known and not sparse and _reconstructs(evidence.inputs, flat_inputs([targets])):
+        evidence = replace(evidence, reconstructs=True)
+    if per_position(evidence):
+        targets, predictions, *inputs = _fewer(targets, predictions, *inputs)
+    columns = as_columns(evidence, targets, predictions)
+    if columns is None:
         return evidence
     true, guessed, classes = columns
+    if true.shape[1] > 8 * MOST_COLUMNS and not (classes and true.size <= _MOST_NUMBERS):
+        return evidence
     if np.all(true == true[:1]):
         return evidence  # nothing to tell apart, as with a single example
-    evidence = replace(evidence, skill=skill(true, guessed, classes))
+    reached = skill(true, guessed, classes)
+    evidence = replace(evidence, skill=reached, inference_skill=reached)
+    if classes:
+        frequencies = np.bincount(class_indices(true)) / len(true)
+        evidence = replace(evidence, most_frequent=float(frequencies.max()))
     # Of several outputs, or with weights, the run's losses are other sums than this one.
     if evidence.model.outputs == 1 and not evidence.weighted:
         loss = _constant_loss(evidence.model.loss or "", true)
         evidence = replace(evidence, constant_prediction_loss=loss)
-    if evidence.inputs is None or evidence.non_finite_inputs or evidence.non_finite_targets:
+    if not known:
         return evidence
-    if _reconstructs(evidence.inputs, true):
-        reference = Skill(_principal_share(true, evidence.model))
-        return replace(evidence, reconstructs=True, reference=reference)
-    features = _word_counts(evidence.inputs) if evidence.model.takes_tokens else evidence.inputs
+    if evidence.reconstructs:
+        return replace(evidence, reference=Skill(_principal_share(true, evidence.model)))
+    if per_position(evidence):
+        if evidence.model.takes_tokens or not are_aligned(inputs, len(true) // len(targets)):
+            return evidence
+        rows = np.sort(np.random.default_rng(0).permutation(len(true))[:_MOST_POSITIONS])
+        features, true = surroundings(inputs[0], rows), true[rows]
+    else:
+        tokens = evidence.model.takes_tokens
+        features = _word_counts(evidence.inputs) if tokens else evidence.inputs
     reference = reference_skill(features, true, classes)
     if reference is None:
         return evidence
     linear = leave_one_out_predictions(features, true, gaussian=False)
     return replace(evidence, reference=reference, linear_reference=skill(true, linear, classes))
+
+
+def _fewer(targets, predictions, *inputs):
+    """Every so many-th example, that there are not too many positions."""
+    step = 1 + predictions.size // _MOST_NUMBERS
+    return [part[::step] for part in (targets, predictions, *inputs)]
 
 
 def _reconstructs(inputs, targets):
@@ -156,7 +193,8 @@ def _principal_share(targets, facts):
     To copy its inputs is no feat, but a model that is to squeeze them through few units can hardly
     be asked for more than this.
     """
-    units = min((layer.units for layer in facts.hidden if layer.units), default=targets.shape[1])
+    widths = [layer.numbers or layer.units for layer in facts.hidden]
+    units = min((width for width in widths if width), default=targets.shape[1])
     squares = np.linalg.svd(targets - targets.mean(axis=0), compute_uv=False) ** 2
     return float(squares[:units].sum() / squares.sum())
 
@@ -173,12 +211,15 @@ def _with_training_pass(evidence, batches):
     targets = np.concatenate([t for t, _ in batches])
     if len(targets) < _FEWEST_FOR_YARDSTICK:
         return evidence
-    predictions = np.concatenate([p for _, p in batches]).reshape(len(targets), -1)
-    columns = as_columns(evidence, targets, predictions)
+    predictions = np.concatenate([p for _, p in batches])
+    if per_position(evidence):
+        targets, predictions = _fewer(targets, predictions)
+    columns = as_columns(evidence, targets, predictions.reshape(len(targets), -1))
     if columns is None:
         return evidence
-    better = max(evidence.skill, skill(*columns), key=lambda item: item.best)
-    return replace(evidence, skill=better)
+    reached = skill(*columns)
+    better = max(evidence.skill, reached, key=lambda item: item.best)
+    return replace(evidence, skill=better, training_skill=reached)
 
 
 def _constant_loss(loss, targets):
@@ -198,7 +239,9 @@ def _constant_loss(loss, targets):
 def reference_skill(features, targets, classes):
     """`Skill` of a textbook method on the same examples; None where it tells nothing."""
     count = len(features)
-    if len(targets) != count or targets.shape[1] > _MOST_COLUMNS or not np.isfinite(targets).all():
+    if classes and targets.shape[1] > 1:
+        targets = targets[:, targets.any(axis=0)]  # those of classes that do not occur say nothing
+    if len(targets) != count or targets.shape[1] > MOST_COLUMNS or not np.isfinite(targets).all():
         return None
     if count <= _MOST_TO_REMEMBER:
         contradictory = len(np.unique(features, axis=0)) < count

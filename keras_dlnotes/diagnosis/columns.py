@@ -2,6 +2,20 @@
 
 import numpy as np
 
+MOST_COLUMNS = 64  # for which a yardstick is looked for
+_MOST_OF_RECONSTRUCTION = 512
+
+
+def per_position(evidence):
+    """Whether predictions are judged position by position, as pixel by pixel.
+
+    A few steps of time are so many outputs, and a copy of the inputs is judged as a whole.
+    """
+    shape = evidence.prediction_shape
+    if len(shape) < 2 or evidence.reconstructs:
+        return False
+    return int(np.prod(shape)) > MOST_COLUMNS
+
 
 def as_columns(evidence, targets, predictions):
     """Targets and predictions as two matrices of one shape, and whether they are classes.
@@ -40,8 +54,13 @@ def _columns(evidence, targets, predictions):
         return targets.reshape(-1, shape[-1]), predictions.reshape(-1, shape[-1]), True
     if labels.kind == "signed":
         targets, predictions = (targets + 1) / 2, (predictions + 1) / 2
+    if per_position(evidence):
+        targets = targets.reshape(-1, evidence.channels)
     targets = targets.reshape(len(targets), -1)
     predictions = predictions.reshape(targets.shape)
+    if evidence.reconstructs:
+        step = 1 + (targets.shape[1] - 1) // _MOST_OF_RECONSTRUCTION
+        targets, predictions = targets[:, ::step], predictions[:, ::step]
     return targets, predictions, labels.kind in ("binary", "signed") and targets.shape[1] == 1
 
 

@@ -19,22 +19,26 @@ class DataSample:
 
     Args:
         inputs: arrays in the structure in which they were given.
-        targets: array.
+        targets: likewise; an array where the model has one output.
         non_finite_inputs: numbers among all inputs that are not finite.
         non_finite_targets: likewise among the targets.
         all_targets: the targets of all examples; None where only some were looked at.
         non_numeric: what holds no numbers, of "inputs" and "targets", with its dtype.
+        batch_size: how many examples a batch of a dataset holds; None of arrays.
+        examples: how many examples there are, as far as that is known without reading them.
     """
 
     inputs: Any
-    targets: np.ndarray
+    targets: Any
     non_finite_inputs: int = 0
     non_finite_targets: int = 0
-    all_targets: np.ndarray | None = None
+    all_targets: Any = None
     non_numeric: tuple = ()
+    batch_size: int | None = None
+    examples: int = 0
 
     def __len__(self):
-        return len(self.targets)
+        return len(self.leaves[0])
 
     @property
     def leaves(self):
@@ -43,17 +47,18 @@ class DataSample:
 
     def part(self, chosen):
         """Inputs and targets of the examples at some places."""
-        return keras.tree.map_structure(lambda a: a[chosen], self.inputs), self.targets[chosen]
+        return keras.tree.map_structure(lambda a: a[chosen], (self.inputs, self.targets))
 
 
-def sample_of(x, y=None):
-    """Takes at most 512 examples.
+def sample_of(x, y=None, most=_MOST_EXAMPLES):
+    """Takes some examples.
 
     Args:
         x: arrays, or a list or dict of them, with the targets as `y`; or batches `(x, y)`: a
             `keras.utils.PyDataset`, a `tf.data.Dataset`, a torch `DataLoader`, or what else can be
             iterated over. An iterator loses the batches that are taken.
-        y: targets: an array, or a list or dict with one.
+        y: targets: an array, or a list or dict with one for each output.
+        most: how many examples are taken at most.
 
     Returns:
         `DataSample`.
@@ -61,36 +66,47 @@ def sample_of(x, y=None):
     Raises:
         ValueError: if these are no examples with a target each.
     """
-    whole = not _is_batched(x)
+    whole, batch_size = not _is_batched(x), None
     if whole:
-        inputs, targets = keras.tree.map_structure(_as_array, _input_arrays(x)), _target_array(y)
+        inputs, targets = keras.tree.map_structure(_as_array, _input_arrays(x)), _target_arrays(y)
     elif y is not None:
         raise ValueError(
             "Expected no `y` beside a dataset, whose batches hold the targets. Received: y of type "
             f"{type(y).__name__}."
         )
     else:
-        inputs, targets = _joined(_batches(x))
-    leaves = keras.tree.flatten(inputs)
-    _check_lengths([*leaves, targets])
-    kinds = {"inputs": leaves, "targets": [targets]}
+        inputs, targets, batch_size = _joined(_batches(x), most)
+    kinds = {"inputs": keras.tree.flatten(inputs), "targets": keras.tree.flatten(targets)}
+    _check_lengths(kinds["inputs"] + kinds["targets"])
     non_numeric = tuple(
         (name, str(array.dtype))
         for name, arrays in kinds.items()
         for array in arrays
         if not is_number(array.dtype)
     )
-    places = np.arange(len(targets))
-    if len(targets) > _MOST_EXAMPLES:
-        places = np.sort(np.random.default_rng(0).choice(len(targets), _MOST_EXAMPLES, False))
+    count = len(kinds["targets"][0])
+    places = np.arange(count)
+    if count > most:
+        places = np.sort(np.random.default_rng(0).choice(count, most, False))
+    batches = getattr(x, "num_batches", None) if batch_size else None
     return DataSample(
         inputs=keras.tree.map_structure(lambda a: widened(a[places]), inputs),
-        targets=widened(targets[places]),
-        non_finite_inputs=sum(_non_finite(array) for array in leaves),
-        non_finite_targets=_non_finite(targets),
+        targets=keras.tree.map_structure(lambda a: widened(a[places]), targets),
+        non_finite_inputs=sum(_non_finite(array) for array in kinds["inputs"]),
+        non_finite_targets=sum(_non_finite(array) for array in kinds["targets"]),
         all_targets=targets if whole else None,
         non_numeric=non_numeric,
+        batch_size=batch_size,
+        examples=batches * batch_size if batches and batch_size else count,
     )
+
+
+def sort_keys(targets):
+    """By example its class or amount; 0 where the targets are no numbers."""
+    if targets.dtype.kind not in "fiub":
+        return np.zeros(len(targets))
+    flat = targets.reshape(len(targets), -1)
+    return flat.argmax(axis=1) if flat.shape[1] > 1 else flat[:, 0]
 
 
 def _is_batched(x):
@@ -102,21 +118,21 @@ def _input_arrays(x):
     return np.asarray(x) if listed else x
 
 
-def _target_array(y):
-    if isinstance(y, dict):
-        y = list(y.values())
-    if isinstance(y, list | tuple) and all(hasattr(p, "shape") and len(p.shape) for p in y):
-        if len(y) != 1:
-            raise ValueError(
-                f"Expected the targets of one output. Received: {len(y)} arrays as `y`."
-            )
-        (y,) = y
+def _target_arrays(y):
+    """The targets of one output as an array, of several in the structure in which they came."""
     if y is None:
         raise ValueError(
-            "Expected targets: `diagnose(model, x, y)`, or a dataset of batches `(x, y)`. "
-            "Received: y=None."
+            "Expected targets as `y`, or a dataset of batches `(x, y)` as `x`. Received: y=None."
         )
+    if isinstance(y, dict):
+        return _only({name: _as_array(part) for name, part in y.items()}, list(y.values()))
+    if isinstance(y, list | tuple) and all(hasattr(p, "shape") and len(p.shape) for p in y):
+        return _only([_as_array(part) for part in y], y)
     return _as_array(y)
+
+
+def _only(arrays, parts):
+    return _as_array(parts[0]) if len(parts) == 1 else arrays
 
 
 def _as_array(leaf):
@@ -168,26 +184,27 @@ def _batches(x):
         ) from error
 
 
-def _joined(batches):
-    """Inputs and targets of enough batches that are alike."""
+def _joined(batches, most):
+    """Inputs and targets of enough batches that are alike, and the size of the first."""
     kept: list[tuple] = []
     count = 0
     for batch in batches:
         x, y, _ = keras.utils.unpack_x_y_sample_weight(batch)
-        x, y = keras.tree.map_structure(_as_array, x), _target_array(y)
-        leaves = [*keras.tree.flatten(x), y]
+        x, y = keras.tree.map_structure(_as_array, x), _target_arrays(y)
+        leaves = [*keras.tree.flatten(x), *keras.tree.flatten(y)]
         _check_lengths(leaves)
         shapes = [leaf.shape[1:] for leaf in leaves]
         if kept and shapes != kept[0][2]:
             continue  # sequences of another length: no matrix can be made of both
         kept.append((x, y, shapes))
-        count += len(y)
-        if count >= _MOST_EXAMPLES:
+        count += len(leaves[-1])
+        if count >= most:
             break
     if not kept:
         raise ValueError("Expected a dataset with at least one batch. Received: an empty one.")
-    inputs = keras.tree.map_structure(lambda *parts: np.concatenate(parts), *(k[0] for k in kept))
-    return inputs, np.concatenate([y for _, y, _ in kept])
+    pairs = [(x, y) for x, y, _ in kept]
+    joined = keras.tree.map_structure(lambda *parts: np.concatenate(parts), *pairs)
+    return (*joined, len(keras.tree.flatten(kept[0][0])[0]))
 
 
 def _non_finite(array):

@@ -34,8 +34,13 @@ class Evidence:
             there are none, or if they are no numbers.
         labels: `LabelFacts`, or None.
         prediction_shape: shape of one example's prediction.
+        input_shape: shape of one example's input, where the model has one; else empty.
         predictions: matrix of the predictions for the sample, flattened.
-        skill: `Skill` of these predictions.
+        skill: `Skill` of these predictions, or of those of the training pass if they are better.
+        inference_skill: `Skill` of the predictions outside training.
+        training_skill: `Skill` of the predictions of the training pass, of the last steps that were
+            recorded; None if it is not known.
+        most_frequent: share of the most frequent class in the sample; None without classes.
         reference: `Skill` of the yardstick, see `kernel_ridge`; None if it cannot be had.
         reconstructs: whether the targets are the inputs; the yardstick is then what as many
             principal components explain as the narrowest hidden layer has units.
@@ -73,8 +78,12 @@ class Evidence:
     inputs: np.ndarray | None = None
     labels: LabelFacts | None = None
     prediction_shape: tuple = ()
+    input_shape: tuple = ()
     predictions: np.ndarray | None = None
     skill: Skill | None = None
+    inference_skill: Skill | None = None
+    training_skill: Skill | None = None
+    most_frequent: float | None = None
     reference: Skill | None = None
     reconstructs: bool = False
     linear_reference: Skill | None = None
@@ -104,6 +113,12 @@ class Evidence:
     origin: Origin | None = None
     non_numeric: tuple = ()
     error: str | None = None
+
+    @property
+    def channels(self):
+        """How many numbers are predicted for each position of an output with many."""
+        shape = self.prediction_shape
+        return 1 if self.input_shape[:-1] == shape else shape[-1]
 
     @cached_property
     def share(self):

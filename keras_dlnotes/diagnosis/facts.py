@@ -12,6 +12,9 @@ class LayerFacts:
         kind: its class's name.
         activation: name of its activation function; None where it has none.
         units: size of the last axis of its output; None where unknown.
+        numbers: how many numbers it makes of an example; None where unknown.
+        bypassed: whether some of what reaches the outputs need not pass it, or that is unknown.
+        gate: whether its outputs are multiplied with others before any layer reads them.
         has_kernel: whether it multiplies its input with trainable or frozen weights.
         trainable: whether it is trained.
         rate: the rate of a dropout.
@@ -25,6 +28,7 @@ class LayerFacts:
         penalized: whether it has a weight penalty.
         penalized_outputs: whether it has a penalty on its outputs.
         initializer: class name of its kernel's initializer.
+        as_drawn: whether its weights look as its initializers make them; asked of frozen layers.
     """
 
     name: str
@@ -42,6 +46,10 @@ class LayerFacts:
     penalized: bool = False
     penalized_outputs: bool = False
     initializer: str | None = None
+    numbers: int | None = None
+    bypassed: bool = False
+    gate: bool = False
+    as_drawn: bool = True
 
     @property
     def starts_as_he(self):
@@ -158,6 +166,8 @@ class UnitFacts:
         constant: share of units with the same output for every example.
         deviation: standard deviation of all outputs.
         non_finite: whether an output is not finite.
+        units: number of units.
+        read: whether a layer, or the model's output, is given the outputs as they are.
     """
 
     dead: float
@@ -165,3 +175,5 @@ class UnitFacts:
     constant: float
     deviation: float
     non_finite: bool = False
+    units: int = 8
+    read: bool = True

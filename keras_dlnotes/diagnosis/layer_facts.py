@@ -1,5 +1,7 @@
 """Reads what one layer's configuration and weights say."""
 
+from typing import Any
+
 import keras
 import numpy as np
 
@@ -7,10 +9,18 @@ from keras_dlnotes.diagnosis.facts import LayerFacts
 from keras_dlnotes.instrumentation import activation_of
 
 _MOST_LOOKED_AT = 4096  # numbers of a kernel that are brought to the host
+_MOST_DRAWN = 1 << 20  # numbers of a frozen kernel that are compared with its initializer's
 
 
-def layer_facts(watched, is_output, names):
-    """`LayerFacts` of a watched layer; `names`: the model's `VariableNames`."""
+def layer_facts(watched, is_output, names, paths):
+    """`LayerFacts` of a watched layer.
+
+    Args:
+        watched: `WatchedLayer`.
+        is_output: whether its output is the model's.
+        names: the model's `VariableNames`.
+        paths: the model's `LayerPaths`.
+    """
     layer = watched.layer
     kernel = kernel_of(layer)
     inner = getattr(layer, "layer", layer) if isinstance(layer, keras.layers.Wrapper) else layer
@@ -19,7 +29,7 @@ def layer_facts(watched, is_output, names):
         name=watched.name,
         kind=type(inner).__name__,
         activation=activation_of(inner),
-        units=None if kernel is None else int(kernel.shape[-1]),
+        units=None if kernel is None else _width(inner, kernel),
         has_kernel=kernel is not None,
         trainable=layer.trainable and bool(layer.trainable_weights),
         rate=as_float(getattr(layer, "rate", 0.0)),
@@ -31,7 +41,45 @@ def layer_facts(watched, is_output, names):
         penalized=getattr(inner, "kernel_regularizer", None) is not None,
         penalized_outputs=getattr(inner, "activity_regularizer", None) is not None,
         initializer=_class_name(getattr(inner, "kernel_initializer", None)),
+        numbers=paths.size(layer),
+        bypassed=paths.bypassed(layer),
+        gate=paths.is_gate(layer),
+        as_drawn=layer.trainable or _is_as_drawn(inner, kernel),
     )
+
+
+def _width(layer, kernel):
+    """How many units a layer has, which the last axis of its kernel need not be."""
+    layer = getattr(layer, "cell", layer)
+    if getattr(layer, "depth_multiplier", None) and not getattr(layer, "filters", None):
+        return int(kernel.shape[-2] * kernel.shape[-1])  # of a depthwise convolution
+    width = getattr(layer, "filters", None) or getattr(layer, "units", None)
+    return int(width) if isinstance(width, int) else int(kernel.shape[-1])
+
+
+def _is_as_drawn(layer, kernel):
+    """Whether a layer's weights may be those of its initializers: trained biases are not all 0."""
+    moving_mean = getattr(layer, "moving_mean", None)
+    if moving_mean is not None:
+        return not np.any(keras.ops.convert_to_numpy(moving_mean.value))
+    if kernel is None:
+        return True
+    bias = getattr(layer, "bias", None)
+    if bias is not None:
+        zeros = isinstance(getattr(layer, "bias_initializer", None), keras.initializers.Zeros)
+        return not zeros or not np.any(keras.ops.convert_to_numpy(bias.value))
+    initializer = getattr(layer, "kernel_initializer", None)
+    kind: Any = type(initializer)
+    if initializer is None or not kind.__module__.startswith(("keras.src.", "keras_dlnotes.")):
+        return True  # the user's own: a call may change what it draws next
+    if not 1 < np.prod(kernel.shape) <= _MOST_DRAWN:
+        return True
+    anew = kind.from_config(initializer.get_config() | {"seed": 0})
+    drawn = keras.ops.convert_to_numpy(anew(kernel.shape, dtype="float32"))
+    values = keras.ops.convert_to_numpy(kernel.value).astype("float32")
+    # The deviation of n numbers is known up to its 1/sqrt(2 n) part, in each of the two.
+    tolerance = 0.02 + 4.0 / drawn.size**0.5
+    return bool(abs(values.std() - drawn.std()) <= tolerance * drawn.std())
 
 
 def _class_name(item):

@@ -19,6 +19,7 @@ from keras_dlnotes.diagnosis.layer_facts import (
     kernel_of,
     layer_facts,
 )
+from keras_dlnotes.diagnosis.layer_paths import LayerPaths
 from keras_dlnotes.instrumentation import (
     OWN_FUNCTION,
     VariableNames,
@@ -66,8 +67,10 @@ def model_facts(model, output=0):
     last = lasts[output]
     names = {id(w.layer): w.name for w in watched}
     variable_names = VariableNames(model)
+    paths = LayerPaths(model)
     layers = [
-        layer_facts(w, any(w.layer is item for item in lasts), variable_names) for w in watched
+        layer_facts(w, any(w.layer is item for item in lasts), variable_names, paths)
+        for w in watched
     ]
     _mark_output_kernel(layers)
     loss, from_logits = loss_of(model, output)

@@ -39,6 +39,7 @@ def probe(model, inputs):
     watched = find_watched_layers(model)
     kept: dict[str, list] = {w.name: [] for w in watched}
     called = []  # (layer, what it returned), in order
+    given: list = []  # what layers were given
     scaled_to: list[float | None] = []
 
     def keep(w):
@@ -49,6 +50,7 @@ def probe(model, inputs):
                 known = kernel_of(w.layer) is not None and len(inputs) == len(args) == 1
                 scaled_to.append(_scaled_to(args[0], inputs[0]) if known else None)
             outputs = original(*args, **kwargs)
+            given.extend(t for t in keras.tree.flatten((args, kwargs)) if hasattr(t, "shape"))
             tensors = keras.tree.flatten(outputs)
             if tensors and hasattr(tensors[0], "shape"):
                 kept[w.name].append(tensors[0])
@@ -67,7 +69,10 @@ def probe(model, inputs):
         if start == 0:
             last = _maker_of(outputs, called)
             penalty = sum(float(ops.convert_to_numpy(ops.sum(loss))) for loss in model.losses)
-            units = {w.name: facts for w in watched if (facts := _unit_facts(w, kept[w.name]))}
+            given.extend(tensors)
+            units = {
+                w.name: facts for w in watched if (facts := _unit_facts(w, kept[w.name], given))
+            }
     predictions = [np.concatenate(parts) for parts in zip(*collected, strict=True)]
     return Answer(predictions, units, last, penalty, scaled_to[0] if scaled_to else None)
 
@@ -117,7 +122,31 @@ def as_taken(model, chunk):
     return chunk[0] if len(chunk) == 1 else chunk
 
 
-def _unit_facts(watched, outputs):
+def _is_read(outputs, given):
+    """Whether a layer was given these outputs as they are, or in another shape."""
+    if any(tensor is outputs for tensor in given):
+        return True
+    size, first = int(np.prod(outputs.shape[1:])), None
+    for tensor in given:
+        if len(tensor.shape) < 2 or int(np.prod(tensor.shape[1:])) != size:
+            continue
+        first = ops.convert_to_numpy(outputs[:1]).ravel() if first is None else first
+        if np.array_equal(ops.convert_to_numpy(tensor[:1]).ravel(), first):
+            return True
+    return False
+
+
+def leaves_of(model, inputs):
+    """The input arrays as a list in the order of the model's inputs; a dict goes by names."""
+    takes_dict = isinstance(getattr(model, "_inputs_struct", None), dict)
+    if isinstance(inputs, dict) and not takes_dict:
+        names = [tensor.name for tensor in getattr(model, "inputs", None) or ()]
+        if set(names) == set(inputs):
+            return [inputs[name] for name in names]
+    return keras.tree.flatten(inputs)
+
+
+def _unit_facts(watched, outputs, given):
     if not outputs or "float" not in keras.backend.standardize_dtype(outputs[0].dtype):
         return None
     size = int(np.prod(outputs[0].shape))
@@ -138,4 +167,6 @@ def _unit_facts(watched, outputs):
         constant=float(np.mean(spans <= 1e-6 * (1e-6 + np.abs(values).max(axis=0)))),
         deviation=float(values.std()) if finite else float("nan"),
         non_finite=not finite,
+        units=values.shape[-1],
+        read=_is_read(outputs[0], given),
     )

@@ -37,8 +37,8 @@ class RunRecord:
         self.batch_size = None
         self.inputs = []  # list over the model's inputs of lists of batches
         self.outputs = []  # an `OutputRecord` for each output
-        self._stride = 1
-        self._seen = 0
+        self._share = 1.0  # of the batches that is kept
+        self._random = np.random.default_rng(0)
         self._running = None  # (step within the epoch, running mean of the loss)
         self.non_finite_inputs = 0
         self.non_numeric: tuple = ()  # of the last batch, see `Evidence`
@@ -120,8 +120,7 @@ class RunRecord:
             predictions = [None] * len(targets)
         for output, *batch in zip(self.outputs, targets, predictions, strict=True):
             output.look_at(*batch)
-        self._seen += 1
-        if self._seen % self._stride:
+        if self._random.random() >= self._share:
             return
         for kept, batch in zip(self.inputs, inputs, strict=True):
             kept.append(batch)
@@ -130,14 +129,18 @@ class RunRecord:
         self._thin_out()
 
     def _thin_out(self):
-        """Keeps every second batch once there are enough, so that the whole run is sampled."""
+        """Keeps half of the batches once there are enough, so that the whole run is sampled.
+
+        Which half is drawn: of epochs of 8 batches every second one would be the same 4 for ever.
+        """
         while (first := self.outputs[0].targets)[1:] and (
             sum(len(batch) for batch in first) > 2 * _MOST_EXAMPLES or self._bytes() > _MOST_BYTES
         ):
-            self._stride *= 2
-            self.inputs = [kept[::2] for kept in self.inputs]
+            self._share /= 2
+            places = np.sort(self._random.permutation(len(first))[: (len(first) + 1) // 2])
+            self.inputs = [[kept[place] for place in places] for kept in self.inputs]
             for output in self.outputs:
-                output.targets = output.targets[::2]
+                output.targets = [output.targets[place] for place in places]
 
     def _bytes(self):
         return sum(batch.nbytes for kept in self.inputs for batch in kept)

@@ -25,7 +25,8 @@ class VariableNames:
 
     def __call__(self, variable):
         """The variable's `Origin` and name; its Keras path where no layer of the model has it."""
-        if self._found is None or id(variable) not in self._found:
+        # A layer may have been built since; a frozen variable has no name in tags.
+        if self._found is None or (variable.trainable and id(variable) not in self._found):
             self._found = self._names()
         # The entry holds the variable, so its `id` cannot be that of another.
         _, origin, name = self._found.get(id(variable), (variable, None, variable.path))

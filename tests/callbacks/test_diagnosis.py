@@ -266,6 +266,48 @@ def test_labels_that_the_loss_refuses_are_named_before_the_first_step(capsys):
     assert "labels_do_not_fit_loss" in "".join(told[:1] or capsys.readouterr().out)
 
 
+@pytest.mark.skipif(BACKEND == "jax", reason="its loss of such a label is NaN")
+def test_a_label_beyond_the_examples_that_were_seen_is_named_by_the_error(capsys):
+    labels = np.arange(len(X)) % 3
+    labels[-1] = 3
+    model = network("softmax", 3, loss="sparse_categorical_crossentropy")
+    diagnosis = Diagnosis()
+    with pytest.raises(Exception, match=r"out of bounds|outside the valid"):
+        fit(model, diagnosis, X, labels, batch_size=len(X), shuffle=False)
+    assert causes(diagnosis) == ["labels_do_not_fit_loss", "error_in_training"]
+    assert "between 0 and 3" in capsys.readouterr().out
+
+
+def normalized(momentum):
+    keras.utils.set_random_seed(4)
+    stack = [keras.Input((4,)), keras.layers.Rescaling(1.0, 3.0)]
+    for _ in range(2):
+        stack += [keras.layers.Dense(32, use_bias=False)]
+        stack += [keras.layers.BatchNormalization(momentum=momentum), keras.layers.ReLU()]
+    model = keras.Sequential([*stack, keras.layers.Dense(1, activation="sigmoid")])
+    model.compile(keras.optimizers.Adam(0.02), "binary_crossentropy", metrics=["accuracy"])
+    return model
+
+
+@pytest.mark.parametrize("momentum", [0.999, 0.8])
+def test_running_statistics_that_lag_are_told(momentum):
+    diagnosis = Diagnosis(verbose=False)
+    fit(normalized(momentum), diagnosis, epochs=6)
+    expected = ["batch_statistics_lag"] if momentum == 0.999 else []
+    assert causes(diagnosis)[:1] == expected
+
+
+@pytest.mark.parametrize("mean", [30.0, 0.0])
+def test_validation_data_that_are_not_centered_are_told(mean):
+    diagnosis = Diagnosis(verbose=False)
+    other = RANDOM.normal(size=(128, 4)).astype("float32")
+    validation = (other + mean, (other[:, 0] + other[:, 1] > 0).astype("int32"))
+    model = network(metrics=["accuracy"])
+    fit(model, diagnosis, epochs=8, validation_data=validation)
+    expected = ["validation_data_differ"] if mean else []
+    assert causes(diagnosis)[:1] == expected
+
+
 def raising_at(step, error):
     """A model whose train step raises at its n-th call, run eagerly."""
 

@@ -94,6 +94,34 @@ SQUARE_ROOT = Origin("gradient", 1, variables=("hidden/kernel",), finite_step=1)
 DIVERGED = Origin("loss", 2, finite_step=1, grown=True)
 POISSON = {"loss": "poisson", "output_activation": "linear"}
 COUNTS = LabelFacts("integers", 6, 0.0, 5.0, (1,), 1.0, 1.0, True)
+WITHIN = label_facts(np.arange(30) % 3)
+PIXELS = {"layers": [replace(OUTPUT, kind="Conv2D", units=3)]}
+NORMALIZED = layers(kind="BatchNormalization")
+OTHERS = [replace(HIDDEN, name=f"hidden_{number}") for number in range(4)]
+GONE_AROUND = {"layers": [*OTHERS, HIDDEN, OUTPUT]}
+# 1 is the size of the inputs and of the other layers' outputs
+SIZES = {layer.name: UnitFacts(0.0, None, 0.0, 1.0) for layer in OTHERS}
+LARGE_BLOCK = {
+    "units": SIZES | {"hidden": UnitFacts(0.0, None, 0.0, 100.0)},
+    "statistics": {
+        f"activations/{name}/standard_deviation": [size] * 20
+        for name, size in {"hidden": 80.0, **dict.fromkeys(SIZES, 1.0)}.items()
+    },
+}
+GROWN_LATER = LARGE_BLOCK | {
+    "statistics": {tag: [1.0] * 20 for tag in LARGE_BLOCK["statistics"]},
+}
+DEAD = UnitFacts(1.0, None, 1.0, 0.0, units=32)
+ELSEWHERE = {
+    "inference_skill": Skill(0.8, 0.9),
+    "most_frequent": 0.5,
+    "validation_losses": [3.0] * 20,
+    **LEARNED,
+}
+IN_500 = {
+    "labels": label_facts(np.arange(200) % 10),
+    "prediction_shape": (500,),
+}
 
 # rule, cause, evidence at which it is named, evidence at which the rule is silent
 CASES = [
@@ -313,6 +341,30 @@ CASES = [
         evidence(SPARSE, labels=label_facts(np.arange(30) % 3 * 1.0), **THREE),
     ),
     (
+        "label_encoding",
+        "labels_do_not_fit_loss",  # in an example that was not seen
+        evidence(SPARSE, labels=WITHIN, error="IndexError: Target 3 is out of bounds.", **THREE),
+        evidence(SPARSE, labels=WITHIN, error="IndexError: index out of range", **THREE),
+    ),
+    (
+        "label_encoding",
+        "labels_do_not_fit_loss",
+        evidence(
+            SPARSE,
+            labels=WITHIN,
+            error="InvalidArgumentError: Received a label value of 3 which is outside the valid "
+            "range of [0, 3).",
+            **THREE,
+        ),
+        evidence(SPARSE, labels=WITHIN, **THREE),
+    ),
+    (
+        "label_encoding",
+        "labels_do_not_fit_loss",  # pictures of any size
+        evidence(SPARSE | PIXELS, labels=label_facts(np.arange(30) % 4), prediction_shape=()),
+        evidence(SPARSE | PIXELS, labels=WITHIN, prediction_shape=()),
+    ),
+    (
         "non_numeric_data",
         "non_numeric_data",
         evidence(non_numeric=(("targets", "<U3"),)),
@@ -380,10 +432,37 @@ CASES = [
         evidence(),
     ),
     (
+        "untrained_layers",
+        "untrained_layers",
+        evidence(layers(trainable=False)),
+        evidence(layers(trainable=False, as_drawn=False)),  # trained before, as in transfer
+    ),
+    (
         "hidden_activation",
         "sigmoid_in_hidden_layers",
         evidence(layers(activation="sigmoid")),
         evidence(layers(activation="sigmoid"), **LEARNED),
+    ),
+    (
+        "hidden_activation",
+        "sigmoid_in_hidden_layers",
+        evidence(layers(activation="sigmoid")),
+        evidence(layers(activation="sigmoid", gate=True)),
+    ),
+    (
+        "hidden_activation",
+        "sigmoid_in_hidden_layers",
+        evidence(layers(activation="sigmoid"), units={"hidden": UnitFacts(0.0, 0.0, 0.0, 1.0)}),
+        evidence(
+            layers(activation="sigmoid"),
+            units={"hidden": UnitFacts(0.0, 0.0, 0.0, 1.0, read=False)},
+        ),
+    ),
+    (
+        "hidden_activation",
+        "softmax_in_hidden_layers",
+        evidence(layers(activation="softmax")),
+        evidence(layers(activation="softmax", gate=True)),
     ),
     (
         "hidden_activation",
@@ -402,6 +481,99 @@ CASES = [
         "dead_units",
         evidence(units={"hidden": UnitFacts(1.0, None, 1.0, 0.0)}),
         evidence(units={"hidden": UnitFacts(0.5, None, 0.5, 1.0)}),
+    ),
+    (
+        "dead_units",
+        "dead_units",  # around which something else has learned
+        evidence(units={"hidden": DEAD}, **LEARNED),
+        evidence(units={"hidden": replace(DEAD, dead=0.9)}, **LEARNED),
+    ),
+    (
+        "dead_units",
+        "dead_units",
+        evidence(units={"hidden": DEAD}, **LEARNED),
+        evidence(units={"hidden": replace(DEAD, units=2)}, **LEARNED),
+    ),
+    (
+        "exploding_block",
+        "exploding_block",
+        evidence(GONE_AROUND, **LARGE_BLOCK),
+        evidence(GONE_AROUND, **LARGE_BLOCK, **LEARNED),
+    ),
+    (
+        "exploding_block",
+        "exploding_block",
+        evidence(GONE_AROUND, **LARGE_BLOCK),
+        evidence(GONE_AROUND, **GROWN_LATER),  # as in a run that diverged
+    ),
+    (
+        "exploding_block",
+        "exploding_block",
+        evidence(GONE_AROUND, **LARGE_BLOCK),
+        evidence(GONE_AROUND, inputs=100 * RANDOM.normal(size=(200, 3)), **LARGE_BLOCK),
+    ),
+    (
+        "lagging_statistics",
+        "batch_statistics_lag",
+        evidence(NORMALIZED, training_skill=Skill(0.8, 0.9), inference_skill=Skill(-2.0, 0.1)),
+        evidence(NORMALIZED, training_skill=Skill(0.8, 0.9), inference_skill=Skill(0.4, 0.8)),
+    ),
+    (
+        "lagging_statistics",
+        "batch_statistics_lag",
+        evidence(NORMALIZED, training_skill=Skill(0.8, 0.9), inference_skill=Skill(-2.0, 0.1)),
+        evidence(training_skill=Skill(0.8, 0.9), inference_skill=Skill(-2.0, 0.1)),
+    ),
+    (
+        "validation_data",
+        "validation_data_differ",
+        evidence(**ELSEWHERE),
+        evidence(**ELSEWHERE | {"validation_losses": [0.3, *[3.0] * 19]}),  # overfitting
+    ),
+    (
+        "validation_data",
+        "validation_data_differ",
+        evidence(epoch_metrics={"val_accuracy": [0.6] * 20}, **ELSEWHERE),
+        evidence(
+            epoch_metrics={"val_accuracy": [0.9] * 20},  # but too sure of itself
+            **ELSEWHERE | {"validation_losses": [0.7] * 20},
+        ),
+    ),
+    (
+        "validation_data",
+        "validation_data_differ",
+        evidence(**ELSEWHERE),
+        evidence(**ELSEWHERE | {"inference_skill": Skill(0.2, 0.3)}),  # not learned either
+    ),
+    (
+        "validation_data",
+        "validation_data_differ",  # right classes, but far too sure of the wrong ones
+        evidence(
+            validation_losses=[*[6.0] * 10, *[2.0] * 10],
+            epoch_metrics={"val_accuracy": [0.9] * 20},
+            inference_skill=Skill(0.8, 0.9),
+            most_frequent=0.5,
+            **LEARNED,
+        ),
+        evidence(
+            validation_losses=[*[6.0] * 5, *[0.6] * 15],  # running statistics that caught up
+            epoch_metrics={"val_accuracy": [0.9] * 20},
+            inference_skill=Skill(0.8, 0.9),
+            most_frequent=0.5,
+            **LEARNED,
+        ),
+    ),
+    (
+        "unused_outputs",
+        "unused_output_units",
+        evidence(SPARSE, **IN_500),
+        evidence(SPARSE, **IN_500, **LEARNED),
+    ),
+    (
+        "unused_outputs",
+        "unused_output_units",
+        evidence(SPARSE, **IN_500),
+        evidence(SPARSE, **IN_500 | {"prediction_shape": (20,)}),
     ),
     (
         "saturated_units",
@@ -570,6 +742,18 @@ CASES = [
         "model_too_small",
         evidence({"layers": [OUTPUT]}, linear_reference=Skill(0.0, 0.0), **POOR),
         evidence({"layers": [OUTPUT]}, linear_reference=Skill(0.0, 0.0), **LEARNED),
+    ),
+    (
+        "underfitting",
+        "model_too_small",
+        evidence(layers(units=1), **THREE, **POOR),
+        evidence(layers(units=1, bypassed=True), **THREE, **POOR),
+    ),
+    (
+        "underfitting",
+        "model_too_small",
+        evidence(layers(units=1, numbers=1), **THREE, **POOR),
+        evidence(layers(units=1, numbers=196), **THREE, **POOR),  # one filter, many pixels
     ),
 ]
 

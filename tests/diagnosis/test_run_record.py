@@ -49,6 +49,15 @@ def test_a_long_run_is_sampled_over_its_whole_length():
     assert y.max() > 270
 
 
+def test_no_batch_of_an_epoch_is_left_out_for_ever():
+    run = RunRecord(8)
+    for step in range(400):
+        x = 1000.0 * step + np.arange(16)[:, None]
+        run.add(record(step, x=x, y=np.full(16, step % 8)))
+    _, (y,) = run.sample()
+    assert set(y.tolist()) == set(range(8))
+
+
 def test_sequences_of_several_lengths_and_texts_give_no_sample():
     run = RunRecord()
     run.add(record(0, x=np.zeros((4, 3)), y=np.zeros(4)))

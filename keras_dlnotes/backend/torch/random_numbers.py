@@ -1,9 +1,20 @@
-"""torch's own random numbers, for gradient checks."""
+"""torch's own random numbers, for gradient checks and for short runs."""
 
 import contextlib
 
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
+
+
+@contextlib.contextmanager
+def seeded(seed):
+    """While it lasts, torch's global generators, which Keras's dropout draws from, follow a seed.
+
+    Their states are put back at the end.
+    """
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        yield
 
 
 class SameRandomNumbers:

@@ -6,12 +6,14 @@ The table is their order of asking; what they find is ranked by confidence, root
 from keras_dlnotes.diagnosis.rules.constant_data import constant_data
 from keras_dlnotes.diagnosis.rules.dead_units import dead_units
 from keras_dlnotes.diagnosis.rules.error_in_training import error_in_training
+from keras_dlnotes.diagnosis.rules.exploding_block import exploding_block
 from keras_dlnotes.diagnosis.rules.gradient_flow import gradient_flow
 from keras_dlnotes.diagnosis.rules.heavy_regularization import heavy_regularization
 from keras_dlnotes.diagnosis.rules.hidden_activation import hidden_activation
 from keras_dlnotes.diagnosis.rules.initial_loss import initial_loss
 from keras_dlnotes.diagnosis.rules.initial_scale import initial_scale
 from keras_dlnotes.diagnosis.rules.label_encoding import label_encoding
+from keras_dlnotes.diagnosis.rules.lagging_statistics import lagging_statistics
 from keras_dlnotes.diagnosis.rules.learning_rate import learning_rate
 from keras_dlnotes.diagnosis.rules.loss_and_output import loss_and_output
 from keras_dlnotes.diagnosis.rules.missing_class import missing_class
@@ -34,6 +36,8 @@ from keras_dlnotes.diagnosis.rules.unscaled_inputs import unscaled_inputs
 from keras_dlnotes.diagnosis.rules.unscaled_targets import unscaled_targets
 from keras_dlnotes.diagnosis.rules.unshuffled_data import unshuffled_data
 from keras_dlnotes.diagnosis.rules.untrained_layers import untrained_layers
+from keras_dlnotes.diagnosis.rules.unused_outputs import unused_outputs
+from keras_dlnotes.diagnosis.rules.validation_data import validation_data
 
 RULES = {
     "data": (
@@ -45,6 +49,7 @@ RULES = {
         unshuffled_data,
         unrelated_labels,
         missing_class,
+        validation_data,
     ),
     "output and loss": (
         single_unit_softmax,
@@ -53,6 +58,7 @@ RULES = {
         label_encoding,
         target_shape,
         regression_accuracy,
+        unused_outputs,
     ),
     "initialization": (symmetric_weights, initial_scale, initial_loss),
     "layers": (
@@ -60,6 +66,8 @@ RULES = {
         hidden_activation,
         dead_units,
         saturated_units,
+        exploding_block,
+        lagging_statistics,
         gradient_flow,
     ),
     "training": (
@@ -84,12 +92,14 @@ __all__ = [
     "constant_data",
     "dead_units",
     "error_in_training",
+    "exploding_block",
     "gradient_flow",
     "heavy_regularization",
     "hidden_activation",
     "initial_loss",
     "initial_scale",
     "label_encoding",
+    "lagging_statistics",
     "learning_rate",
     "loss_and_output",
     "missing_class",
@@ -112,4 +122,6 @@ __all__ = [
     "unscaled_targets",
     "unshuffled_data",
     "untrained_layers",
+    "unused_outputs",
+    "validation_data",
 ]

@@ -1,9 +1,11 @@
 """ReLU units that are silent for every example."""
 
-from keras_dlnotes.diagnosis.finding import Finding
+from keras_dlnotes.diagnosis.finding import Finding, counted
 from keras_dlnotes.diagnosis.remedies import better_start, listed
 
 MOST = 0.9
+NEARLY_ALL = 0.98
+FEWEST = 8
 _CAN_DIE = ("relu", "relu6")
 
 
@@ -12,7 +14,8 @@ def dead_units(evidence):
 
     Threshold: 90 % of a hidden layer's units are silent for the whole sample after training and
     the run went wrong, or all of them are. Sparse layers in which half the units are silent are
-    common in networks that learn well.
+    common in networks that learn well. In a run that learned, 98 % of 8 units and more: then
+    something else, as the connection around a residual block, has carried what was learned.
 
     Reference: Lu, Shin, Su and Karniadakis, "Dying ReLU and initialization", 2020.
     """
@@ -21,19 +24,25 @@ def dead_units(evidence):
         facts = evidence.units.get(layer.name)
         if facts is None or facts.non_finite or layer.activation not in _CAN_DIE:
             continue
-        if facts.dead == 1.0 or (facts.dead >= MOST and evidence.went_wrong):
+        if evidence.outcome == "learned":
+            if facts.dead >= NEARLY_ALL and facts.units >= FEWEST and evidence.finished:
+                found.append((facts.dead, layer))
+        elif facts.dead == 1.0 or (facts.dead >= MOST and evidence.went_wrong):
             found.append((facts.dead, layer))
-    if not found or evidence.outcome == "learned":
+    if not found:
         return []
     dead, layer = found[0]
+    learned = evidence.outcome == "learned"
+    also = f", and so are those of {counted(len(found) - 1, 'other layer')}" if found[1:] else ""
     start = better_start(evidence.model, "relu")
     return [
         Finding(
             cause="dead_units",
-            symptom=f"{dead:.0%} of the units are 0 for every example.",
+            symptom=f"{dead:.0%} of the units are 0 for every example{also}.",
             explanation="Their inputs are always negative, there the slope is 0, and so is their "
             "gradient."
-            + (" It is the output layer: nothing is learned at all." if layer.is_output else ""),
+            + (" It is the output layer: nothing is learned at all." if layer.is_output else "")
+            + (" What was learned went around the layer." if learned else ""),
             remedy="Leave the output without ReLU."
             if layer.is_output
             else listed(
@@ -42,8 +51,11 @@ def dead_units(evidence):
                 "scale the inputs",
                 "use leaky ReLU",
             ),
-            confidence=0.85 if dead == 1.0 else 0.7,
-            evidence={"share of silent units": dead, "upper threshold": MOST},
+            confidence=0.6 if learned else 0.85 if dead == 1.0 else 0.7,
+            evidence={
+                "share of silent units": dead,
+                "upper threshold": NEARLY_ALL if learned else MOST,
+            },
             layer=layer.name,
             part="keras.layers.Dense(units)"
             if layer.is_output

@@ -14,7 +14,8 @@ def hidden_activation(evidence):
 
     Threshold: named only where the run went wrong. Layers without any nonlinearity are together
     one linear map. A softmax lets its units add up to 1, so that they compete. A sigmoid's slope
-    is at most 1/4 and its outputs are all positive.
+    is at most 1/4 and its outputs are all positive. Outputs that are multiplied with other
+    activations are gates, or the weights of an attention, and rightly squashed.
 
     Reference: Goodfellow, Bengio and Courville, "Deep Learning", 2016, sections 6.1 and 6.3;
     LeCun, Bottou, Orr and Müller, 1998, section 4.4.
@@ -25,6 +26,7 @@ def hidden_activation(evidence):
     inner = [layer for layer in evidence.model.layers if not layer.is_output]
     inner = [layer for layer in inner if layer.name != evidence.model.output_layer]
     softmax = [layer for layer in inner if layer.activation == "softmax"]
+    softmax = [layer for layer in softmax if not _is_factor(layer, evidence)]
     if softmax:
         return [_finding(softmax, "softmax", 0.8, evidence.model)]
     nonlinear = any(
@@ -34,10 +36,17 @@ def hidden_activation(evidence):
     if not nonlinear and evidence.model.only_layers and linear_falls_short(evidence):
         return [_finding(hidden, None, 0.92, evidence.model)]
     squashing = [layer for layer in inner if layer.activation in _SQUASHING and not layer.recurrent]
+    squashing = [layer for layer in squashing if not _is_factor(layer, evidence)]
     if squashing:
         confidence = 0.62 + 0.06 * min(len(squashing) - 1, 3)
         return [_finding(squashing, "sigmoid", confidence, evidence.model)]
     return []
+
+
+def _is_factor(layer, evidence):
+    """Whether the outputs are a gate or weights of an average: no layer reads them as they are."""
+    units = evidence.units.get(layer.name)
+    return layer.gate or (units is not None and not units.read)
 
 
 def linear_falls_short(evidence):

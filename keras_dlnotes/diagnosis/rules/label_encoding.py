@@ -1,6 +1,11 @@
 """Labels that the loss reads as something else."""
 
+import re
+
 from keras_dlnotes.diagnosis.finding import Finding
+
+# How torch and TensorFlow say that a class number is none, and which.
+_REFUSED = re.compile(r"(?:Target|label value of) (-?\d+) (?:is out of bounds|which is outside)")
 
 
 def label_encoding(evidence):
@@ -8,14 +13,18 @@ def label_encoding(evidence):
 
     Threshold: none. The binary cross-entropy takes numbers between 0 and 1, the categorical one
     rows that add up to 1, the sparse one whole numbers below the number of units, one an example.
-    Outside these the loss has no minimum, or counts another class.
+    Outside these the loss has no minimum, or counts another class. A label that the framework has
+    refused counts though it was not among the examples that were seen.
 
     Reference: Goodfellow, Bengio and Courville, "Deep Learning", 2016, section 3.9.
     """
     facts, labels = evidence.model, evidence.labels
     if labels is None or facts.loss is None:
         return []
-    units = evidence.prediction_shape[-1] if evidence.prediction_shape else None
+    units = evidence.prediction_shape[-1] if evidence.prediction_shape else _output_units(facts)
+    refused = _REFUSED.search(evidence.error or "")
+    seen = [labels.low, labels.high, *([float(refused[1])] if refused else [])]
+    low, high = min(seen), max(seen)
     problem, remedy = None, ""
     if facts.loss.startswith("binary"):
         if labels.low < 0 or labels.high > 1:
@@ -32,10 +41,7 @@ def label_encoding(evidence):
         if labels.shape and labels.shape == evidence.prediction_shape and units > 1:
             problem = "The sparse cross-entropy takes one class number, not a column a class."
             remedy = "Use categorical_crossentropy, or y.argmax(axis=-1) as labels."
-        elif any(
-            label != facts.ignored_label and not 0 <= label < units
-            for label in (labels.low, labels.high)
-        ):
+        elif any(label != facts.ignored_label and not 0 <= label < units for label in (low, high)):
             problem = f"Class numbers have to lie between 0 and {units - 1}, the last unit's."
             remedy = "Count classes from 0, and give the output one unit a class."
         elif not labels.whole:
@@ -46,14 +52,14 @@ def label_encoding(evidence):
     return [
         Finding(
             cause="labels_do_not_fit_loss",
-            symptom=f"Labels ({labels.kind}) between {labels.low:.3g} and {labels.high:.3g} with "
-            f"loss {facts.loss!r}.",
+            symptom=f"Labels ({labels.kind}) between {low:.3g} and {high:.3g} with loss "
+            f"{facts.loss!r}.",
             explanation=problem,
             remedy=remedy,
             confidence=0.95,
             evidence={
-                "lowest label": labels.low,
-                "highest label": labels.high,
+                "lowest label": low,
+                "highest label": high,
                 "different labels": labels.classes,
                 "output units": units,
             },
@@ -68,3 +74,9 @@ def label_encoding(evidence):
             ),
         )
     ]
+
+
+def _output_units(facts):
+    """Units of the output layer, of a model that takes pictures of any size; None if unknown."""
+    last = (layer for layer in facts.layers if layer.is_output and layer.name == facts.output_layer)
+    return next((layer.units for layer in last), None)

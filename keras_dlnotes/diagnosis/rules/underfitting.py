@@ -18,8 +18,8 @@ def underfitting(evidence):
     Threshold: the run went wrong by `Evidence.outcome`. Of fewer than 300 updates it is not said
     that the model has settled: single losses may hide that it was still learning. Called too small
     is a model without hidden layers where ridge regression does not learn it either, and one that
-    sends more than four times as many outputs as it has units through a hidden layer, or two
-    outputs and more through one.
+    sends more than four times as many outputs through a hidden layer as that makes numbers of an
+    example, or two outputs and more through one; a layer that has a way around it is not meant.
 
     Reference: Goodfellow, Bengio and Courville, "Deep Learning", 2016, section 5.2.
     """
@@ -78,20 +78,26 @@ def _narrow(evidence):
     """The hidden layer that is too narrow for the outputs, or None."""
     outputs = evidence.prediction_shape[-1] if evidence.prediction_shape else 1
     for layer in evidence.model.hidden:
-        few = layer.units is not None and layer.units < outputs / NARROW
-        if few or (layer.units == 1 and outputs > 1):
+        width = _width(layer)
+        if layer.bypassed or width is None:
+            continue
+        if width < outputs / NARROW or (width == 1 and outputs > 1):
             return layer
     return None
+
+
+def _width(layer):
+    return layer.units if layer.numbers is None else layer.numbers
 
 
 def _narrow_finding(layer, evidence):
     return Finding(
         cause="model_too_small",
-        symptom=f"All information passes through {counted(layer.units, 'unit')}.",
+        symptom=f"All information passes through {counted(_width(layer), 'number')}.",
         explanation="Too few numbers to tell the outputs apart.",
         remedy="Give hidden layers at least as many units as there are outputs.",
         confidence=0.8,
-        evidence={"units": layer.units, "outputs": evidence.prediction_shape[-1]},
+        evidence={"numbers": _width(layer), "outputs": evidence.prediction_shape[-1]},
         layer=layer.name,
         part="keras.layers.Dense(32)",
         # So few ReLU units are easily dead for all examples at once.

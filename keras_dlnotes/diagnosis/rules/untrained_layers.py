@@ -10,8 +10,9 @@ def untrained_layers(evidence):
 
     Thresholds: a model without any trainable weight is always reported, as is a trainable kernel
     whose gradient was missing or exactly 0 at every recorded step. Frozen layers are what transfer
-    learning is made of, so they are named only where the run went wrong and half or more of the
-    kernels are frozen.
+    learning is made of, so they are named only where the run went wrong, half or more of the
+    kernels are frozen, and all that is frozen looks as its initializers make it: biases and moving
+    means of 0, kernels of the initializer's size.
 
     Reference: Yosinski, Clune, Bengio and Lipson, "How transferable are features in deep neural
     networks?", 2014.
@@ -23,9 +24,11 @@ def untrained_layers(evidence):
         return [_finding("The model has no trainable weight.", None, 0.97, {"weights": 0})]
     frozen = [layer for layer in layers if not layer.trainable]
     wrong = evidence.went_wrong
-    if wrong and len(frozen) >= MOST * len(layers):
+    trained_before = any(not layer.as_drawn for layer in evidence.model.layers)
+    if wrong and not trained_before and len(frozen) >= MOST * len(layers):
         figures = {"frozen layers": len(frozen), "layers with weights": len(layers)}
-        return [_finding("Most layers are frozen.", frozen[0].name, 0.8, figures)]
+        symptom = "Most layers are frozen at weights that look as they were drawn at random."
+        return [_finding(symptom, frozen[0].name, 0.8, figures)]
     any_gradient = any(tag.startswith("gradients/") for tag in evidence.statistics)
     if not any_gradient or len(evidence.statistic_steps) < 3:
         return []
