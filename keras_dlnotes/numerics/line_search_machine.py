@@ -50,6 +50,7 @@ class Control(NamedTuple):
     whole_fall: Any  # since the start
     verified: Any  # 1 once the loss has been the same twice at the same weights, else 0
     stalls: Any  # how many accepted steps in turn `loss_scale.is_level`
+    confirming: Any  # 1 in a search that is begun although the step before it promised nothing
 
 
 class Settings(NamedTuple):
@@ -106,7 +107,32 @@ class Transition:
         self._control, self._settings = control, settings
         self.decision = decision
 
-    def control(self, slope, step, stored, longest_step=None):
+    def is_doubtful(self, slope, stored, leverage):
+        """Whether nothing is promised along a direction, and the promise is not to be trusted.
+
+        Then the search has to take another direction, and `control` to be told.
+
+        Args:
+            slope: phi'(0) along the direction, a scalar.
+            stored: How many pairs there are in the history now, a scalar.
+            leverage: max_i |w_i dL/dw_i|, a scalar.
+        """
+        c, epsilon = self._control, self._settings.epsilon
+        if self._settings.gradient_tolerance is not None:
+            return self.decision.begin & (stored != stored)
+        promise = -0.5 * slope
+        doubtful = loss_scale.is_doubtful(promise, leverage, c.loss, c.whole_fall, epsilon)
+        return self._is_done(slope, stored) & doubtful & (c.confirming < 0.5)
+
+    def _is_done(self, slope, stored):
+        c = self._control
+        least = loss_scale.negligible(c.loss, c.fall, c.whole_fall, self._settings.epsilon)
+        # One pair knows the curvature along one direction, steepest descent along none: they
+        # promise nothing in particular.
+        known = (stored > 1.0) | (slope == 0.0)
+        return self.decision.begin & known & (-0.5 * slope <= least)
+
+    def control(self, slope, step, stored, longest_step=None, confirming=None):
         """The control, with a new search in it where one begins.
 
         Args:
@@ -114,15 +140,15 @@ class Transition:
             step: The first trial step, as a multiple of the direction.
             stored: How many pairs there are in the history now.
             longest_step: Of the new search, a multiple of the direction; None: the settings'.
+            confirming: Whether the direction is another one, because the first was doubtful;
+                None: it is not.
         """
         longest_step = self._settings.longest_step if longest_step is None else longest_step
         c, begins, zero = self._control, self.decision.begin, step * 0.0
         phase = c.phase
+        confirming = begins & (step != step) if confirming is None else confirming
         if self._settings.gradient_tolerance is None:
-            least = loss_scale.negligible(c.loss, c.fall, c.whole_fall, self._settings.epsilon)
-            # One pair knows the curvature along one direction, steepest descent along none: they
-            # promise nothing in particular.
-            done = begins & ((stored > 1.0) | (slope == 0.0)) & (-0.5 * slope <= least)
+            done = self._is_done(slope, stored) & xp.logical_not(confirming)
             phase = phases.follow(phase, ((done, Phase.CONVERGED),))
             step = xp.where(done, zero, step)
         fresh = more_thuente.start(c.loss, slope, step, zero + longest_step)
@@ -134,10 +160,11 @@ class Transition:
             search_evaluations=xp.where(begins, zero, c.search_evaluations),
             bracket=more_thuente.choose(begins, fresh, c.bracket),
             level=xp.where(begins, zero, c.level),
+            confirming=xp.where(begins, xp.where(confirming, zero + 1.0, zero), c.confirming),
         )
 
 
-_LAST = 6  # so many numbers stand behind the bracket's
+_LAST = 7  # so many numbers stand behind the bracket's
 WIDTH = len(Control._fields) - 1 + len(Bracket._fields)
 
 
@@ -251,7 +278,7 @@ def advance(control, seen, settings):
     if settings.gradient_tolerance is None:
         # What the failed direction promised is no more than the rounding of the loss.
         hidden = -0.5 * c.slope <= loss_scale.rounding(c.loss, settings.epsilon)
-        hidden = restart & hidden & no(coarse)
+        hidden = restart & (hidden | (c.confirming > 0.5)) & no(coarse)
         converged, restart = converged | hidden, restart & no(hidden)
     begin = begin_first | restart | (accept & no(converged))
     noisy = (verify | examine) & no(repeats)
@@ -314,6 +341,7 @@ def advance(control, seen, settings):
         fall=fall,
         whole_fall=whole_fall,
         stalls=xp.where(afresh, zero, stalls),
+        confirming=c.confirming,
         verified=xp.where(known | ((verify | examine) & repeats), one, zero),
     )
     decision = Decision(

@@ -31,6 +31,25 @@ def negligible(loss, fall, whole_fall, epsilon):
     return 10.0 * epsilon * xp.absolute(loss) + of_falls
 
 
+def is_doubtful(promise, leverage, loss, whole_fall, epsilon):
+    """Whether a step promises so little only because the method does not know the curvature.
+
+    To first order, a change of one weight by its own size changes the loss by up to `leverage`.
+    Where that is much, a step that promises little is far shorter than the weights. Either the loss
+    is very steep, or weights are of such different scales that the pairs, which come from the
+    steepest directions, say nothing about the flat ones.
+
+    Args:
+        promise: The decrease that the step promises, a scalar.
+        leverage: max_i |w_i dL/dw_i|, a scalar.
+        loss: L, a scalar.
+        whole_fall: By how much the loss has fallen since the start, a scalar.
+        epsilon: The dtype's rounding unit.
+    """
+    much = leverage > epsilon**0.25 * (xp.absolute(loss) + whole_fall)
+    return much & (promise < epsilon ** (2.0 / 3.0) * leverage)
+
+
 def first_length(loss, slope, point):
     """How long a first step may be where nothing is known of the curvature, a scalar.
 

@@ -16,6 +16,7 @@ class Pair(NamedTuple):
     step_change: Any  # s = w_new - w, [n]
     gradient_change: Any  # y = g_new - g, [n]
     step_size: Any  # alpha in s = alpha p, a scalar
+    by_method: Any  # whether p is the method's own direction
 
 
 def take(method, control, points, old_direction, weights, gradient, loss, settings):
@@ -66,7 +67,7 @@ def take(method, control, points, old_direction, weights, gradient, loss, settin
     proposal = method.descend(
         point,
         accepted_gradient,
-        Pair(step_change, gradient_change, decision.step_size),
+        Pair(step_change, gradient_change, decision.step_size, control.confirming < 0.5),
         keep_pair,
         stored,
         decision.begin & (stored > 0.0),
@@ -79,10 +80,19 @@ def take(method, control, points, old_direction, weights, gradient, loss, settin
         stored,
         decision.begin,
     )
+    leverage = method.gradient_size(point, accepted_gradient, point)
+    doubtful = transition.is_doubtful(slope, stored, leverage)
+    direction, slope = xp.conditional(
+        doubtful,
+        lambda: method.steepest(point, accepted_gradient, decision.loss, xp.absolute(point)),
+        lambda: (direction, slope),
+    )
     guess = method.first_step(slope, decision.loss_change)
-    first = xp.where(decision.accept & (stored > 0.0), guess, stored * 0.0 + 1.0)
+    first = xp.where(
+        decision.accept & (stored > 0.0) & xp.logical_not(doubtful), guess, stored * 0.0 + 1.0
+    )
     longest = method.longest_step(point, direction, settings.longest_step)
-    control = transition.control(slope, first, stored, longest)
+    control = transition.control(slope, first, stored, longest, doubtful)
     staying = phases.is_phase(control, Phase.REPEAT, LineSearchPhase.VERIFY)
     moving = (control.step != 0.0) & xp.logical_not(staying)
     trial_point = xp.where(moving, method.point_along(point, control.step, direction), point)
@@ -102,8 +112,17 @@ def _new_direction(steepest, gradient, proposal, old, stored, begins):
     return xp.conditional(begins, begin, lambda: (old, stored * 0.0, stored))
 
 
-def steepest(point, gradient, loss):
-    """The direction of steepest descent, as long as a first step, and the slope along it."""
+def steepest(point, gradient, loss, scale=None):
+    """The direction of steepest descent, as long as a first step, and the slope along it.
+
+    With a scale [n], those in the coordinates w / scale.
+    """
+    if scale is not None:
+        known = scale > 0.0
+        divisor = xp.where(known, scale, scale * 0.0 + 1.0)
+        inner = xp.where(known, point / divisor, point * 0.0)
+        direction, slope = steepest(inner, scale * gradient, loss)
+        return scale * direction, slope
     # Scaled before it is squared, for gradients whose square would overflow.
     scaled = gradient / xp.largest_magnitude(gradient)
     unit = -scaled / xp.square_root(xp.dot(scaled, scaled))

@@ -132,10 +132,11 @@ class BFGS(QuasiNewton):
             )
             if self.update == "bfgs":
                 start = inverse_hessian.raised(start, y, xp.dot(s, y), stored)
-            # s^T H^-1 s = -alpha s^T g, but for the first step, whose direction is not -H g.
-            along = xp.where(
-                stored < 1.5, -xp.dot(s, s) / scale, pair.step_size * xp.dot(s, gradient - y)
-            )
+            # s^T H^-1 s = -alpha s^T g, but for steps whose direction is not -H g: the first one,
+            # where H is a multiple of 1, and others, where b = 1 claims nothing.
+            along = pair.step_size * xp.dot(s, gradient - y)
+            along = xp.where(pair.by_method, along, -xp.dot(s, y))
+            along = xp.where(stored < 1.5, -xp.dot(s, s) / scale, along)
             return inverse_hessian.update(start, s, y, along, self.update)
 
         new = xp.conditional(keep_pair, take_in, lambda: old)

@@ -175,17 +175,17 @@ class LBFGS(QuasiNewton):
     def _bounds_now(self):
         return box.Box(self._box.low.value, self._box.high.value)
 
-    def gradient_size(self, point, gradient):
+    def gradient_size(self, point, gradient, scale=None):
         """See `QuasiNewton.gradient_size`; at a bound only what points into the box counts."""
-        if self._box is None:
-            return super().gradient_size(point, gradient)
-        return xp.largest_magnitude(box.descent(self._bounds_now(), point, gradient))
+        if self._box is not None:
+            gradient = box.descent(self._bounds_now(), point, gradient)
+        return super().gradient_size(point, gradient, scale)
 
-    def steepest(self, point, gradient, loss):
+    def steepest(self, point, gradient, loss, scale=None):
         """See `QuasiNewton.steepest`; projected into the box."""
         if self._box is None:
-            return super().steepest(point, gradient, loss)
-        return box.steepest(self._bounds_now(), point, gradient, loss)
+            return super().steepest(point, gradient, loss, scale)
+        return box.steepest(self._bounds_now(), point, gradient, loss, scale)
 
     def longest_step(self, point, direction, most):
         """See `QuasiNewton.longest_step`; to the first bound that the direction meets."""
