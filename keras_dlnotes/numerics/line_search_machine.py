@@ -50,6 +50,7 @@ class Control(NamedTuple):
     whole_fall: Any  # since the start
     verified: Any  # 1 once the loss has been the same twice at the same weights, else 0
     stalls: Any  # how many accepted steps in turn `loss_scale.is_level`
+    extent: Any  # the largest length of the weights at the accepted points since the start
     confirming: Any  # 1 in a search that is begun although the step before it promised nothing
 
 
@@ -79,6 +80,7 @@ class Observation(NamedTuple):
     repeats_gradient: Any  # the gradient equals the accepted point's but for rounding
     at_trial: Any
     at_accepted: Any
+    size: Any = 0.0  # the weights' length
 
 
 class Decision(NamedTuple):
@@ -107,32 +109,35 @@ class Transition:
         self._control, self._settings = control, settings
         self.decision = decision
 
-    def is_doubtful(self, slope, stored, leverage):
-        """Whether nothing is promised along a direction, and the promise is not to be trusted.
-
-        Then the search has to take another direction, and `control` to be told.
+    def promises_nothing(self, slope, length, stored):
+        """Whether a search along a direction would have nothing to gain: converged.
 
         Args:
             slope: phi'(0) along the direction, a scalar.
+            length: The direction's, a scalar.
             stored: How many pairs there are in the history now, a scalar.
-            leverage: max_i |w_i dL/dw_i|, a scalar.
         """
-        c, epsilon = self._control, self._settings.epsilon
-        if self._settings.gradient_tolerance is not None:
-            return self.decision.begin & (stored != stored)
-        promise = -0.5 * slope
-        doubtful = loss_scale.is_doubtful(promise, leverage, c.loss, c.whole_fall, epsilon)
-        return self._is_done(slope, stored) & doubtful & (c.confirming < 0.5)
-
-    def _is_done(self, slope, stored):
-        c = self._control
-        least = loss_scale.negligible(c.loss, c.fall, c.whole_fall, self._settings.epsilon)
+        c, settings = self._control, self._settings
+        if settings.gradient_tolerance is not None:
+            return self.decision.begin & xp.logical_not(self.decision.begin)
         # One pair knows the curvature along one direction, steepest descent along none: they
         # promise nothing in particular.
         known = (stored > 1.0) | (slope == 0.0)
-        return self.decision.begin & known & (-0.5 * slope <= least)
+        nothing = loss_scale.promises_nothing(-0.5 * slope, length, c, settings.epsilon)
+        return self.decision.begin & known & nothing
 
-    def control(self, slope, step, stored, longest_step=None, confirming=None):
+    def is_doubtful(self, slope, leverage):
+        """Whether a promise of nothing is not to be trusted: search along another direction.
+
+        Args:
+            slope: phi'(0) along the direction, a scalar.
+            leverage: max_i |w_i dL/dw_i|, a scalar.
+        """
+        c, epsilon = self._control, self._settings.epsilon
+        doubtful = loss_scale.is_doubtful(-0.5 * slope, leverage, c.loss, c.whole_fall, epsilon)
+        return doubtful & (c.confirming < 0.5)
+
+    def control(self, slope, step, stored, longest_step=None, converged=None, confirming=None):
         """The control, with a new search in it where one begins.
 
         Args:
@@ -140,17 +145,17 @@ class Transition:
             step: The first trial step, as a multiple of the direction.
             stored: How many pairs there are in the history now.
             longest_step: Of the new search, a multiple of the direction; None: the settings'.
+            converged: Whether it has nothing to gain, see `promises_nothing`; None: it has.
             confirming: Whether the direction is another one, because the first was doubtful;
                 None: it is not.
         """
         longest_step = self._settings.longest_step if longest_step is None else longest_step
         c, begins, zero = self._control, self.decision.begin, step * 0.0
-        phase = c.phase
-        confirming = begins & (step != step) if confirming is None else confirming
-        if self._settings.gradient_tolerance is None:
-            done = self._is_done(slope, stored) & xp.logical_not(confirming)
-            phase = phases.follow(phase, ((done, Phase.CONVERGED),))
-            step = xp.where(done, zero, step)
+        never = begins & xp.logical_not(begins)
+        converged = never if converged is None else begins & converged
+        confirming = never if confirming is None else confirming
+        phase = phases.follow(c.phase, ((converged, Phase.CONVERGED),))
+        step = xp.where(converged, zero, step)
         fresh = more_thuente.start(c.loss, slope, step, zero + longest_step)
         return c._replace(
             phase=phase,
@@ -164,7 +169,7 @@ class Transition:
         )
 
 
-_LAST = 7  # so many numbers stand behind the bracket's
+_LAST = 8  # so many numbers stand behind the bracket's
 WIDTH = len(Control._fields) - 1 + len(Bracket._fields)
 
 
@@ -305,6 +310,7 @@ def advance(control, seen, settings):
     fall = xp.where(accept, fall, xp.where(start, zero, c.fall))
     loss = xp.where(told, seen.loss, c.loss)
     gradient_norm = xp.where(told, seen.gradient_norm, c.gradient_norm)
+    size = zero + seen.size
     unit, factor = loss_scale.change_unit(c.unit, take & no(accept), loss, gradient_norm)
     after = Control(
         phase=phases.follow(
@@ -341,6 +347,7 @@ def advance(control, seen, settings):
         fall=fall,
         whole_fall=whole_fall,
         stalls=xp.where(afresh, zero, stalls),
+        extent=xp.where(accept, xp.maximum(c.extent, size), xp.where(start, size, c.extent)),
         confirming=c.confirming,
         verified=xp.where(known | ((verify | examine) & repeats), one, zero),
     )

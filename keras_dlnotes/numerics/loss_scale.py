@@ -13,22 +13,29 @@ def rounding(loss, epsilon):
     return 10.0 * epsilon * xp.absolute(loss)
 
 
-def negligible(loss, fall, whole_fall, epsilon):
-    """A decrease so small that the method has converged where a step promises no more.
+def promises_nothing(promise, length, control, epsilon):
+    """Whether the method has converged: the next step promises a decrease that does not count.
 
-    It is 10 epsilon |L| + 100 epsilon F + epsilon^(4/3) (L_0 - L), F what `recent_fall` returns.
+    It does not if it is at most 10 epsilon |L|. Nor, for a step of at most epsilon^(1/3) of the
+    weights' length, if it is at most 100 epsilon F, F what `recent_fall` returns, or if both it and
+    a hundredth of |L| are at most epsilon^(4/3) (L_0 - L), by how much the loss has fallen in all.
 
     Args:
-        loss: L, at the accepted point, a scalar.
-        fall: F, a scalar.
-        whole_fall: L_0 - L, by how much the loss has fallen since the start, a scalar.
+        promise: The decrease that the step promises, a scalar.
+        length: The step's, a scalar.
+        control: Has `loss`, `fall`, `whole_fall`, and as `extent` the largest |w| so far.
         epsilon: The dtype's rounding unit.
     """
-    # The second term ends a method that converges fast towards the loss 0. One that converges
-    # slowly, as at a minimum with a singular Hessian, always promises a part of its last fall:
-    # the third term ends it.
-    of_falls = 100.0 * epsilon * fall + epsilon ** (4.0 / 3.0) * whole_fall
-    return 10.0 * epsilon * xp.absolute(loss) + of_falls
+    c, one = control, promise * 0.0 + 1.0
+    # At the loss 0 nothing is below its rounding. The second condition ends a method that converges
+    # fast towards it; the third one that converges slowly, as at a minimum with a singular Hessian:
+    # it always promises a part of its last fall. A loss that started at 1e40 is far from its
+    # minimum when it has fallen to 1e10: there steps are still long.
+    fast = promise <= rounding(c.loss, epsilon) + 100.0 * epsilon * c.fall
+    least = epsilon ** (4.0 / 3.0) * c.whole_fall
+    slow = (promise <= least) & (xp.absolute(c.loss) <= 100.0 * least)
+    near = length <= epsilon ** (1.0 / 3.0) * c.extent * one
+    return (promise <= rounding(c.loss, epsilon)) | (near & (fast | slow))
 
 
 def is_doubtful(promise, leverage, loss, whole_fall, epsilon):
@@ -62,14 +69,19 @@ def first_length(loss, slope, point):
         slope: The loss's along the direction of the step, which has unit length; a scalar.
         point: w, [n].
     """
-    size = xp.largest_magnitude(point)
-    scaled = point / xp.where(size > 0.0, size, size * 0.0 + 1.0)
-    size = size * xp.square_root(xp.dot(scaled, scaled))
+    size = length_of(point)
     by_loss = 2.0 * xp.absolute(loss / slope)
     known = (by_loss > 0.0) & xp.is_finite(by_loss)
     shorter = xp.where(known & (by_loss < size), by_loss, size)
     length = xp.where(size > 0.0, shorter, xp.where(known, by_loss, size * 0.0 + 1.0))
     return xp.where(xp.is_finite(length), length, size * 0.0 + 1.0)
+
+
+def length_of(vector):
+    """|v|, of a vector whose square may leave the dtype's range too."""
+    size = xp.largest_magnitude(vector)
+    scaled = vector / xp.where(size > 0.0, size, size * 0.0 + 1.0)
+    return size * xp.square_root(xp.dot(scaled, scaled))
 
 
 def recent_fall(before, fall):

@@ -48,6 +48,7 @@ def take(method, control, points, old_direction, weights, gradient, loss, settin
         <= settings.epsilon**0.5 * control.gradient_norm,
         at_trial=xp.all_equal(weights, points.trial_point),
         at_accepted=xp.all_equal(weights, points.accepted_point),
+        size=loss_scale.length_of(weights),
     )
     transition = line_search_machine.advance(control, seen, settings)
     decision = transition.decision
@@ -81,7 +82,8 @@ def take(method, control, points, old_direction, weights, gradient, loss, settin
         decision.begin,
     )
     leverage = method.gradient_size(point, accepted_gradient, point)
-    doubtful = transition.is_doubtful(slope, stored, leverage)
+    nothing = transition.promises_nothing(slope, loss_scale.length_of(direction), stored)
+    doubtful = nothing & transition.is_doubtful(slope, leverage)
     direction, slope = xp.conditional(
         doubtful,
         lambda: method.steepest(point, accepted_gradient, decision.loss, xp.absolute(point)),
@@ -92,7 +94,8 @@ def take(method, control, points, old_direction, weights, gradient, loss, settin
         decision.accept & (stored > 0.0) & xp.logical_not(doubtful), guess, stored * 0.0 + 1.0
     )
     longest = method.longest_step(point, direction, settings.longest_step)
-    control = transition.control(slope, first, stored, longest, doubtful)
+    converged = nothing & xp.logical_not(doubtful)
+    control = transition.control(slope, first, stored, longest, converged, doubtful)
     staying = phases.is_phase(control, Phase.REPEAT, LineSearchPhase.VERIFY)
     moving = (control.step != 0.0) & xp.logical_not(staying)
     trial_point = xp.where(moving, method.point_along(point, control.step, direction), point)

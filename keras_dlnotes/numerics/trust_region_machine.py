@@ -35,8 +35,9 @@ class Control(NamedTuple):
     unit: Any  # as in `line_search_machine.Control`
     level: Any  # how many evaluations in turn were `loss_scale.is_level`
     gradient_ratio: Any  # of the gradients' lengths after and before the last step, 0 without one
-    fall: Any  # as in `line_search_machine.Control`, as are the two that follow
+    fall: Any  # as in `line_search_machine.Control`, as are the three that follow
     whole_fall: Any
+    extent: Any
     verified: Any
     rejections: Any  # rejected steps in turn
 
@@ -158,6 +159,7 @@ def _count(control, points, verdict, weights, gradient, loss):
     accept = take & xp.logical_not(verdict.start)
     before = points.accepted_gradient
     fall, zero = c.loss - loss, c.radius * 0.0
+    size = loss_scale.length_of(weights)
     ratio = xp.square_root(xp.dot(gradient, gradient) / xp.dot(before, before))
     ratio = xp.where(accept, ratio, xp.where(verdict.start, zero, c.gradient_ratio))
     # Where there is nothing finite to start from, the weights stay, and the loss is to be told.
@@ -178,6 +180,9 @@ def _count(control, points, verdict, weights, gradient, loss):
         ),
         whole_fall=xp.where(
             accept, c.whole_fall + fall, xp.where(verdict.start, zero, c.whole_fall)
+        ),
+        extent=xp.where(
+            accept, xp.maximum(c.extent, size), xp.where(verdict.start, size, c.extent)
         ),
         verified=xp.where(verdict.start, zero, c.verified),
         rejections=xp.where(

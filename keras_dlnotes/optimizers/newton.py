@@ -122,9 +122,7 @@ class Newton(TrustRegion):
         step = trust_region.solve(eigenvalues, projected, radius, self._epsilon)
 
         if self.gradient_tolerance is None:
-            small = step.reduction <= loss_scale.negligible(
-                c.loss, c.fall, c.whole_fall, self._epsilon
-            )
+            small = loss_scale.promises_nothing(step.reduction, step.length, c, self._epsilon)
             small = small & (step.length < 0.999 * radius)
         else:
             small = c.gradient_norm * c.unit <= self.gradient_tolerance

@@ -147,10 +147,12 @@ class NewtonCG(TrustRegion):
         if self.gradient_tolerance is None:
             # What the next step promises: less by the square of the gradients' ratio where all
             # eigenvalues are of one size, and by less than that where they are not.
-            expected = c.promise * c.gradient_ratio
-            least = loss_scale.negligible(c.loss, c.fall, c.whole_fall, self._epsilon)
-            # The ratio is a guess where the Hessian is badly conditioned.
-            flat = known & (expected <= 0.01 * least)
+            # The ratio is a guess where the Hessian is badly conditioned: a hundredth is asked for.
+            expected, length = (
+                100.0 * c.promise * c.gradient_ratio,
+                c.step_length * c.gradient_ratio,
+            )
+            flat = known & loss_scale.promises_nothing(expected, length, c, self._epsilon)
             # At the edge of the region the model has more to promise.
             flat = (flat & (c.step_length < 0.45 * radius)) | (c.gradient_norm == 0.0)
         else:
