@@ -33,12 +33,21 @@ class StopWhenConverged(CopyableCallback):
       `History` and Keras's `TensorBoard` take them.
 
     Formula: converged means max_i |dL/dw_i| <= the optimizer's `gradient_tolerance` (for
-    `GaussNewton` in another measure, see there); without one, that the next step promises a
-    decrease of at most 10 epsilon |L| + 100 epsilon F + epsilon^(4/3) (L_0 - L), with the dtype's
-    rounding unit epsilon, F = F / 4 + the last step's decrease and the loss L_0 at the start, in
-    any unit of L and w (`NewtonCG`, which guesses what a step promises: a hundredth of that). For
-    `Newton`, `NewtonCG` and `GaussNewton` also that the best step promises no more than the
-    rounding of the loss, and does not make the gradient smaller.
+    `GaussNewton` in another measure, see there). Without one, in any unit of L and w, with the
+    dtype's rounding unit epsilon: the next step promises a decrease of at most
+
+        10 epsilon |L|
+        10 epsilon |L| + 100 epsilon F         for a step of at most epsilon^(1/3) W
+        epsilon^(4/3) (L_0 - L)                for such a step, if |L| is at most 100 times that
+
+    with the last step's decrease and a quarter of F before it as F, the loss L_0 at the start, and
+    the largest length W that the weights have had since. `LBFGS` and `BFGS` do not trust such a
+    promise where some |w_i dL/dw_i| is above epsilon^(1/4) (|L| + L_0 - L) and the promise below
+    epsilon^(2/3) of it: weights are of very different scales, or the loss is very steep. Then they
+    search once more, along steepest descent in the coordinates w_i / |w_i|. `NewtonCG`, which
+    guesses what a step promises, asks for a hundredth. For `Newton`, `NewtonCG` and `GaussNewton`
+    converged also means that the best step promises no more than the rounding of the loss, and does
+    not make the gradient smaller.
 
     A loss that is not finite at the accepted point, where it was before, is evaluated there once
     more: training stops if it is not finite again.

@@ -57,7 +57,7 @@ class Control(NamedTuple):
 class Settings(NamedTuple):
     """The method's constants, Python numbers; the tolerance is in the unit of the loss.
 
-    Without a tolerance, converged is where a step promises no more than `loss_scale.negligible`.
+    Without a tolerance, converged is as `loss_scale.promises_nothing` says.
     """
 
     sufficient_decrease: float

@@ -68,9 +68,10 @@ class LBFGS(QuasiNewton):
     Args:
         memory_size: How many pairs (s, y) to remember; 2 * memory_size * n numbers.
         gradient_tolerance: Converged when no component of the gradient is larger than this, in the
-            unit of the loss. None: converged when the next step promises a decrease that does not count,
-            whatever L and w are measured in, see `keras_dlnotes.callbacks.StopWhenConverged`;
-            at a start, when no component is larger than epsilon^(2/3) |L|.
+            unit of the loss. None: converged when the next step promises a decrease that does
+            not count, whatever L and w are measured in, see
+            `keras_dlnotes.callbacks.StopWhenConverged`; at a start, when no
+            component is larger than epsilon^(2/3) |L|.
         sufficient_decrease: c1 of the Wolfe conditions.
         curvature: c2 of the Wolfe conditions.
         max_search_evaluations: Evaluations in one line search before its best point is taken.

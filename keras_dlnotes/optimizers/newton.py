@@ -45,9 +45,8 @@ class Newton(TrustRegion):
     Args:
         gradient_tolerance: Converged when no component of the gradient is larger than this, in the
             unit of the loss, and the Hessian has no negative eigenvalue. None: converged when the
-            next step promises a decrease of at most 10 epsilon |L| + 100 epsilon F + epsilon^(4/3)
-            (L_0 - L), whatever L and w are measured in, with the dtype's rounding unit epsilon, F =
-            F / 4 + the last step's decrease, and the loss L_0 at the start.
+            next step promises a decrease that does not count, whatever L and w are measured in, see
+            `keras_dlnotes.callbacks.StopWhenConverged`.
         max_weights: Refuse models with more weights than this: the Hessian has n^2 numbers, and a
             step takes n^3 operations.
         verify_determinism: Evaluate the accepted point once more after two rejected steps in turn,

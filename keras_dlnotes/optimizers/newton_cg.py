@@ -48,10 +48,9 @@ class NewtonCG(TrustRegion):
         max_products: Hessian-vector products for one step at most; fewer cost more of them in all
             where the Hessian is badly conditioned.
         gradient_tolerance: Converged when no component of the gradient is larger than this, in the
-            unit of the loss. None: converged when the next step promises a decrease of at most 0.1
-            epsilon |L| + epsilon F + 0.01 epsilon^(4/3) (L_0 - L), whatever L and w are measured
-            in, with the dtype's rounding unit epsilon, F = F / 4 + the last step's decrease, and
-            the loss L_0 at the start.
+            unit of the loss. None: converged when the next step promises a decrease that does
+            not count, whatever L and w are measured in, see
+            `keras_dlnotes.callbacks.StopWhenConverged`.
         name: The optimizer's name.
         **kwargs: As for `LBFGS`.
 
@@ -148,10 +147,8 @@ class NewtonCG(TrustRegion):
             # What the next step promises: less by the square of the gradients' ratio where all
             # eigenvalues are of one size, and by less than that where they are not.
             # The ratio is a guess where the Hessian is badly conditioned: a hundredth is asked for.
-            expected, length = (
-                100.0 * c.promise * c.gradient_ratio,
-                c.step_length * c.gradient_ratio,
-            )
+            expected = 100.0 * c.promise * c.gradient_ratio
+            length = c.step_length * c.gradient_ratio
             flat = known & loss_scale.promises_nothing(expected, length, c, self._epsilon)
             # At the edge of the region the model has more to promise.
             flat = (flat & (c.step_length < 0.45 * radius)) | (c.gradient_norm == 0.0)
