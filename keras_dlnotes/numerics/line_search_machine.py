@@ -51,7 +51,9 @@ class Control(NamedTuple):
     verified: Any  # 1 once the loss has been the same twice at the same weights, else 0
     stalls: Any  # how many accepted steps in turn `loss_scale.is_level`
     extent: Any  # the largest length of the weights at the accepted points since the start
-    confirming: Any  # 1 in a search that is begun although the step before it promised nothing
+    # How many searches in turn were begun although the step before promised nothing; -1 once such a
+    # search has found nothing.
+    confirming: Any
 
 
 class Settings(NamedTuple):
@@ -134,8 +136,12 @@ class Transition:
             leverage: max_i |w_i dL/dw_i|, a scalar.
         """
         c, epsilon = self._control, self._settings.epsilon
-        doubtful = loss_scale.is_doubtful(-0.5 * slope, leverage, c.loss, c.whole_fall, epsilon)
-        return doubtful & (c.confirming < 0.5)
+        doubtful = loss_scale.is_doubtful(-0.5 * slope, leverage, c.loss, epsilon)
+        return doubtful & (c.confirming >= 0.0)
+
+    def is_stale(self):
+        """Whether what is known of the curvature has promised nothing three times, and wrongly."""
+        return self._control.confirming > 1.5
 
     def control(self, slope, step, stored, longest_step=None, converged=None, confirming=None):
         """The control, with a new search in it where one begins.
@@ -165,7 +171,9 @@ class Transition:
             search_evaluations=xp.where(begins, zero, c.search_evaluations),
             bracket=more_thuente.choose(begins, fresh, c.bracket),
             level=xp.where(begins, zero, c.level),
-            confirming=xp.where(begins, xp.where(confirming, zero + 1.0, zero), c.confirming),
+            confirming=xp.where(
+                begins, xp.where(confirming, c.confirming + 1.0, zero), c.confirming
+            ),
         )
 
 
@@ -300,6 +308,7 @@ def advance(control, seen, settings):
     )
     by_slopes = -0.5 * c.step * (c.slope + seen.slope)
     fall = c.loss - seen.loss if seen.loss_known else by_slopes
+    found = fall > 100.0 * loss_scale.rounding(c.loss, settings.epsilon)
     # The directions promise much, and the loss stays what it is: they are no good any more.
     stall = accept & (fall <= loss_scale.rounding(c.loss, settings.epsilon))
     stall = stall & (-c.slope > 100.0 * loss_scale.rounding(c.loss, settings.epsilon))
@@ -348,7 +357,7 @@ def advance(control, seen, settings):
         whole_fall=whole_fall,
         stalls=xp.where(afresh, zero, stalls),
         extent=xp.where(accept, xp.maximum(c.extent, size), xp.where(start, size, c.extent)),
-        confirming=c.confirming,
+        confirming=xp.where(accept & (c.confirming > 0.5) & no(found), -one, c.confirming),
         verified=xp.where(known | ((verify | examine) & repeats), one, zero),
     )
     decision = Decision(

@@ -38,23 +38,25 @@ def promises_nothing(promise, length, control, epsilon):
     return (promise <= rounding(c.loss, epsilon)) | (near & (fast | slow))
 
 
-def is_doubtful(promise, leverage, loss, whole_fall, epsilon):
+def is_doubtful(promise, leverage, loss, epsilon):
     """Whether a step promises so little only because the method does not know the curvature.
 
     To first order, a change of one weight by its own size changes the loss by up to `leverage`.
     Where that is much, a step that promises little is far shorter than the weights. Either the loss
     is very steep, or weights are of such different scales that the pairs, which come from the
-    steepest directions, say nothing about the flat ones.
+    steepest directions, say nothing about the flat ones, or the curvature has changed by orders of
+    magnitude since the pairs were stored.
 
     Args:
         promise: The decrease that the step promises, a scalar.
         leverage: max_i |w_i dL/dw_i|, a scalar.
         loss: L, a scalar.
-        whole_fall: By how much the loss has fallen since the start, a scalar.
         epsilon: The dtype's rounding unit.
     """
-    much = leverage > epsilon**0.25 * (xp.absolute(loss) + whole_fall)
-    return much & (promise < epsilon ** (2.0 / 3.0) * leverage)
+    size = xp.absolute(loss)
+    # A step that promises most of the loss is on its way to the loss 0.
+    little = (promise < epsilon ** (2.0 / 3.0) * leverage) & (promise < 1e-3 * size)
+    return little & (leverage > epsilon**0.25 * size)
 
 
 def first_length(loss, slope, point):

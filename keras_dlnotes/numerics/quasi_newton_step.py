@@ -84,6 +84,7 @@ def take(method, control, points, old_direction, weights, gradient, loss, settin
     leverage = method.gradient_size(point, accepted_gradient, point)
     nothing = transition.promises_nothing(slope, loss_scale.length_of(direction), stored)
     doubtful = nothing & transition.is_doubtful(slope, leverage)
+    stored = xp.where(doubtful & transition.is_stale(), stored * 0.0, stored)
     direction, slope = xp.conditional(
         doubtful,
         lambda: method.steepest(point, accepted_gradient, decision.loss, xp.absolute(point)),
