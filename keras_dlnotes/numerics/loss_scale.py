@@ -16,9 +16,10 @@ def rounding(loss, epsilon):
 def promises_nothing(promise, length, control, epsilon):
     """Whether the method has converged: the next step promises a decrease that does not count.
 
-    It does not if it is at most 10 epsilon |L|. Nor, for a step of at most epsilon^(1/3) of the
-    weights' length, if it is at most 100 epsilon F, F what `recent_fall` returns, or if both it and
-    a hundredth of |L| are at most epsilon^(4/3) (L_0 - L), by how much the loss has fallen in all.
+    It does not if it is at most 10 epsilon |L|. Where a step promises at least |L| / 1000, and is
+    thus on its way to the loss 0, it does not if the step is at most epsilon^(1/3) of the weights'
+    length and the promise at most 100 epsilon F or epsilon^(4/3) (L_0 - L): F is what `recent_fall`
+    returns, and L_0 - L by how much the loss has fallen in all.
 
     Args:
         promise: The decrease that the step promises, a scalar.
@@ -26,16 +27,15 @@ def promises_nothing(promise, length, control, epsilon):
         control: Has `loss`, `fall`, `whole_fall`, and as `extent` the largest |w| so far.
         epsilon: The dtype's rounding unit.
     """
-    c, one = control, promise * 0.0 + 1.0
-    # At the loss 0 nothing is below its rounding. The second condition ends a method that converges
-    # fast towards it; the third one that converges slowly, as at a minimum with a singular Hessian:
-    # it always promises a part of its last fall. A loss that started at 1e40 is far from its
-    # minimum when it has fallen to 1e10: there steps are still long.
-    fast = promise <= rounding(c.loss, epsilon) + 100.0 * epsilon * c.fall
-    least = epsilon ** (4.0 / 3.0) * c.whole_fall
-    slow = (promise <= least) & (xp.absolute(c.loss) <= 100.0 * least)
-    near = length <= epsilon ** (1.0 / 3.0) * c.extent * one
-    return (promise <= rounding(c.loss, epsilon)) | (near & (fast | slow))
+    c = control
+    # At the loss 0 nothing is below its rounding. F ends a method that converges fast towards it;
+    # L_0 - L one that converges slowly, as at a minimum with a singular Hessian: it always promises
+    # a part of its last fall. A loss that started at 1e40 is far from its minimum when it has
+    # fallen to 1e10: there steps are still long.
+    to_zero = promise >= 1e-3 * xp.absolute(c.loss)
+    near = length <= epsilon ** (1.0 / 3.0) * c.extent
+    least = xp.maximum(100.0 * epsilon * c.fall, epsilon ** (4.0 / 3.0) * c.whole_fall)
+    return (promise <= rounding(c.loss, epsilon)) | (to_zero & near & (promise <= least))
 
 
 def is_doubtful(promise, leverage, loss, epsilon):
@@ -54,7 +54,7 @@ def is_doubtful(promise, leverage, loss, epsilon):
         epsilon: The dtype's rounding unit.
     """
     size = xp.absolute(loss)
-    # A step that promises most of the loss is on its way to the loss 0.
+    # A step that promises a part of the loss is on its way to the loss 0.
     little = (promise < epsilon ** (2.0 / 3.0) * leverage) & (promise < 1e-3 * size)
     return little & (leverage > epsilon**0.25 * size)
 
