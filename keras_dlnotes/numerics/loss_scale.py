@@ -71,19 +71,14 @@ def first_length(loss, slope, point):
         slope: The loss's along the direction of the step, which has unit length; a scalar.
         point: w, [n].
     """
-    size = length_of(point)
+    size = xp.largest_magnitude(point)
+    scaled = point / xp.where(size > 0.0, size, size * 0.0 + 1.0)
+    size = size * xp.square_root(xp.dot(scaled, scaled))
     by_loss = 2.0 * xp.absolute(loss / slope)
     known = (by_loss > 0.0) & xp.is_finite(by_loss)
     shorter = xp.where(known & (by_loss < size), by_loss, size)
     length = xp.where(size > 0.0, shorter, xp.where(known, by_loss, size * 0.0 + 1.0))
     return xp.where(xp.is_finite(length), length, size * 0.0 + 1.0)
-
-
-def length_of(vector):
-    """|v|, of a vector whose square may leave the dtype's range too."""
-    size = xp.largest_magnitude(vector)
-    scaled = vector / xp.where(size > 0.0, size, size * 0.0 + 1.0)
-    return size * xp.square_root(xp.dot(scaled, scaled))
 
 
 def recent_fall(before, fall):

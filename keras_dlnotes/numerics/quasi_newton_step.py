@@ -48,7 +48,7 @@ def take(method, control, points, old_direction, weights, gradient, loss, settin
         <= settings.epsilon**0.5 * control.gradient_norm,
         at_trial=xp.all_equal(weights, points.trial_point),
         at_accepted=xp.all_equal(weights, points.accepted_point),
-        size=loss_scale.length_of(weights),
+        size=xp.square_root(xp.dot(weights, weights)),
     )
     transition = line_search_machine.advance(control, seen, settings)
     decision = transition.decision
@@ -82,7 +82,9 @@ def take(method, control, points, old_direction, weights, gradient, loss, settin
         decision.begin,
     )
     leverage = method.gradient_size(point, accepted_gradient, point)
-    nothing = transition.promises_nothing(slope, loss_scale.length_of(direction), stored)
+    nothing = transition.promises_nothing(
+        slope, xp.square_root(xp.dot(direction, direction)), stored
+    )
     doubtful = nothing & transition.is_doubtful(slope, leverage)
     stored = xp.where(doubtful & transition.is_stale(), stored * 0.0, stored)
     direction, slope = xp.conditional(

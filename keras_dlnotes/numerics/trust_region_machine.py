@@ -159,7 +159,7 @@ def _count(control, points, verdict, weights, gradient, loss):
     accept = take & xp.logical_not(verdict.start)
     before = points.accepted_gradient
     fall, zero = c.loss - loss, c.radius * 0.0
-    size = loss_scale.length_of(weights)
+    size = xp.square_root(xp.dot(weights, weights))
     ratio = xp.square_root(xp.dot(gradient, gradient) / xp.dot(before, before))
     ratio = xp.where(accept, ratio, xp.where(verdict.start, zero, c.gradient_ratio))
     # Where there is nothing finite to start from, the weights stay, and the loss is to be told.
