@@ -33,11 +33,17 @@ class StopWhenConverged(CopyableCallback):
       `History` and Keras's `TensorBoard` take them.
 
     Formula: converged means max_i |dL/dw_i| <= the optimizer's `gradient_tolerance` (for
-    `GaussNewton` in another measure, see there); without one, that the next step promises a
-    decrease of at most 0.1 (epsilon |L| + delta F), with the dtype's rounding unit epsilon, delta
-    the larger of epsilon^1.5 and 2^-52, and F = 3/4 F + the last step's decrease, in any unit of L
-    and w. For `Newton`, `NewtonCG` and `GaussNewton` also that the best step promises no more than
-    the rounding of the loss, and does
+    `GaussNewton` in another measure, see there). Without one, in any unit of L and w, with the
+    dtype's rounding unit epsilon: the next step promises a decrease of at most 10 epsilon |L|. A
+    step that promises at least |L| / 1000 is on its way to the loss 0: then a decrease of at most
+    100 epsilon F or epsilon^(4/3) (L_0 - L) by a step of at most epsilon^(1/3) W, with the last
+    step's decrease and a quarter of F before it as F, the loss L_0 at the start, and the largest
+    length W that the weights have had since. `LBFGS` and `BFGS` do not trust a promise below
+    |L| / 1000 where some |w_i dL/dw_i| is above epsilon^(1/4) |L| and the promise less than
+    epsilon^(2/3) of it: weights are of very different scales, or the loss is very steep. Then they
+    search once more, along steepest descent in the coordinates w_i / |w_i|. `NewtonCG`, which
+    guesses what a step promises, asks for a hundredth. For `Newton`, `NewtonCG` and `GaussNewton`
+    converged also means that the best step promises no more than the rounding of the loss, and does
     not make the gradient smaller.
 
     A loss that is not finite at the accepted point, where it was before, is evaluated there once

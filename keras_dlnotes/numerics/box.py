@@ -3,6 +3,7 @@
 from typing import Any, NamedTuple
 
 from keras_dlnotes.backend import active
+from keras_dlnotes.numerics import quasi_newton_step
 
 xp = active.arrays
 
@@ -61,10 +62,12 @@ def point_along(box, point, step, direction, epsilon):
     return project(box, xp.where(meets, bound, trial))
 
 
-def steepest(box, point, gradient):
-    """A direction of projected steepest descent no longer than 1, and the slope along it."""
+def steepest(box, point, gradient, loss, scale=None):
+    """A direction of projected steepest descent no longer than a first step, and the slope.
+
+    With a scale [n], that in the coordinates w / scale.
+    """
     down = descent(box, point, gradient)
-    scaled = down / xp.largest_magnitude(down)
-    unit = scaled / xp.square_root(xp.dot(scaled, scaled))
-    direction = project(box, point + unit) - point
+    whole, _ = quasi_newton_step.steepest(point, -down, loss, scale)
+    direction = project(box, point + whole) - point
     return direction, xp.dot(gradient, direction)

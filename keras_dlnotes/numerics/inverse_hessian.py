@@ -55,6 +55,23 @@ def update(inverse_hessian, step_change, gradient_change, step_along_gradient, k
     )
 
 
+def raised(inverse_hessian, gradient_change, bend, stored):
+    """H max(1, y^T s / y^T H y) before one of the first n updates, after them H.
+
+    It raises what is too small in H in all directions at once, where an update raises it in one.
+
+    Args:
+        inverse_hessian: H, [n, n].
+        gradient_change: y, [n].
+        bend: y^T s, a scalar.
+        stored: The number of the update, a scalar.
+    """
+    y_h_y = xp.dot(gradient_change, xp.matrix_vector(inverse_hessian, gradient_change))
+    one = bend * 0.0 + 1.0
+    early = stored <= float(gradient_change.shape[0])
+    return inverse_hessian * xp.where(early, xp.maximum(one, bend / y_h_y), one)
+
+
 def scaling(b, h, size, kind):
     """The scalars tau and phi of the module's formula."""
     one = b * 0.0 + 1.0

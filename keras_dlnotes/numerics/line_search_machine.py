@@ -21,6 +21,10 @@ from keras_dlnotes.numerics.phases import LineSearchPhase, Phase
 xp = active.arrays
 
 
+# A search that goes on after so many evaluations is the sign of a loss that may not repeat itself.
+DOUBTFUL = 3
+
+
 class Control(NamedTuple):
     """Everything the method remembers that is not a vector; every field a scalar of one dtype.
 
@@ -43,12 +47,19 @@ class Control(NamedTuple):
     unit: Any  # a power of 2 near the loss or the gradient at the start, whichever is larger
     level: Any  # how many evaluations in this search were `is_level`
     fall: Any  # by how much the loss has fallen lately, see `loss_scale.recent_fall`
+    whole_fall: Any  # since the start
+    verified: Any  # 1 once the loss has been the same twice at the same weights, else 0
+    stalls: Any  # how many accepted steps in turn `loss_scale.is_level`
+    extent: Any  # the largest length of the weights at the accepted points since the start
+    # How many searches in turn were begun although the step before promised nothing; -1 once such a
+    # search has found nothing.
+    confirming: Any
 
 
 class Settings(NamedTuple):
     """The method's constants, Python numbers; the tolerance is in the unit of the loss.
 
-    Without a tolerance, converged is where a step promises no more than `loss_scale.negligible`.
+    Without a tolerance, converged is as `loss_scale.promises_nothing` says.
     """
 
     sufficient_decrease: float
@@ -71,6 +82,7 @@ class Observation(NamedTuple):
     repeats_gradient: Any  # the gradient equals the accepted point's but for rounding
     at_trial: Any
     at_accepted: Any
+    size: Any = 0.0  # the weights' length
 
 
 class Decision(NamedTuple):
@@ -80,9 +92,11 @@ class Decision(NamedTuple):
     take: Any  # the weights seen become the accepted point: `accept`, or a new start
     hopeless: Any  # nothing finite to start from: the weights seen stay as they are
     begin: Any  # a search begins from the accepted point: a direction is needed
+    afresh: Any  # with steepest descent, although there are pairs
     unit_factor: Any  # the unit before as a multiple of the one from now on
     step_size: Any  # of the last accepted step
     loss_change: Any  # what has become of the accepted loss
+    loss: Any  # at the accepted point
     stored: Any  # pairs in the history, without the one that this evaluation may add
 
 
@@ -97,7 +111,39 @@ class Transition:
         self._control, self._settings = control, settings
         self.decision = decision
 
-    def control(self, slope, step, stored, longest_step=None):
+    def promises_nothing(self, slope, length, stored):
+        """Whether a search along a direction would have nothing to gain: converged.
+
+        Args:
+            slope: phi'(0) along the direction, a scalar.
+            length: The direction's, a scalar.
+            stored: How many pairs there are in the history now, a scalar.
+        """
+        c, settings = self._control, self._settings
+        if settings.gradient_tolerance is not None:
+            return self.decision.begin & xp.logical_not(self.decision.begin)
+        # One pair knows the curvature along one direction, steepest descent along none: they
+        # promise nothing in particular.
+        known = (stored > 1.0) | (slope == 0.0)
+        nothing = loss_scale.promises_nothing(-0.5 * slope, length, c, settings.epsilon)
+        return self.decision.begin & known & nothing
+
+    def is_doubtful(self, slope, leverage):
+        """Whether a promise of nothing is not to be trusted: search along another direction.
+
+        Args:
+            slope: phi'(0) along the direction, a scalar.
+            leverage: max_i |w_i dL/dw_i|, a scalar.
+        """
+        c, epsilon = self._control, self._settings.epsilon
+        doubtful = loss_scale.is_doubtful(-0.5 * slope, leverage, c.loss, epsilon)
+        return doubtful & (c.confirming >= 0.0)
+
+    def is_stale(self):
+        """Whether what is known of the curvature has promised nothing three times, and wrongly."""
+        return self._control.confirming > 1.5
+
+    def control(self, slope, step, stored, longest_step=None, converged=None, confirming=None):
         """The control, with a new search in it where one begins.
 
         Args:
@@ -105,16 +151,17 @@ class Transition:
             step: The first trial step, as a multiple of the direction.
             stored: How many pairs there are in the history now.
             longest_step: Of the new search, a multiple of the direction; None: the settings'.
+            converged: Whether it has nothing to gain, see `promises_nothing`; None: it has.
+            confirming: Whether the direction is another one, because the first was doubtful;
+                None: it is not.
         """
         longest_step = self._settings.longest_step if longest_step is None else longest_step
         c, begins, zero = self._control, self.decision.begin, step * 0.0
-        phase = c.phase
-        if self._settings.gradient_tolerance is None:
-            least = loss_scale.negligible(c.loss, c.fall, self._settings.epsilon)
-            # Steepest descent knows no curvature, and promises nothing in particular.
-            done = begins & (stored > 0.0) & (-0.5 * slope <= least)
-            phase = phases.follow(phase, ((done, Phase.CONVERGED),))
-            step = xp.where(done, zero, step)
+        never = begins & xp.logical_not(begins)
+        converged = never if converged is None else begins & converged
+        confirming = never if confirming is None else confirming
+        phase = phases.follow(c.phase, ((converged, Phase.CONVERGED),))
+        step = xp.where(converged, zero, step)
         fresh = more_thuente.start(c.loss, slope, step, zero + longest_step)
         return c._replace(
             phase=phase,
@@ -124,10 +171,13 @@ class Transition:
             search_evaluations=xp.where(begins, zero, c.search_evaluations),
             bracket=more_thuente.choose(begins, fresh, c.bracket),
             level=xp.where(begins, zero, c.level),
+            confirming=xp.where(
+                begins, xp.where(confirming, c.confirming + 1.0, zero), c.confirming
+            ),
         )
 
 
-_LAST = 3  # so many numbers stand behind the bracket's
+_LAST = 8  # so many numbers stand behind the bracket's
 WIDTH = len(Control._fields) - 1 + len(Bracket._fields)
 
 
@@ -164,6 +214,7 @@ def advance(control, seen, settings):
     """
     c = control
     zero = c.step * 0.0
+    one = zero + 1.0
     no = xp.logical_not
     finite = xp.is_finite(seen.gradient_norm) & xp.is_finite(seen.slope)
     repeats = seen.repeats_gradient
@@ -217,6 +268,11 @@ def advance(control, seen, settings):
         (search & stuck) | (settle & no(accept)) | (open_search & exhausted & no(best_is_lower))
     )
     proceed = open_search & no(exhausted)
+    known = xp.where(start, zero, c.verified) > 0.5
+    if settings.verify_determinism:
+        to_verify = proceed & no(known) & (count >= float(DOUBTFUL))
+    else:
+        to_verify = proceed & no(proceed)
 
     take = (start & finite) | accept
     hopeless = start & no(finite)  # its loss and gradient are kept to be told
@@ -227,15 +283,15 @@ def advance(control, seen, settings):
         small = settings.epsilon ** (2.0 / 3.0) * xp.absolute(seen.loss)
         tolerance = xp.where(start, small, tolerance)
     converged = take & (seen.gradient_norm <= tolerance)
-    to_verify = start & finite & no(converged)
-    begin_first = verify & repeats
-    if not settings.verify_determinism:
-        begin_first, to_verify = begin_first | to_verify, to_verify & no(to_verify)
+    begin_first = start & finite & no(converged)
+    # A file of an earlier version may verify before the first search.
+    begin_first = begin_first | (verify & repeats & (c.step == 0.0))
+    go_on = verify & repeats & (c.step != 0.0)
     restart = examine & repeats & (c.stored > 0.0)
     if settings.gradient_tolerance is None:
         # What the failed direction promised is no more than the rounding of the loss.
         hidden = -0.5 * c.slope <= loss_scale.rounding(c.loss, settings.epsilon)
-        hidden = restart & hidden & no(coarse)
+        hidden = restart & (hidden | (c.confirming > 0.5)) & no(coarse)
         converged, restart = converged | hidden, restart & no(hidden)
     begin = begin_first | restart | (accept & no(converged))
     noisy = (verify | examine) & no(repeats)
@@ -244,7 +300,7 @@ def advance(control, seen, settings):
     best_step = xp.where(finite, verdict.bracket.best_step, c.bracket.best_step)
     next_step = xp.where(finite, verdict.step, retreated)
     step = xp.where(to_settle, best_step, xp.where(proceed, next_step, c.step))
-    stays = (resume & no(start)) | again | proceed | to_settle | begin
+    stays = (resume & no(start)) | again | proceed | to_settle | begin | go_on
     bracket = more_thuente.choose(
         proceed | to_settle,
         more_thuente.choose(finite, verdict.bracket, limited),
@@ -252,10 +308,18 @@ def advance(control, seen, settings):
     )
     by_slopes = -0.5 * c.step * (c.slope + seen.slope)
     fall = c.loss - seen.loss if seen.loss_known else by_slopes
+    found = fall > 100.0 * loss_scale.rounding(c.loss, settings.epsilon)
+    # The directions promise much, and the loss stays what it is: they are no good any more.
+    stall = accept & (fall <= loss_scale.rounding(c.loss, settings.epsilon))
+    stall = stall & (-c.slope > 100.0 * loss_scale.rounding(c.loss, settings.epsilon))
+    stalls = xp.where(stall, c.stalls + 1.0, xp.where(accept | start, zero, c.stalls))
+    afresh = stalls >= float(loss_scale.MOST_LEVEL)
+    whole_fall = xp.where(accept, c.whole_fall + fall, xp.where(start, zero, c.whole_fall))
     fall = loss_scale.recent_fall(c.fall, fall)
     fall = xp.where(accept, fall, xp.where(start, zero, c.fall))
     loss = xp.where(told, seen.loss, c.loss)
     gradient_norm = xp.where(told, seen.gradient_norm, c.gradient_norm)
+    size = zero + seen.size
     unit, factor = loss_scale.change_unit(c.unit, take & no(accept), loss, gradient_norm)
     after = Control(
         phase=phases.follow(
@@ -263,8 +327,8 @@ def advance(control, seen, settings):
             (
                 (resume & no(start), purpose),
                 (again, Phase.REPEAT),
+                (begin | go_on, Phase.SEARCH),
                 (to_verify, LineSearchPhase.VERIFY),
-                (begin, Phase.SEARCH),
                 (to_settle, LineSearchPhase.SETTLE),
                 (failed, LineSearchPhase.EXAMINE),
                 (give_up, Phase.FAILED),
@@ -279,24 +343,33 @@ def advance(control, seen, settings):
         slope=c.slope,
         step=xp.where(stays, step, zero),
         step_size=xp.where(accept, c.step, c.step_size),
-        stored=xp.where(start | restart, zero, c.stored),
+        stored=xp.where(start | restart | afresh, zero, c.stored),
         search_evaluations=count,
         evaluations=c.evaluations + 1.0,
         iterations=xp.where(accept, c.iterations + 1.0, c.iterations),
-        restarts=xp.where(restart | ((c.evaluations > 0.0) & start), c.restarts + 1.0, c.restarts),
+        restarts=xp.where(
+            restart | afresh | ((c.evaluations > 0.0) & start), c.restarts + 1.0, c.restarts
+        ),
         bracket=bracket,
         unit=unit,
         level=level,
         fall=fall,
+        whole_fall=whole_fall,
+        stalls=xp.where(afresh, zero, stalls),
+        extent=xp.where(accept, xp.maximum(c.extent, size), xp.where(start, size, c.extent)),
+        confirming=xp.where(accept & (c.confirming > 0.5) & no(found), -one, c.confirming),
+        verified=xp.where(known | ((verify | examine) & repeats), one, zero),
     )
     decision = Decision(
         accept=accept,
         take=take,
         hopeless=hopeless,
         begin=begin,
+        afresh=afresh,
         unit_factor=factor,
         step_size=after.step_size,
         loss_change=after.loss - c.loss,
+        loss=after.loss,
         stored=after.stored,
     )
     return Transition(after, decision, settings)

@@ -13,30 +13,84 @@ def rounding(loss, epsilon):
     return 10.0 * epsilon * xp.absolute(loss)
 
 
-def negligible(loss, fall, epsilon):
-    """A decrease so small that the method has converged where a step promises no more.
+def promises_nothing(promise, length, control, epsilon):
+    """Whether the method has converged: the next step promises a decrease that does not count.
+
+    It does not if it is at most 10 epsilon |L|. Where a step promises at least |L| / 1000, and is
+    thus on its way to the loss 0, it does not if the step is at most epsilon^(1/3) of the weights'
+    length and the promise at most 100 epsilon F or epsilon^(4/3) (L_0 - L): F is what `recent_fall`
+    returns, and L_0 - L by how much the loss has fallen in all.
 
     Args:
-        loss: At the accepted point, a scalar.
-        fall: What `recent_fall` returned, a scalar.
+        promise: The decrease that the step promises, a scalar.
+        length: The step's, a scalar.
+        control: Has `loss`, `fall`, `whole_fall`, and as `extent` the largest |w| so far.
         epsilon: The dtype's rounding unit.
     """
-    # A loss near 0 is a sum of small squares, which are right to more digits than its terms were:
-    # float32's rounding of an earlier loss would end a method that converges fast too early.
-    of_fall = max(epsilon**1.5, 2.0**-52)
-    return 0.1 * (epsilon * xp.absolute(loss) + of_fall * fall)
+    c = control
+    # At the loss 0 nothing is below its rounding. F ends a method that converges fast towards it;
+    # L_0 - L one that converges slowly, as at a minimum with a singular Hessian: it always promises
+    # a part of its last fall. A loss that started at 1e40 is far from its minimum when it has
+    # fallen to 1e10: there steps are still long.
+    to_zero = promise >= 1e-3 * xp.absolute(c.loss)
+    near = length <= epsilon ** (1.0 / 3.0) * c.extent
+    least = xp.maximum(100.0 * epsilon * c.fall, epsilon ** (4.0 / 3.0) * c.whole_fall)
+    return (promise <= rounding(c.loss, epsilon)) | (to_zero & near & (promise <= least))
+
+
+def is_doubtful(promise, leverage, loss, epsilon):
+    """Whether a step promises so little only because the method does not know the curvature.
+
+    To first order, a change of one weight by its own size changes the loss by up to `leverage`.
+    Where that is much, a step that promises little is far shorter than the weights. Either the loss
+    is very steep, or weights are of such different scales that the pairs, which come from the
+    steepest directions, say nothing about the flat ones, or the curvature has changed by orders of
+    magnitude since the pairs were stored.
+
+    Args:
+        promise: The decrease that the step promises, a scalar.
+        leverage: max_i |w_i dL/dw_i|, a scalar.
+        loss: L, a scalar.
+        epsilon: The dtype's rounding unit.
+    """
+    size = xp.absolute(loss)
+    # A step that promises a part of the loss is on its way to the loss 0.
+    little = (promise < epsilon ** (2.0 / 3.0) * leverage) & (promise < 1e-3 * size)
+    return little & (leverage > epsilon**0.25 * size)
+
+
+def first_length(loss, slope, point):
+    """How long a first step may be where nothing is known of the curvature, a scalar.
+
+    The smaller of 2 |L| / |g|, where a parabola that falls as the loss does has its minimum if that
+    is 0, and |w|; 1 where both are 0. Both are measured as the weights are, so that no count of
+    evaluations depends on the unit of the weights or of the loss.
+
+    Args:
+        loss: L, a scalar.
+        slope: The loss's along the direction of the step, which has unit length; a scalar.
+        point: w, [n].
+    """
+    size = xp.largest_magnitude(point)
+    scaled = point / xp.where(size > 0.0, size, size * 0.0 + 1.0)
+    size = size * xp.square_root(xp.dot(scaled, scaled))
+    by_loss = 2.0 * xp.absolute(loss / slope)
+    known = (by_loss > 0.0) & xp.is_finite(by_loss)
+    shorter = xp.where(known & (by_loss < size), by_loss, size)
+    length = xp.where(size > 0.0, shorter, xp.where(known, by_loss, size * 0.0 + 1.0))
+    return xp.where(xp.is_finite(length), length, size * 0.0 + 1.0)
 
 
 def recent_fall(before, fall):
     """By how much the loss falls lately: it says how large the terms of a loss near 0 have been.
 
-    Older falls count less, by a quarter a step: a start at a huge loss is forgotten.
+    Older falls count less, by three quarters a step: a start at a huge loss is forgotten.
 
     Args:
         before: The recent fall before the last step, a scalar.
         fall: By how much the last step lowered the loss, a scalar.
     """
-    return 0.75 * before + fall
+    return 0.25 * before + fall
 
 
 def repeats(loss, accepted_loss, epsilon):

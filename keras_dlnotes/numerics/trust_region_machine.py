@@ -35,7 +35,11 @@ class Control(NamedTuple):
     unit: Any  # as in `line_search_machine.Control`
     level: Any  # how many evaluations in turn were `loss_scale.is_level`
     gradient_ratio: Any  # of the gradients' lengths after and before the last step, 0 without one
-    fall: Any  # as in `line_search_machine.Control`
+    fall: Any  # as in `line_search_machine.Control`, as are the three that follow
+    whole_fall: Any
+    extent: Any
+    verified: Any
+    rejections: Any  # rejected steps in turn
 
 
 class Verdict(NamedTuple):
@@ -99,6 +103,11 @@ def judge(control, points, own_phases, weights, gradient, loss, second, epsilon)
     control, points = _count(
         control._replace(unit=unit), points, verdict, weights, gradient * factor, loss * factor
     )
+    due = control._replace(phase=verdict.purpose)
+    verified = verdict.again & phases.is_phase(due, *own_phases)
+    control = control._replace(
+        verified=xp.where(verified, control.radius * 0.0 + 1.0, control.verified)
+    )
     return control, points, verdict, second * factor
 
 
@@ -149,9 +158,10 @@ def _count(control, points, verdict, weights, gradient, loss):
     c, one, take = control, control.radius * 0.0 + 1.0, verdict.take
     accept = take & xp.logical_not(verdict.start)
     before = points.accepted_gradient
+    fall, zero = c.loss - loss, c.radius * 0.0
+    size = xp.square_root(xp.dot(weights, weights))
     ratio = xp.square_root(xp.dot(gradient, gradient) / xp.dot(before, before))
-    ratio = xp.where(accept, ratio, xp.where(verdict.start, c.radius * 0.0, c.gradient_ratio))
-    fall = loss_scale.recent_fall(c.fall, c.loss - loss)
+    ratio = xp.where(accept, ratio, xp.where(verdict.start, zero, c.gradient_ratio))
     # Where there is nothing finite to start from, the weights stay, and the loss is to be told.
     told = take | verdict.hopeless
     control = c._replace(
@@ -165,7 +175,19 @@ def _count(control, points, verdict, weights, gradient, loss):
         radius=verdict.radius,
         level=verdict.level,
         gradient_ratio=ratio,
-        fall=xp.where(accept, fall, xp.where(verdict.start, c.radius * 0.0, c.fall)),
+        fall=xp.where(
+            accept, loss_scale.recent_fall(c.fall, fall), xp.where(verdict.start, zero, c.fall)
+        ),
+        whole_fall=xp.where(
+            accept, c.whole_fall + fall, xp.where(verdict.start, zero, c.whole_fall)
+        ),
+        extent=xp.where(
+            accept, xp.maximum(c.extent, size), xp.where(verdict.start, size, c.extent)
+        ),
+        verified=xp.where(verdict.start, zero, c.verified),
+        rejections=xp.where(
+            verdict.rejected, c.rejections + one, xp.where(take, zero, c.rejections)
+        ),
     )
     return control, points._replace(
         accepted_point=xp.where(told, weights, points.accepted_point),

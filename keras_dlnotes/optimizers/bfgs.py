@@ -16,11 +16,11 @@ def start_scale(size):
     """How many times what the first pair suggests H starts as, for `size` weights.
 
     BFGS reduces in one update what is too large in H, and the search shortens the step meanwhile,
-    but it needs many to raise what is too small: the more, the more directions there are. On 140
-    functions of 1 to 100 variables the factor 10 takes a sixth fewer evaluations than 400, which a
-    quadratic of 100 variables with a condition number of 10000 needs.
+    but it needs many to raise what is too small: the more, the more directions there are. Networks
+    of a hundred weights and more, and a quadratic of 100 variables with a condition number of
+    10000, need 400. With few weights 1 takes the fewest evaluations.
     """
-    return min(400.0, max(10.0, size**2 / 25.0))
+    return min(400.0, max(1.0, 400.0 * (size / 100.0) ** 4))
 
 
 @registered("BFGS")
@@ -41,23 +41,23 @@ class BFGS(QuasiNewton):
     BFGS itself is tau = phi = 1; `"ssbfgs"` scales by tau = min(1, 1 / b) with
     b = s^T H^-1 s / y^T s; `"ssbroyden"` chooses both by Al-Baali's rules
     (`keras_dlnotes.numerics.inverse_hessian`). After the first step, which is one of steepest
-    descent, H starts as c (s^T y / y^T y) I with c = n^2 / 25 between 10 and 400, whatever the loss
-    is measured in.
+    descent, H starts as c (s^T y / y^T y) I with c = 400 (n / 100)^4 between 1 and 400, whatever
+    the loss is measured in. For "bfgs", the first n updates multiply H by max(1, s^T y / y^T H y)
+    before they change it (S. Oren and D. Luenberger, Management Science 20 (1974)).
     The step size a is found by the line search of `LBFGS`.
 
     Args:
         update: `"bfgs"`, `"ssbfgs"` (self-scaled BFGS) or `"ssbroyden"` (self-scaled Broyden).
         gradient_tolerance: Converged when no component of the gradient is larger than this, in the
-            unit of the loss. None: converged when the next step promises a decrease of at most
-            0.1 (epsilon |L| + delta F), whatever L and w are measured in, with the dtype's rounding
-            unit epsilon, delta the larger of epsilon^1.5 and 2^-52, and F = 3/4 F + the last step's
-            decrease; at a start, when no component is
-            larger than epsilon^(2/3) |L|.
+            unit of the loss. None: converged when the next step promises a decrease that does
+            not count, whatever L and w are measured in, see
+            `keras_dlnotes.callbacks.StopWhenConverged`; at a start, when no
+            component is larger than epsilon^(2/3) |L|.
         sufficient_decrease: c1 of the Wolfe conditions.
         curvature: c2 of the Wolfe conditions.
         max_search_evaluations: Evaluations in one line search before its best point is taken.
-        verify_determinism: Spend the second evaluation on the starting weights again, to find out
-            at once whether the loss repeats itself.
+        verify_determinism: Evaluate the accepted point once more in the first search that takes
+            long, to find out whether the loss repeats itself.
         name: The optimizer's name.
         **kwargs: As for `LBFGS`.
 
@@ -130,10 +130,13 @@ class BFGS(QuasiNewton):
                 lambda: scale * inverse_hessian.identity_like(gradient),
                 lambda: old,
             )
-            # s^T H^-1 s = -alpha s^T g, but for the first step, whose direction is not -H g.
-            along = xp.where(
-                stored < 1.5, -xp.dot(s, s) / scale, pair.step_size * xp.dot(s, gradient - y)
-            )
+            if self.update == "bfgs":
+                start = inverse_hessian.raised(start, y, xp.dot(s, y), stored)
+            # s^T H^-1 s = -alpha s^T g, but for steps whose direction is not -H g: the first one,
+            # where H is a multiple of 1, and others, where b = 1 claims nothing.
+            along = pair.step_size * xp.dot(s, gradient - y)
+            along = xp.where(pair.by_method, along, -xp.dot(s, y))
+            along = xp.where(stored < 1.5, -xp.dot(s, s) / scale, along)
             return inverse_hessian.update(start, s, y, along, self.update)
 
         new = xp.conditional(keep_pair, take_in, lambda: old)
@@ -145,8 +148,10 @@ class BFGS(QuasiNewton):
     def first_step(self, slope, change):
         """The step that would gain as much as the last one did, at most 1 (as SciPy's BFGS).
 
-        A matrix that started as the identity does not know yet how long a step should be.
+        A matrix that started larger than the first pair suggests makes steps too long at first.
         """
+        if start_scale(self._size) == 1.0:
+            return super().first_step(slope, change)
         guess = 2.02 * change / slope
         return xp.where((guess > 0.0) & (guess < 1.0), guess, slope * 0.0 + 1.0)
 

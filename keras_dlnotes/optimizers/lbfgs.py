@@ -68,16 +68,15 @@ class LBFGS(QuasiNewton):
     Args:
         memory_size: How many pairs (s, y) to remember; 2 * memory_size * n numbers.
         gradient_tolerance: Converged when no component of the gradient is larger than this, in the
-            unit of the loss. None: converged when the next step promises a decrease of at most
-            0.1 (epsilon |L| + delta F), whatever L and w are measured in, with the dtype's rounding
-            unit epsilon, delta the larger of epsilon^1.5 and 2^-52, and F = 3/4 F + the last step's
-            decrease; at a start, when no component is
-            larger than epsilon^(2/3) |L|.
+            unit of the loss. None: converged when the next step promises a decrease that does
+            not count, whatever L and w are measured in, see
+            `keras_dlnotes.callbacks.StopWhenConverged`; at a start, when no
+            component is larger than epsilon^(2/3) |L|.
         sufficient_decrease: c1 of the Wolfe conditions.
         curvature: c2 of the Wolfe conditions.
         max_search_evaluations: Evaluations in one line search before its best point is taken.
-        verify_determinism: Spend the second evaluation on the starting weights again, to find out
-            at once whether the loss repeats itself.
+        verify_determinism: Evaluate the accepted point once more in the first search that takes
+            long, to find out whether the loss repeats itself.
         bounds: `None`, a pair (low, high) of numbers for all weights, or a function that takes a
             variable and returns such a pair, of numbers or arrays, or `None`. In a pair `None`
             means no bound. They hold beside those of constraints. To save a model with a function,
@@ -176,17 +175,17 @@ class LBFGS(QuasiNewton):
     def _bounds_now(self):
         return box.Box(self._box.low.value, self._box.high.value)
 
-    def gradient_size(self, point, gradient):
+    def gradient_size(self, point, gradient, scale=None):
         """See `QuasiNewton.gradient_size`; at a bound only what points into the box counts."""
-        if self._box is None:
-            return super().gradient_size(point, gradient)
-        return xp.largest_magnitude(box.descent(self._bounds_now(), point, gradient))
+        if self._box is not None:
+            gradient = box.descent(self._bounds_now(), point, gradient)
+        return super().gradient_size(point, gradient, scale)
 
-    def steepest(self, point, gradient):
+    def steepest(self, point, gradient, loss, scale=None):
         """See `QuasiNewton.steepest`; projected into the box."""
         if self._box is None:
-            return super().steepest(point, gradient)
-        return box.steepest(self._bounds_now(), point, gradient)
+            return super().steepest(point, gradient, loss, scale)
+        return box.steepest(self._bounds_now(), point, gradient, loss, scale)
 
     def longest_step(self, point, direction, most):
         """See `QuasiNewton.longest_step`; to the first bound that the direction meets."""

@@ -9,6 +9,9 @@ from keras_dlnotes.optimizers.trust_region import TrustRegion
 
 xp = active.arrays
 
+# So many rejected steps in turn are the sign of a loss that may not repeat itself.
+DOUBTFUL = 2.0
+
 
 @registered("Newton")
 class Newton(TrustRegion):
@@ -42,13 +45,12 @@ class Newton(TrustRegion):
     Args:
         gradient_tolerance: Converged when no component of the gradient is larger than this, in the
             unit of the loss, and the Hessian has no negative eigenvalue. None: converged when the
-            next step promises a decrease of at most 0.1 (epsilon |L| + delta F), whatever L and w
-            are measured in, with the dtype's rounding unit epsilon, delta the larger of epsilon^1.5
-            and 2^-52, and F = 3/4 F + the last step's decrease.
+            next step promises a decrease that does not count, whatever L and w are measured in, see
+            `keras_dlnotes.callbacks.StopWhenConverged`.
         max_weights: Refuse models with more weights than this: the Hessian has n^2 numbers, and a
             step takes n^3 operations.
-        verify_determinism: Spend the second evaluation on the starting weights again, to find out
-            at once whether the loss repeats itself.
+        verify_determinism: Evaluate the accepted point once more after two rejected steps in turn,
+            to find out whether the loss repeats itself.
         name: The optimizer's name.
         **kwargs: As for `LBFGS`.
 
@@ -96,7 +98,7 @@ class Newton(TrustRegion):
 
     def step(self, control, points, verdict, second):
         """See `TrustRegion.step`."""
-        c, one = control, control.radius * 0.0 + 1.0
+        c = control
         point, gradient = points.accepted_point, points.accepted_gradient
 
         eigenvalues, eigenvectors = xp.conditional(
@@ -112,12 +114,14 @@ class Newton(TrustRegion):
         # Trust the model as far as its own minimum to begin with, if it has one.
         whole = projected / xp.where(convex, eigenvalues, eigenvalues * 0.0 + 1.0)
         whole = 1.001 * xp.square_root(xp.dot(whole, whole))
-        first = xp.where(convex & (whole > 0.0), whole, one)
+        steepness = xp.square_root(xp.dot(gradient, gradient))
+        known = convex & (whole > 0.0) & xp.is_finite(whole)
+        first = xp.where(known, whole, loss_scale.first_length(c.loss, steepness, point))
         radius = xp.where(verdict.start, first, c.radius)
         step = trust_region.solve(eigenvalues, projected, radius, self._epsilon)
 
         if self.gradient_tolerance is None:
-            small = step.reduction <= loss_scale.negligible(c.loss, c.fall, self._epsilon)
+            small = loss_scale.promises_nothing(step.reduction, step.length, c, self._epsilon)
             small = small & (step.length < 0.999 * radius)
         else:
             small = c.gradient_norm * c.unit <= self.gradient_tolerance
@@ -130,14 +134,17 @@ class Newton(TrustRegion):
         lost = verdict.rejected & (xp.largest_magnitude(change) <= self._epsilon * size)
         due = c._replace(phase=verdict.purpose)
         goes_on = verdict.again & phases.is_phase(due, NewtonPhase.VERIFY, Phase.SEARCH)
-        first_phase = NewtonPhase.VERIFY if self.verify_determinism else Phase.SEARCH
+        goes_on = goes_on | (verdict.start & verdict.take)
+        doubtful = verdict.rejected & (c.rejections >= DOUBTFUL) & (c.verified < 0.5)
+        if not self.verify_determinism:
+            doubtful = doubtful & xp.logical_not(doubtful)
         return trust_region_machine.Outcome(
             change=change,
             length=step.length,
             promise=step.reduction,
             radius=radius,
             products=c.products,
-            transitions=((verdict.start & verdict.take, first_phase), (goes_on, Phase.SEARCH)),
+            transitions=((goes_on, Phase.SEARCH), (doubtful, NewtonPhase.VERIFY)),
             lost=lost,
             flat=flat,
         )

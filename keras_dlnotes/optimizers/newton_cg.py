@@ -48,10 +48,9 @@ class NewtonCG(TrustRegion):
         max_products: Hessian-vector products for one step at most; fewer cost more of them in all
             where the Hessian is badly conditioned.
         gradient_tolerance: Converged when no component of the gradient is larger than this, in the
-            unit of the loss. None: converged when the next step promises a decrease of at most
-            0.1 (epsilon |L| + delta F), whatever L and w are measured in, with the dtype's rounding
-            unit epsilon, delta the larger of epsilon^1.5 and 2^-52, and F = 3/4 F + the last step's
-            decrease.
+            unit of the loss. None: converged when the next step promises a decrease that does
+            not count, whatever L and w are measured in, see
+            `keras_dlnotes.callbacks.StopWhenConverged`.
         name: The optimizer's name.
         **kwargs: As for `LBFGS`.
 
@@ -114,7 +113,9 @@ class NewtonCG(TrustRegion):
         c, one, no = control, control.radius * 0.0 + 1.0, xp.logical_not
         point, at_point = points.accepted_point, points.accepted_gradient
         size = xp.square_root(xp.dot(point, point))
-        radius = xp.where(verdict.start, xp.maximum(one, size), c.radius)
+        steepness = xp.square_root(xp.dot(at_point, at_point))
+        first = loss_scale.first_length(c.loss, steepness, point)
+        radius = xp.where(verdict.start, xp.maximum(first, size), c.radius)
 
         state = steihaug.State(*[v.value for v in self._inner])
         norm = xp.square_root(xp.dot(at_point, at_point))
@@ -145,8 +146,10 @@ class NewtonCG(TrustRegion):
         if self.gradient_tolerance is None:
             # What the next step promises: less by the square of the gradients' ratio where all
             # eigenvalues are of one size, and by less than that where they are not.
-            expected = c.promise * c.gradient_ratio
-            flat = known & (expected <= loss_scale.negligible(c.loss, c.fall, self._epsilon))
+            # The ratio is a guess where the Hessian is badly conditioned: a hundredth is asked for.
+            expected = 100.0 * c.promise * c.gradient_ratio
+            length = c.step_length * c.gradient_ratio
+            flat = known & loss_scale.promises_nothing(expected, length, c, self._epsilon)
             # At the edge of the region the model has more to promise.
             flat = (flat & (c.step_length < 0.45 * radius)) | (c.gradient_norm == 0.0)
         else:

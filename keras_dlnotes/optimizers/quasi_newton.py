@@ -82,17 +82,23 @@ class QuasiNewton(SecondOrderOptimizer, abc.ABC):
         """
         return slope * 0.0 + 1.0
 
-    def steepest(self, point, gradient):
-        """The direction where `descend` has none to offer, and the slope along it."""
-        return quasi_newton_step.steepest(gradient)
+    def steepest(self, point, gradient, loss, scale=None):
+        """The direction where `descend` has none to offer, and the slope along it.
+
+        With a scale [n], that of steepest descent in the coordinates w / scale.
+        """
+        return quasi_newton_step.steepest(point, gradient, loss, scale)
 
     def longest_step(self, point, direction, most):
         """The largest step that may be tried along a direction, at most `most`."""
         return most
 
-    def gradient_size(self, point, gradient):
-        """What is compared with `gradient_tolerance`, a scalar: how far from a minimum it is."""
-        return xp.largest_magnitude(gradient)
+    def gradient_size(self, point, gradient, scale=None):
+        """What is compared with `gradient_tolerance`, a scalar: how far from a minimum it is.
+
+        With a scale [n] each component is first multiplied by its own.
+        """
+        return xp.largest_magnitude(gradient if scale is None else scale * gradient)
 
     def point_along(self, point, step, direction):
         """The trial point of this step along the direction from the accepted point."""

@@ -86,6 +86,10 @@ def test_gradient_at_bounds():
     bounds = box.Box(tensor([0.0, 0.0, 0.0, 0.0]), tensor([1.0, 1.0, 1.0, 1.0]))
     point, gradient = tensor([0.0, 0.0, 1.0, 0.5]), tensor([2.0, -3.0, -4.0, 0.0])
     assert ops.convert_to_numpy(box.descent(bounds, point, gradient)).tolist() == [0, 3, 0, 0]
-    direction, slope = box.steepest(bounds, point, gradient)
+    direction, slope = box.steepest(bounds, point, gradient, tensor(0.75))
+    # Half as long as the box is wide: 2 |L| / |g|.
+    assert ops.convert_to_numpy(direction).tolist() == [0.0, 0.5, 0.0, 0.0]
+    assert float(slope) == -1.5
+    direction, slope = box.steepest(bounds, point, gradient, tensor(75.0))
     assert ops.convert_to_numpy(direction).tolist() == [0.0, 1.0, 0.0, 0.0]
     assert float(slope) == -3.0

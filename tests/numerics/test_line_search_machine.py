@@ -37,6 +37,8 @@ SEEN: dict[str, dict] = {
     "loss level for the third time": {"level": 2.0, "loss": 1.0, "slope": -1.0},
     "level three times": {"level": 3.0},
     "hidden by rounding": {"known_slope": -1e-15, "settings": {"gradient_tolerance": None}},
+    "third evaluation": {"search_evaluations": 2.0},
+    "not verified": {"verified": 0.0},
     "pairs": {"stored": 2.0},
     "no pairs": {"stored": 0.0},
 }
@@ -53,6 +55,7 @@ def case(name, suspended, place, *changes):
         "search_evaluations": 0.0,
         "level": 0.0,
         "stored": 2.0,
+        "verified": 1.0,
         "loss": 0.5,
         "slope": -0.1,
         "known_slope": -1.0,
@@ -97,6 +100,7 @@ def evaluate(numbers, loss_known, verify_determinism=True, gradient_tolerance=1e
         "unit": one,
         "bracket": bracket._replace(**given),
         "level": n["level"],
+        "verified": n["verified"],
     }
     seen = machine.Observation(
         loss=n["loss"],
@@ -156,7 +160,8 @@ def test_no_other_transition_occurs(monkeypatch):
         losses,
         brackets,
         [{}, SEEN["gradient within the tolerance"]],
-        [{}, SEEN["last evaluation"]],
+        [{}, SEEN["third evaluation"], SEEN["last evaluation"]],
+        [{}, SEEN["not verified"]],
         [{"level": level} for level in (0.0, 2.0, 3.0)],
         [{"stored": stored} for stored in (0.0, 2.0)],
         [{"repeats_gradient": repeats} for repeats in (0, 1)],

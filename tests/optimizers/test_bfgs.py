@@ -6,7 +6,7 @@ from problems import PROBLEMS
 from scipy.optimize import minimize
 
 from keras_dlnotes.numerics import inverse_hessian
-from keras_dlnotes.optimizers import BFGS, bfgs
+from keras_dlnotes.optimizers import BFGS, LBFGS, bfgs
 
 DONE = ("converged", "line search failed", "not deterministic")
 
@@ -72,3 +72,18 @@ def test_says_how_much_memory_it_would_need(monkeypatch):
     assert bfgs.physical_memory() == 16e9
     with pytest.raises(ValueError, match="ssbroyden"):
         BFGS(update="dfp")
+
+
+@pytest.mark.usefixtures("float64")
+@pytest.mark.parametrize("make", [LBFGS, BFGS, lambda: BFGS("ssbroyden")])
+@pytest.mark.parametrize(("of_loss", "of_weights"), [(2.0**40, 1.0), (1.0, 2.0**-20), (0.25, 8.0)])
+def test_another_unit_of_the_loss_or_of_the_weights_changes_no_bit(make, of_loss, of_weights):
+    def in_units(point):
+        loss, gradient = PROBLEMS[2].loss_and_gradient(point / of_weights)
+        return of_loss * loss, of_loss / of_weights * gradient
+
+    plain = minimise(PROBLEMS[2], make())
+    problem = PROBLEMS[2]._replace(start=of_weights * PROBLEMS[2].start, loss_and_gradient=in_units)
+    count, last = minimise(problem, make())
+    assert count == plain[0]
+    assert np.array_equal(last, of_weights * plain[1])

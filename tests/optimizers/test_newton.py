@@ -246,6 +246,7 @@ def test_noise_is_noticed():
                 rng.normal(size=(60, 3)),
                 y,
                 batch_size=15,
+                epochs=10,
                 verbose=0,
                 callbacks=[SecondDerivatives()],
             )

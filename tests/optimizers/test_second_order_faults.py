@@ -90,7 +90,8 @@ def test_one_evaluation_that_is_not_finite_is_recovered_from(method, when):
     assert np.isfinite(optimizer.progress["loss"])
     # At the accepted point it is said, at a trial point it is a reason for a shorter step.
     if when == 1:
-        assert seen[1] == "not finite"
+        at_accepted = method in (NewtonCG, GaussNewton)
+        assert seen[1] == ("not finite" if at_accepted else "searching")
 
 
 @pytest.mark.usefixtures("float64")
@@ -146,7 +147,7 @@ def test_two_fits_take_the_steps_of_one(method):
     """`fit` ends at the accepted point: in mid-search the next one evaluates it once more."""
     straight, loss, x, y = task()
     whole = compiled(method, loss, straight)
-    losses = fit(straight, x, y, 12)["loss"]
+    losses = fit(straight, x, y, 10)["loss"]
     for split in (1, 4) if BACKEND == "torch" else (4,):
         model, loss, x, y = task()
         optimizer = compiled(method, loss, model)
@@ -154,8 +155,8 @@ def test_two_fits_take_the_steps_of_one(method):
         suspended = ops.convert_to_numpy(optimizer._control)[1]
         # Where an evaluation of the accepted point was due anyway, nothing is spent.
         spent = 0 if suspended == LineSearchPhase.VERIFY else 1
-        second = fit(model, x, y, 12 - split + spent)["loss"]
-        assert spent == (split > 1) or method is NewtonCG
+        second = fit(model, x, y, 10 - split + spent)["loss"]
+        assert spent == 1 or method in (NewtonCG, GaussNewton)
         assert np.allclose([*first, *second[spent:]], losses, rtol=1e-9)
         for number in ("iterations", "loss", "gradient_norm"):
             assert optimizer.progress[number] == pytest.approx(whole.progress[number], rel=1e-9)

@@ -28,6 +28,8 @@ SEEN: dict[str, dict] = {
     "loss falls as promised": {"loss": 0.5},
     "loss does not fall": {"loss": 2.0},
     "the step is below rounding": {"step_length": 1e-33},
+    "for the second time in turn": {"rejections": 1.0},
+    "not verified": {"verified": 0.0},
     "minimum": {"loss": 1.0, "promise": 1e-20, "gradient": [-2.0, 0.0]},
     "loss level for the third time": {"loss": 1.0, "level": 2.0},
     "conjugate gradients go on": {"hessian": [1.0, 100.0]},
@@ -46,6 +48,8 @@ def next_phase(method, phase, suspended, place, *changes):
         "promise": 0.5,
         "step_length": 1.5,
         "level": 0.0,
+        "rejections": 0.0,
+        "verified": 1.0,
         "verify_determinism": True,
     }
     for change in changes:
@@ -76,7 +80,10 @@ def next_phase(method, phase, suspended, place, *changes):
         "evaluations": 3.0,
         "radius": 2.0,
         "unit": 1.0,
-        **{name: known[name] for name in ("promise", "step_length", "level")},
+        **{
+            name: known[name]
+            for name in ("promise", "step_length", "level", "rejections", "verified")
+        },
     }
     # Where no trial step has been taken, the trial point is the accepted point.
     moved = phase in ("SEARCH", *BACK)
