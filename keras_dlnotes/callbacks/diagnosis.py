@@ -5,20 +5,22 @@ import math
 import os
 import pathlib
 import warnings
+from dataclasses import replace
 from typing import Any
 
 from keras_dlnotes.backend import active
 from keras_dlnotes.callbacks.copyable_callback import CopyableCallback
+from keras_dlnotes.callbacks.early_looks import EarlyLooks
 from keras_dlnotes.callbacks.notebook_view import diagnosis_html
-from keras_dlnotes.callbacks.replay import no_runs_of, replay
+from keras_dlnotes.callbacks.replay import repaired, replay
 from keras_dlnotes.callbacks.report_writer import ReportWriter
 from keras_dlnotes.diagnosis import (
     DiagnosisError,
     Findings,
     RunRecord,
-    counted,
     evidence_of,
     findings_of,
+    forecast,
     learning_rate_of,
     looked_at,
     loss_gets_targets,
@@ -27,12 +29,11 @@ from keras_dlnotes.diagnosis import (
     report,
 )
 from keras_dlnotes.instrumentation import Subscription, TrainStepObserver, log_numbers
-from keras_dlnotes.remedies import Examples, Repair, ShortRuns, search
+from keras_dlnotes.remedies import Repair
 from keras_dlnotes.summaries.whole_file import whole_file
 
 _ACTIONS = ("warn", "stop", "raise", "repair")
 _STEPS_OF_A_REPAIR = 300
-_BUDGET = 10_000  # train steps of all short runs of a repair
 _RECORDED_STEPS = 100  # of a run, whatever its length
 _FIRST_STEPS = 32  # all recorded: what makes a NaN mostly does so when it is first met
 _EXAMPLES = 64  # of each recorded step's batch
@@ -136,16 +137,18 @@ class Diagnosis(CopyableCallback):
         self.findings = Findings()
         self.evidence = []
         self.repair = None
-        self._told = set()
+        self.told = {}
         self._facts: list = []  # one an output
         self._unreadable = False
         self._subscription = None
+        self._ended = False  # by what was found
         self._report.close()
 
     def on_epoch_begin(self, epoch, logs=None):
         """Starts to observe, and starts the clock anew: what lies between epochs is no step."""
         if self._subscription is None:
             self._begin(epoch)
+        self._looks.begin_epoch(self._taken)
         self._observer.restart_clock()
 
     def _begin(self, epoch):
@@ -158,7 +161,9 @@ class Diagnosis(CopyableCallback):
         period, start = self._period(), self._observer.next_step
         self._record = RunRecord(self.params.get("steps"), start, period)
         self._first_batch = RunRecord(first_step=start)
-        self._next_check = 1
+        epochs = (self.params.get("epochs") or 1) - epoch
+        self._looks = EarlyLooks(epochs, self.params.get("steps"), learning_rate_of(self.model))
+        self._record.planned_steps = self._looks.planned_steps
         self._subscription = Subscription(
             self._record.add,
             period,
@@ -178,6 +183,14 @@ class Diagnosis(CopyableCallback):
             self._observer.deliver()
         self._observer.arm()
 
+    def on_train_batch_end(self, batch, logs=None):
+        """Looks at a few moments of the run for what is sure already."""
+        if self._looks.due(batch):
+            self._observer.deliver()
+            active.fit_batches.sync_variables(self.model)
+            self._looks.note_rate(learning_rate_of(self.model))
+            self._check()
+
     def on_test_begin(self, logs=None):
         """Takes note of how many examples the epoch had, before validation counts its own."""
         active.processes.note_trained(self.model)
@@ -187,13 +200,21 @@ class Diagnosis(CopyableCallback):
         self._observer.deliver()
         logs = active.processes.mean_logs(self.model, log_numbers(logs))
         self._record.add_epoch(logs, learning_rate_of(self.model))
-        if epoch + 1 < self._next_check:
-            return
-        self._next_check = 2 * (epoch + 1)
+        if self._looks.due_after_epoch(self._taken):
+            self._record.planned_steps = self._looks.planned_steps
+            self._check()
+
+    @property
+    def _taken(self):
+        return self._observer.next_step - self._record.first_step
+
+    def _check(self):
+        if self._ended:
+            return  # the epoch ends because of what was found
         self._judge(finished=False)
         self._agree()
         if self.findings and self.action in ("stop", "raise"):
-            self.model.stop_training = True
+            self._ended = self.model.stop_training = True
 
     def on_train_end(self, logs=None):
         """Judges the run and puts everything back."""
@@ -201,8 +222,11 @@ class Diagnosis(CopyableCallback):
             return  # there was no epoch
         self._observer.deliver()
         self._observer.unsubscribe(self._subscription)
-        self._judge(finished=True)
-        self._agree()
+        if not self._ended:
+            self._judge(finished=True)
+            self._agree()
+        elif self.verify:
+            self._replay()
         if self.log_dir is not None:
             self._write()
         if self.findings and self.action == "repair":
@@ -264,52 +288,58 @@ class Diagnosis(CopyableCallback):
         record = record or self._record
         record.steps = self._observer.next_step - record.first_step
         probed = self._probe() if finished else None
+        self.evidence = self._evidence(record, probed, finished, error)
+        if record is self._record and not finished and error is None:
+            self._foresee()
+            if not loss_gets_targets(self.model):  # nobody knows what the loss is given
+                self.evidence = [replace(evidence, labels=None) for evidence in self.evidence]
+        found = findings_of(*self.evidence, before_training=before_training)
+        self.findings = Findings(found, looked_at(self.evidence))
+        if finished and self.verify:
+            self._replay()
+        new = [finding for finding in self.findings if finding.cause not in self.told]
+        if self.verbose and active.processes.is_chief(self.model):
+            self._tell(new, finished)
+        self.told |= {finding.cause: self._record.steps for finding in new}
+
+    def _replay(self):
+        if self.findings:
+            sample, steps = self._record.sample(), self._record.steps
+            replay(self.model, sample, self.findings, steps, silent_diagnosis)
+
+    def _repair(self):
+        steps = min(self._record.steps, _STEPS_OF_A_REPAIR)
+        self.repair = repaired(
+            self.model,
+            self._record,
+            self.findings,
+            steps,
+            self.params.get("epochs"),
+            silent_diagnosis,
+            self.verbose,
+        )
+
+    def _evidence(self, record, probed, finished, error=None):
         epochs = self.params.get("epochs") or 1
-        self.evidence = [
+        return [
             evidence_of(self.model, facts, record, probed, epochs, finished, number, error)
             for number, facts in enumerate(self._facts)
         ]
-        found = findings_of(*self.evidence, before_training=before_training)
-        self.findings = Findings(found, looked_at(self.evidence))
-        if finished and self.verify and self.findings:
-            replay(
-                self.model,
-                self._record.sample(),
-                self.findings,
-                self._record.steps,
-                silent_diagnosis,
-            )
-        if self.verbose and active.processes.is_chief(self.model):
-            self._tell(finished)
 
-    def _repair(self):
-        if self.verbose:
-            print(f"\nRepairing a copy, in at most {_BUDGET} train steps.", flush=True)
-        try:
-            sample = self._record.sample()
-            problem = no_runs_of(sample)
-            if problem is not None:
-                warnings.warn(f"The run is not repaired: {problem}.", stacklevel=2)
-                return
-            inputs, (targets,) = sample
-            steps = min(self._record.steps, _STEPS_OF_A_REPAIR)
-            runs = ShortRuns(
-                self.model,
-                Examples.split(inputs, targets),
-                silent_diagnosis,
-                steps,
-                self._record.batch_size or 32,
-                epochs=self.params.get("epochs"),
-            )
-            self.repair = search(runs, _BUDGET, known=self.findings)
-        except KeyboardInterrupt:
-            print("The repair was interrupted. The training is complete.", flush=True)
+    def _foresee(self):
+        """Asks whether the run will have learned, and the model only where that is in doubt."""
+        rates = self._looks.known_rates(self.model)
+        doubted = [replace(evidence, rates=rates) for evidence in self.evidence]
+        if not any(forecast(evidence, highest=True) for evidence in doubted):
             return
-        except Exception as error:  # it must never end a training run
-            warnings.warn(f"The repair was given up: {type(error).__name__}: {error}", stacklevel=2)
+        probed = self._probe()
+        if probed is None:
             return
-        if self.verbose:
-            print(f"\n{self.repair}", flush=True)
+        asked = self._evidence(self._record, probed, finished=False)
+        asked = [replace(evidence, rates=rates) for evidence in asked]
+        foreseen = [replace(evidence, hopeless=forecast(evidence)) for evidence in asked]
+        if any(evidence.hopeless for evidence in foreseen):
+            self.evidence = foreseen
 
     def _probe(self):
         sample = self._record.sample()
@@ -320,20 +350,19 @@ class Diagnosis(CopyableCallback):
         except Exception:  # a model that takes its inputs in a way of its own
             return None
 
-    def _tell(self, finished):
+    def _tell(self, new, finished):
         causes = {finding.cause for finding in self.findings}
         if finished:
             # One list, from the most likely cause on; not again where all of it has been told.
-            if causes != self._told or not causes:
+            if causes != set(self.told) or not causes:
                 print(f"\n{self.findings}", flush=True)
             return
-        new = [finding for finding in self.findings if finding.cause not in self._told]
         if new:
-            self._told |= causes
-            epochs = len(self._record.learning_rates)
-            when = f"after {counted(epochs, 'epoch')}" if epochs else "in the first epoch"
-            heading = f"Diagnosis {when}:"
-            print("\n" + report(new, heading), flush=True)
+            taken, planned = self._record.steps, self._record.planned_steps
+            when = "before the first step"
+            if taken:
+                when = f"after {taken} of {planned} steps" if planned else f"after {taken} steps"
+            print("\n" + report(new, f"Diagnosis {when}:"), flush=True)
 
     def _on_interruption(self, error):
         """A step raised: what is known by then is all there will be."""

@@ -9,8 +9,16 @@ from keras_dlnotes.diagnosis.assemble import (
 from keras_dlnotes.diagnosis.compiled_facts import loss_gets_targets
 from keras_dlnotes.diagnosis.data_sample import sample_of, sort_keys
 from keras_dlnotes.diagnosis.evidence import Evidence
-from keras_dlnotes.diagnosis.facts import LabelFacts, LayerFacts, ModelFacts, UnitFacts
+from keras_dlnotes.diagnosis.facts import (
+    BatchSkill,
+    Forecast,
+    LabelFacts,
+    LayerFacts,
+    ModelFacts,
+    UnitFacts,
+)
 from keras_dlnotes.diagnosis.finding import Finding, counted
+from keras_dlnotes.diagnosis.forecast import check_steps, forecast
 from keras_dlnotes.diagnosis.judge import findings_of
 from keras_dlnotes.diagnosis.label_facts import label_facts
 from keras_dlnotes.diagnosis.model_copy import (
@@ -23,6 +31,7 @@ from keras_dlnotes.diagnosis.model_copy import (
 )
 from keras_dlnotes.diagnosis.model_facts import (
     learning_rate_of,
+    learning_rates_to_come,
     model_facts,
     symmetric_layers,
     with_output_layer,
@@ -33,11 +42,13 @@ from keras_dlnotes.diagnosis.report import DiagnosisError, Findings, looked_at, 
 from keras_dlnotes.diagnosis.run_record import RunRecord
 
 __all__ = [
+    "BatchSkill",
     "CannotCopyError",
     "DiagnosisError",
     "Evidence",
     "Finding",
     "Findings",
+    "Forecast",
     "LabelFacts",
     "LayerFacts",
     "ModelFacts",
@@ -46,6 +57,7 @@ __all__ = [
     "UnitFacts",
     "as_taken",
     "batch_size_of",
+    "check_steps",
     "compile_like",
     "copy_of",
     "counted",
@@ -53,8 +65,10 @@ __all__ = [
     "evidence_of",
     "findings_of",
     "flat_inputs",
+    "forecast",
     "label_facts",
     "learning_rate_of",
+    "learning_rates_to_come",
     "leaves_of",
     "looked_at",
     "loss_gets_targets",

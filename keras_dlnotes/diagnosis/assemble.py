@@ -5,7 +5,14 @@ from dataclasses import replace
 
 import numpy as np
 
-from keras_dlnotes.diagnosis.columns import MOST_COLUMNS, as_columns, per_position
+from keras_dlnotes.diagnosis.batch_skills import batch_skills
+from keras_dlnotes.diagnosis.columns import (
+    MOST_COLUMNS,
+    MOST_NUMBERS,
+    as_columns,
+    fewer,
+    per_position,
+)
 from keras_dlnotes.diagnosis.evidence import Evidence
 from keras_dlnotes.diagnosis.label_facts import label_facts
 from keras_dlnotes.diagnosis.model_facts import symmetric_layers, with_output_layer
@@ -18,7 +25,6 @@ _FEWEST_FOR_YARDSTICK = 40
 # So few different examples are simply to be remembered, as XOR's four are.
 _MOST_TO_REMEMBER = 16
 _MOST_FEATURES = 4096
-_MOST_NUMBERS = 1 << 21  # of predictions by position, or for classes
 _MOST_POSITIONS = 512
 _HASHED_WORDS = 1024
 _MOST_TEXT = 1000
@@ -54,6 +60,7 @@ def evidence_of(model, facts, record, probed, epochs, finished=True, output=0, e
         statistics={tag: list(values) for tag, values in record.statistics.items()},
         statistic_steps=list(record.statistic_steps),
         learning_rates=list(record.learning_rates),
+        planned_steps=None if finished else record.planned_steps,
         # On JAX whatever ends a step takes the weights with it.
         trained_symmetric=symmetric_layers(model) if error is None else (),
         finished=finished,
@@ -81,10 +88,13 @@ def evidence_of(model, facts, record, probed, epochs, finished=True, output=0, e
         labels=labels,
         batch_classes=_batch_classes(seen, labels),
     )
+    if seen.last_batches:
+        shape = tuple(seen.last_batches[-1][1].shape[1:])
+        evidence = replace(evidence, prediction_shape=shape)
+        seen.skills += batch_skills(evidence, targets[output], seen.take_unjudged())
+        evidence = replace(evidence, batch_skills=list(seen.skills))
     if probed is None:
-        if not seen.last_batches:
-            return evidence
-        return replace(evidence, prediction_shape=tuple(seen.last_batches[-1][1].shape[1:]))
+        return evidence
     evidence = replace(
         evidence,
         units=probed.units,
@@ -139,12 +149,12 @@ def with_predictions(evidence, targets, predictions, inputs=()):
     if known and not sparse and _reconstructs(evidence.inputs, flat_inputs([targets])):
         evidence = replace(evidence, reconstructs=True)
     if per_position(evidence):
-        targets, predictions, *inputs = _fewer(targets, predictions, *inputs)
+        targets, predictions, *inputs = fewer(targets, predictions, *inputs)
     columns = as_columns(evidence, targets, predictions)
     if columns is None:
         return evidence
     true, guessed, classes = columns
-    if true.shape[1] > 8 * MOST_COLUMNS and not (classes and true.size <= _MOST_NUMBERS):
+    if true.shape[1] > 8 * MOST_COLUMNS and not (classes and true.size <= MOST_NUMBERS):
         return evidence
     if np.all(true == true[:1]):
         return evidence  # nothing to tell apart, as with a single example
@@ -174,12 +184,6 @@ def with_predictions(evidence, targets, predictions, inputs=()):
         return evidence
     linear = leave_one_out_predictions(features, true, gaussian=False)
     return replace(evidence, reference=reference, linear_reference=skill(true, linear, classes))
-
-
-def _fewer(targets, predictions, *inputs):
-    """Every so many-th example, that there are not too many positions."""
-    step = 1 + predictions.size // _MOST_NUMBERS
-    return [part[::step] for part in (targets, predictions, *inputs)]
 
 
 def _reconstructs(inputs, targets):
@@ -213,7 +217,7 @@ def _with_training_pass(evidence, batches):
         return evidence
     predictions = np.concatenate([p for _, p in batches])
     if per_position(evidence):
-        targets, predictions = _fewer(targets, predictions)
+        targets, predictions = fewer(targets, predictions)
     columns = as_columns(evidence, targets, predictions.reshape(len(targets), -1))
     if columns is None:
         return evidence
