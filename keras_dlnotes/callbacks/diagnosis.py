@@ -1,7 +1,6 @@
 """Says in words what is wrong with a training run."""
 
 import json
-import math
 import os
 import pathlib
 import warnings
@@ -10,17 +9,19 @@ from typing import Any
 
 from keras_dlnotes.backend import active
 from keras_dlnotes.callbacks.copyable_callback import CopyableCallback
-from keras_dlnotes.callbacks.early_looks import EarlyLooks
+from keras_dlnotes.callbacks.early_looks import EarlyLooks, recording_period
 from keras_dlnotes.callbacks.notebook_view import diagnosis_html
 from keras_dlnotes.callbacks.replay import repaired, replay
 from keras_dlnotes.callbacks.report_writer import ReportWriter
 from keras_dlnotes.diagnosis import (
     DiagnosisError,
+    Explanation,
     Findings,
     RunRecord,
     evidence_of,
     findings_of,
     forecast,
+    heading_of,
     learning_rate_of,
     looked_at,
     loss_gets_targets,
@@ -34,11 +35,9 @@ from keras_dlnotes.summaries.whole_file import whole_file
 
 _ACTIONS = ("warn", "stop", "raise", "repair")
 _STEPS_OF_A_REPAIR = 300
-_RECORDED_STEPS = 100  # of a run, whatever its length
 _FIRST_STEPS = 32  # all recorded: what makes a NaN mostly does so when it is first met
 _EXAMPLES = 64  # of each recorded step's batch
 _ROWS_PER_DELIVERY = 16
-_UNKNOWN_PERIOD = 10  # every how many steps, where the length of the run is unknown
 
 
 class Diagnosis(CopyableCallback):
@@ -48,22 +47,26 @@ class Diagnosis(CopyableCallback):
     `TrainingMonitor` at its default settings, and both together measure a step only once.
 
     The first 32 steps and about a hundred over the run are measured from inside, with some examples
-    of their batches.
-    When `fit` ends the model predicts a sample of its own training examples, and what it has
-    learned is compared with what there was to learn: with \(R(p) = 1 - \sum \|t - p\|^2 / \sum
-    \|t - \bar t\|^2\) the skill of predictions \(p\) for targets \(t\), the run has gone wrong if
+    of their batches. When `fit` ends the model predicts a sample of its own training examples, and
+    what it has learned is compared with what there was to learn: with \(R(p) = 1 - \sum
+    \|t - p\|^2 / \sum \|t - \bar t\|^2\) the skill of predictions \(p\) for targets \(t\), the
+    run has gone wrong if
 
     \[R(p_{network}) < 0.8 \, R(p_{yardstick})\]
 
     where the yardstick is kernel ridge regression, which predicts each example from all others in
-    closed form. The rules (`keras_dlnotes.diagnosis.RULES`) then look for the cause. Faults that
-    need no such comparison (a loss that does not fit the output, NaN) are told as soon as seen.
+    closed form. The rules (`keras_dlnotes.diagnosis.RULES`) then look for the cause.
+
+    It also looks at about ten moments of the run. Faults that need no such comparison (a loss that
+    does not fit the output, NaN) are told as soon as seen, other causes when a sequential test
+    says, with an error rate of 1 %, that the run will not have learned; for its assumption see
+    `keras_dlnotes.diagnosis.forecast`.
 
     Args:
-        action: what to do with a finding: `"warn"` prints it; `"stop"` also ends training when
-            the finding is sure before the run is over; `"raise"` raises
-            `keras_dlnotes.diagnosis.DiagnosisError`; `"repair"` repairs a copy when the run is
-            over, on the examples that were sampled, see `keras_dlnotes.repair`.
+        action: what to do with a finding: `"warn"` prints it; `"stop"` also ends training, within
+            an epoch, when something is found before the run is over; `"raise"` likewise, and
+            raises `keras_dlnotes.diagnosis.DiagnosisError`; `"repair"` repairs a copy when the run
+            is over, on the examples that were sampled, see `keras_dlnotes.repair`.
         log_dir: also write the findings to this folder: as text for TensorBoard, for its layers
             tab, which shows them at their layer and step, and as `diagnosis.json`. A second run
             writes to `run_2` in it, see `TrainingMonitor`.
@@ -77,6 +80,7 @@ class Diagnosis(CopyableCallback):
     Attributes:
         findings: list of `Finding`, the most likely cause first; it prints as a report.
         evidence: list of the last run's `Evidence`, in plain numbers, one an output of the model.
+        told: dict from each cause to the number of steps after which it was first found.
         repair: with `action="repair"`, the `Repair` of what was found; None without a finding.
 
     Raises:
@@ -116,9 +120,10 @@ class Diagnosis(CopyableCallback):
         self.log_dir = log_dir
         self.verify = verify
         self.verbose = verbose
-        self.findings: list = Findings()
+        self.findings = Findings()
         self.evidence: list = []
         self.repair: Repair | None = None
+        self.told = {}
         self._observer: Any = None
         self._subscription: Any = None
         self._report = ReportWriter("diagnosis")
@@ -137,7 +142,8 @@ class Diagnosis(CopyableCallback):
         self.findings = Findings()
         self.evidence = []
         self.repair = None
-        self.told = {}
+        self.told: dict[str, int] = {}
+        self._numbers: dict[str, int] = {}  # under which causes were printed
         self._facts: list = []  # one an output
         self._unreadable = False
         self._subscription = None
@@ -153,16 +159,16 @@ class Diagnosis(CopyableCallback):
 
     def _begin(self, epoch):
         # When the first epoch begins, the optimizer and the number of its step are restored.
-        self._report.open(
-            self, self.log_dir, epoch
-        )  # what cannot be written to is told before training
+        # What cannot be written to is told before training.
+        self._report.open(self, self.log_dir, epoch)
         self._look_at_model()
         self._observer = TrainStepObserver.on(self.model, idle=self._observer)
-        period, start = self._period(), self._observer.next_step
-        self._record = RunRecord(self.params.get("steps"), start, period)
+        steps, start = self.params.get("steps"), self._observer.next_step
+        period = recording_period(steps, self.params.get("epochs") or 1)
+        self._record = RunRecord(steps, start, period)
         self._first_batch = RunRecord(first_step=start)
         epochs = (self.params.get("epochs") or 1) - epoch
-        self._looks = EarlyLooks(epochs, self.params.get("steps"), learning_rate_of(self.model))
+        self._looks = EarlyLooks(epochs, steps, learning_rate_of(self.model))
         self._record.planned_steps = self._looks.planned_steps
         self._subscription = Subscription(
             self._record.add,
@@ -172,7 +178,7 @@ class Diagnosis(CopyableCallback):
             interrupted=self._on_interruption,
             examples=_EXAMPLES,
             first_batch=self._on_first_batch,
-            steps_per_epoch=self.params.get("steps"),
+            steps_per_epoch=steps,
         )
         self._observer.subscribe(self._subscription)
 
@@ -234,6 +240,14 @@ class Diagnosis(CopyableCallback):
         if self.findings and self.action == "raise":
             raise DiagnosisError(self.findings)
 
+    def explain(self, n: int) -> Explanation:
+        """What a finding rests on, in full, as text and as a figure.
+
+        Args:
+            n: number of the finding as printed, from 1; see `Findings.explain`.
+        """
+        return self.findings.explain(n)
+
     def to_json(self):
         """The findings as a JSON text."""
         return json.dumps([finding.to_dict() for finding in self.findings], indent=2, default=str)
@@ -244,22 +258,12 @@ class Diagnosis(CopyableCallback):
             return
         try:
             first = model_facts(self.model)
-            others = [model_facts(self.model, number) for number in range(1, first.outputs)]
-            self._facts = [first, *others]
+            self._facts = [first, *(model_facts(self.model, n) for n in range(1, first.outputs))]
         except Exception as error:  # a diagnosis must never end a training run
             self._unreadable = True
             warnings.warn(
                 f"The diagnosis was given up: {type(error).__name__}: {error}", stacklevel=2
             )
-
-    def _period(self):
-        steps, epochs = self.params.get("steps"), self.params.get("epochs") or 1
-        if steps is None:
-            return _UNKNOWN_PERIOD
-        period = max(1, steps * epochs // _RECORDED_STEPS)
-        while math.gcd(period, steps) > 1:  # or each epoch would show the same batches
-            period += 1
-        return period
 
     def _on_first_batch(self, examples):
         """Judges labels and shapes before the first step, which they may make raise."""
@@ -269,7 +273,8 @@ class Diagnosis(CopyableCallback):
 
     def _agree(self):
         """Takes over what the chief has found, so that all processes stop or raise together."""
-        self.findings = active.processes.from_chief(self.findings)
+        found, seen = active.processes.from_chief((list(self.findings), self.findings.looked_at))
+        self.findings = Findings(found, seen, self.evidence)
 
     def _judge(self, finished, **options):
         if not active.processes.judges(self.model):
@@ -294,7 +299,7 @@ class Diagnosis(CopyableCallback):
             if not loss_gets_targets(self.model):  # nobody knows what the loss is given
                 self.evidence = [replace(evidence, labels=None) for evidence in self.evidence]
         found = findings_of(*self.evidence, before_training=before_training)
-        self.findings = Findings(found, looked_at(self.evidence))
+        self.findings = Findings(found, looked_at(self.evidence), self.evidence)
         if finished and self.verify:
             self._replay()
         new = [finding for finding in self.findings if finding.cause not in self.told]
@@ -351,18 +356,18 @@ class Diagnosis(CopyableCallback):
             return None
 
     def _tell(self, new, finished):
-        causes = {finding.cause for finding in self.findings}
+        numbers = {finding.cause: n for n, finding in enumerate(self.findings, start=1)}
         if finished:
             # One list, from the most likely cause on; not again where all of it has been told.
-            if causes != set(self.told) or not causes:
+            if numbers != self._numbers or not numbers:
                 print(f"\n{self.findings}", flush=True)
-            return
-        if new:
-            taken, planned = self._record.steps, self._record.planned_steps
-            when = "before the first step"
-            if taken:
-                when = f"after {taken} of {planned} steps" if planned else f"after {taken} steps"
-            print("\n" + report(new, f"Diagnosis {when}:"), flush=True)
+            gone = [cause for cause in self.told if cause not in numbers]
+            if gone:
+                print(f"Told before the end, and not found at the end: {', '.join(gone)}.")
+        elif new:
+            heading = heading_of(self.evidence, self._record.planned_steps)
+            print("\n" + report(self.findings, heading, shown=new), flush=True)
+            self._numbers |= {finding.cause: numbers[finding.cause] for finding in new}
 
     def _on_interruption(self, error):
         """A step raised: what is known by then is all there will be."""
@@ -374,7 +379,7 @@ class Diagnosis(CopyableCallback):
     def _write(self):
         if not active.processes.is_chief(self.model):
             return
-        text = "\n\n".join(str(finding).replace("\n", "\n\n") for finding in self.findings)
+        text = "\n\n".join(one.in_full().replace("\n", "\n\n") for one in self.findings)
         found = [finding.to_dict() for finding in self.findings]
         self._report.add_findings(self._observer.next_step, found)
         self._report.text(self._observer.next_step, "diagnosis", text or str(self.findings))

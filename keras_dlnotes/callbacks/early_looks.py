@@ -1,8 +1,22 @@
 """When a run that is not over is looked at, and what its learning rate will be."""
 
+import math
 from typing import Any
 
 from keras_dlnotes.diagnosis import check_steps, learning_rates_to_come
+
+_RECORDED_STEPS = 100  # of a run, whatever its length
+_UNKNOWN_PERIOD = 10  # every how many steps, where the length of the run is unknown
+
+
+def recording_period(steps_per_epoch: int | None, epochs: int) -> int:
+    """Every how many steps one is recorded."""
+    if steps_per_epoch is None:
+        return _UNKNOWN_PERIOD
+    period = max(1, steps_per_epoch * epochs // _RECORDED_STEPS)
+    while math.gcd(period, steps_per_epoch) > 1:  # or each epoch would show the same batches
+        period += 1
+    return period
 
 
 class EarlyLooks:

@@ -9,6 +9,7 @@ from keras_dlnotes.diagnosis.assemble import (
 from keras_dlnotes.diagnosis.compiled_facts import loss_gets_targets
 from keras_dlnotes.diagnosis.data_sample import sample_of, sort_keys
 from keras_dlnotes.diagnosis.evidence import Evidence
+from keras_dlnotes.diagnosis.explanation import Explanation
 from keras_dlnotes.diagnosis.facts import (
     BatchSkill,
     Forecast,
@@ -38,7 +39,13 @@ from keras_dlnotes.diagnosis.model_facts import (
 )
 from keras_dlnotes.diagnosis.non_finite_trace import Origin
 from keras_dlnotes.diagnosis.probe import as_taken, leaves_of, probe
-from keras_dlnotes.diagnosis.report import DiagnosisError, Findings, looked_at, report
+from keras_dlnotes.diagnosis.report import (
+    DiagnosisError,
+    Findings,
+    heading_of,
+    looked_at,
+    report,
+)
 from keras_dlnotes.diagnosis.run_record import RunRecord
 
 __all__ = [
@@ -46,6 +53,7 @@ __all__ = [
     "CannotCopyError",
     "DiagnosisError",
     "Evidence",
+    "Explanation",
     "Finding",
     "Findings",
     "Forecast",
@@ -66,6 +74,7 @@ __all__ = [
     "findings_of",
     "flat_inputs",
     "forecast",
+    "heading_of",
     "label_facts",
     "learning_rate_of",
     "learning_rates_to_come",
