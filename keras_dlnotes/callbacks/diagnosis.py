@@ -123,7 +123,7 @@ class Diagnosis(CopyableCallback):
         self.findings = Findings()
         self.evidence: list = []
         self.repair: Repair | None = None
-        self.told = {}
+        self.told: dict[str, int] = {}
         self._observer: Any = None
         self._subscription: Any = None
         self._report = ReportWriter("diagnosis")
@@ -142,7 +142,7 @@ class Diagnosis(CopyableCallback):
         self.findings = Findings()
         self.evidence = []
         self.repair = None
-        self.told: dict[str, int] = {}
+        self.told = {}
         self._numbers: dict[str, int] = {}  # under which causes were printed
         self._facts: list = []  # one an output
         self._unreadable = False

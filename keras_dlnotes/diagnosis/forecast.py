@@ -23,6 +23,7 @@ _LAST = 3  # batches that must lie below it all the same
 _ERRORS = 2.0  # standard errors by which an accuracy has to lie above the curve
 # A fresh network's squared error is less than twice that of a constant, if its scale is right.
 _FAR = -1.0
+_FIRST_BATCHES = 3  # that say where a run starts
 FIRST_SHARE = 0.1  # of the steps; before, nothing is foreseen
 # After which shares of its steps a run is looked at; once before, when the first rows are there.
 _SHARES = (0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.75)
@@ -43,11 +44,11 @@ def forecast(evidence: Evidence, highest: bool = False) -> Forecast | None:
     \[s(f) = s_0 + \frac{f}{3} (s_1 - s_0)\]
 
     Accuracy counts as above where it is so by two standard errors. \(s_1\) is 0.8 of the
-    yardstick's skill. \(s_0\) is that of a constant prediction, 0, or the first batch's where that
-    is below -1: then it takes a way to come to 0. \(f\) counts from the end of a warm-up of the
-    learning rate, and nothing is foreseen in the first tenth of a run. A run that rests on a
-    plateau for longer is outside of this assumption. Nothing is told of it unless a cause is seen
-    as well, see `findings_of`.
+    yardstick's skill. \(s_0\) is that of a constant prediction, 0, or the median of the first
+    three batches where that is below -1: then it takes a way to come to 0. \(f\) counts from the
+    end of a warm-up of the learning rate, and nothing is foreseen in the first tenth of a run. A
+    run that rests on a plateau for longer is outside of this assumption. Nothing is told of it
+    unless a cause is seen as well, see `findings_of`.
 
     **Test.** Each recorded batch is a trial: a miss where all measures of its skill lie below
     their \(s(f)\). With misses of probability \(q\) instead of 1/2, the likelihood ratio of
@@ -142,8 +143,8 @@ def _warm_at(rates):
 
 def _curve(trials, name, goal, shares):
     """The skill that a run which learns has at least, at each trial."""
-    start = getattr(trials[0].skill, name)
-    start = float(max(start, -1e30)) if start < _FAR else 0.0
+    start = float(np.median([getattr(found.skill, name) for found in trials[:_FIRST_BATCHES]]))
+    start = max(start, -1e30) if start < _FAR else 0.0
     return start + shares / SPEED_UP * (goal - start)
 
 
