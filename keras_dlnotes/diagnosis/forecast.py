@@ -87,7 +87,7 @@ def forecast(evidence: Evidence, highest: bool = False) -> Forecast | None:
     chance = 1.0 / evidence_against_learning(misses)
     if chance > ERROR_RATE or not all(misses[-_LAST:]):
         return None
-    if not highest and _is_better_outside(evidence.skill, curves):
+    if not highest and _is_better_outside(evidence, curves):
         return None
     name, curve = next(iter(curves.items()))
     last = [getattr(found.skill, name) for found in trials[-_LAST:]]
@@ -153,7 +153,18 @@ def _lower(found, name):
     return getattr(found.skill, name) - _ERRORS * error
 
 
-def _is_better_outside(skill, curves):
+def _is_better_outside(evidence, curves):
     """Whether it has learned outside the training pass, as with much dropout in it."""
-    values = {name: getattr(skill, name, None) for name in curves}
-    return any(value is not None and value >= curves[name][-1] for name, value in values.items())
+    for name, curve in curves.items():
+        value = getattr(evidence.skill, name, None)
+        if value is not None and value - _error(evidence, name) >= curve[-1]:
+            return True
+    return False
+
+
+def _error(evidence, name):
+    """What the accuracy of the sample may be by chance, if half of the examples differ."""
+    share = evidence.most_frequent
+    if name != "accuracy" or share is None or share >= 1.0 or evidence.predictions is None:
+        return 0.0
+    return _ERRORS * float(np.sqrt(0.5 / len(evidence.predictions)) / (1.0 - share))
