@@ -11,7 +11,6 @@ from keras_dlnotes.callbacks.replay import replay
 from keras_dlnotes.diagnosis import (
     CannotCopyError,
     Evidence,
-    Finding,
     Findings,
     batch_size_of,
     compile_like,
@@ -54,7 +53,7 @@ _NOT_TOLD = (
 )
 
 
-def diagnose(model, x, y=None, verify=False) -> list[Finding]:
+def diagnose(model, x, y=None, verify=False) -> Findings:
     r"""Says in seconds what is wrong with a model and its data, before it is trained.
 
     When to use it: once, between `compile` and the first long `fit`. It looks at the data, the
@@ -79,7 +78,7 @@ def diagnose(model, x, y=None, verify=False) -> list[Finding]:
 
     Returns:
         List of `Finding`, the most likely cause first; empty where nothing was found. It prints
-        as a report, which then says what was looked at.
+        as a report, which then says what was looked at, and `explain(n)` shows the evidence.
 
     Raises:
         ValueError: if the model is not compiled or cannot be copied, or x and y are no arrays of
@@ -137,11 +136,11 @@ def diagnose(model, x, y=None, verify=False) -> list[Finding]:
     if verify:
         arrays = leaves_of(model, sample.inputs), keras.tree.flatten(sample.targets)
         replay(model, arrays, findings, _STEPS, silent_diagnosis)
-    return Findings(findings, told)
+    return Findings(findings, told, evidences)
 
 
 def _told(evidences):
-    return Findings(findings_of(*evidences), looked_at(evidences))
+    return Findings(findings_of(*evidences), looked_at(evidences), evidences)
 
 
 def _check_model(model):

@@ -1,24 +1,27 @@
 """Says in words what is wrong with a training run."""
 
 import json
-import math
 import os
 import pathlib
 import warnings
+from dataclasses import replace
 from typing import Any
 
 from keras_dlnotes.backend import active
 from keras_dlnotes.callbacks.copyable_callback import CopyableCallback
+from keras_dlnotes.callbacks.early_looks import EarlyLooks, recording_period
 from keras_dlnotes.callbacks.notebook_view import diagnosis_html
-from keras_dlnotes.callbacks.replay import no_runs_of, replay
+from keras_dlnotes.callbacks.replay import repaired, replay
 from keras_dlnotes.callbacks.report_writer import ReportWriter
 from keras_dlnotes.diagnosis import (
     DiagnosisError,
+    Explanation,
     Findings,
     RunRecord,
-    counted,
     evidence_of,
     findings_of,
+    forecast,
+    heading_of,
     learning_rate_of,
     looked_at,
     loss_gets_targets,
@@ -27,17 +30,14 @@ from keras_dlnotes.diagnosis import (
     report,
 )
 from keras_dlnotes.instrumentation import Subscription, TrainStepObserver, log_numbers
-from keras_dlnotes.remedies import Examples, Repair, ShortRuns, search
+from keras_dlnotes.remedies import Repair
 from keras_dlnotes.summaries.whole_file import whole_file
 
 _ACTIONS = ("warn", "stop", "raise", "repair")
 _STEPS_OF_A_REPAIR = 300
-_BUDGET = 10_000  # train steps of all short runs of a repair
-_RECORDED_STEPS = 100  # of a run, whatever its length
 _FIRST_STEPS = 32  # all recorded: what makes a NaN mostly does so when it is first met
 _EXAMPLES = 64  # of each recorded step's batch
 _ROWS_PER_DELIVERY = 16
-_UNKNOWN_PERIOD = 10  # every how many steps, where the length of the run is unknown
 
 
 class Diagnosis(CopyableCallback):
@@ -47,22 +47,26 @@ class Diagnosis(CopyableCallback):
     `TrainingMonitor` at its default settings, and both together measure a step only once.
 
     The first 32 steps and about a hundred over the run are measured from inside, with some examples
-    of their batches.
-    When `fit` ends the model predicts a sample of its own training examples, and what it has
-    learned is compared with what there was to learn: with \(R(p) = 1 - \sum \|t - p\|^2 / \sum
-    \|t - \bar t\|^2\) the skill of predictions \(p\) for targets \(t\), the run has gone wrong if
+    of their batches. When `fit` ends the model predicts a sample of its own training examples, and
+    what it has learned is compared with what there was to learn: with \(R(p) = 1 - \sum
+    \|t - p\|^2 / \sum \|t - \bar t\|^2\) the skill of predictions \(p\) for targets \(t\), the
+    run has gone wrong if
 
     \[R(p_{network}) < 0.8 \, R(p_{yardstick})\]
 
     where the yardstick is kernel ridge regression, which predicts each example from all others in
-    closed form. The rules (`keras_dlnotes.diagnosis.RULES`) then look for the cause. Faults that
-    need no such comparison (a loss that does not fit the output, NaN) are told as soon as seen.
+    closed form. The rules (`keras_dlnotes.diagnosis.RULES`) then look for the cause.
+
+    It also looks at about ten moments of the run. Faults that need no such comparison (a loss that
+    does not fit the output, NaN) are told as soon as seen, other causes when a sequential test
+    says, with an error rate of 1 %, that the run will not have learned; for its assumption see
+    `keras_dlnotes.diagnosis.forecast`.
 
     Args:
-        action: what to do with a finding: `"warn"` prints it; `"stop"` also ends training when
-            the finding is sure before the run is over; `"raise"` raises
-            `keras_dlnotes.diagnosis.DiagnosisError`; `"repair"` repairs a copy when the run is
-            over, on the examples that were sampled, see `keras_dlnotes.repair`.
+        action: what to do with a finding: `"warn"` prints it; `"stop"` also ends training, within
+            an epoch, when something is found before the run is over; `"raise"` likewise, and
+            raises `keras_dlnotes.diagnosis.DiagnosisError`; `"repair"` repairs a copy when the run
+            is over, on the examples that were sampled, see `keras_dlnotes.repair`.
         log_dir: also write the findings to this folder: as text for TensorBoard, for its layers
             tab, which shows them at their layer and step, and as `diagnosis.json`. A second run
             writes to `run_2` in it, see `TrainingMonitor`.
@@ -76,6 +80,7 @@ class Diagnosis(CopyableCallback):
     Attributes:
         findings: list of `Finding`, the most likely cause first; it prints as a report.
         evidence: list of the last run's `Evidence`, in plain numbers, one an output of the model.
+        told: dict from each cause to the number of steps after which it was first found.
         repair: with `action="repair"`, the `Repair` of what was found; None without a finding.
 
     Raises:
@@ -115,9 +120,10 @@ class Diagnosis(CopyableCallback):
         self.log_dir = log_dir
         self.verify = verify
         self.verbose = verbose
-        self.findings: list = Findings()
+        self.findings = Findings()
         self.evidence: list = []
         self.repair: Repair | None = None
+        self.told: dict[str, int] = {}
         self._observer: Any = None
         self._subscription: Any = None
         self._report = ReportWriter("diagnosis")
@@ -136,29 +142,34 @@ class Diagnosis(CopyableCallback):
         self.findings = Findings()
         self.evidence = []
         self.repair = None
-        self._told = set()
+        self.told = {}
+        self._numbers: dict[str, int] = {}  # under which causes were printed
         self._facts: list = []  # one an output
         self._unreadable = False
         self._subscription = None
+        self._ended = False  # by what was found
         self._report.close()
 
     def on_epoch_begin(self, epoch, logs=None):
         """Starts to observe, and starts the clock anew: what lies between epochs is no step."""
         if self._subscription is None:
             self._begin(epoch)
+        self._looks.begin_epoch(self._taken)
         self._observer.restart_clock()
 
     def _begin(self, epoch):
         # When the first epoch begins, the optimizer and the number of its step are restored.
-        self._report.open(
-            self, self.log_dir, epoch
-        )  # what cannot be written to is told before training
+        # What cannot be written to is told before training.
+        self._report.open(self, self.log_dir, epoch)
         self._look_at_model()
         self._observer = TrainStepObserver.on(self.model, idle=self._observer)
-        period, start = self._period(), self._observer.next_step
-        self._record = RunRecord(self.params.get("steps"), start, period)
+        steps, start = self.params.get("steps"), self._observer.next_step
+        period = recording_period(steps, self.params.get("epochs") or 1)
+        self._record = RunRecord(steps, start, period)
         self._first_batch = RunRecord(first_step=start)
-        self._next_check = 1
+        epochs = (self.params.get("epochs") or 1) - epoch
+        self._looks = EarlyLooks(epochs, steps, learning_rate_of(self.model))
+        self._record.planned_steps = self._looks.planned_steps
         self._subscription = Subscription(
             self._record.add,
             period,
@@ -167,7 +178,7 @@ class Diagnosis(CopyableCallback):
             interrupted=self._on_interruption,
             examples=_EXAMPLES,
             first_batch=self._on_first_batch,
-            steps_per_epoch=self.params.get("steps"),
+            steps_per_epoch=steps,
         )
         self._observer.subscribe(self._subscription)
 
@@ -178,6 +189,14 @@ class Diagnosis(CopyableCallback):
             self._observer.deliver()
         self._observer.arm()
 
+    def on_train_batch_end(self, batch, logs=None):
+        """Looks at a few moments of the run for what is sure already."""
+        if self._looks.due(batch):
+            self._observer.deliver()
+            active.fit_batches.sync_variables(self.model)
+            self._looks.note_rate(learning_rate_of(self.model))
+            self._check()
+
     def on_test_begin(self, logs=None):
         """Takes note of how many examples the epoch had, before validation counts its own."""
         active.processes.note_trained(self.model)
@@ -187,13 +206,21 @@ class Diagnosis(CopyableCallback):
         self._observer.deliver()
         logs = active.processes.mean_logs(self.model, log_numbers(logs))
         self._record.add_epoch(logs, learning_rate_of(self.model))
-        if epoch + 1 < self._next_check:
-            return
-        self._next_check = 2 * (epoch + 1)
+        if self._looks.due_after_epoch(self._taken):
+            self._record.planned_steps = self._looks.planned_steps
+            self._check()
+
+    @property
+    def _taken(self):
+        return self._observer.next_step - self._record.first_step
+
+    def _check(self):
+        if self._ended:
+            return  # the epoch ends because of what was found
         self._judge(finished=False)
         self._agree()
         if self.findings and self.action in ("stop", "raise"):
-            self.model.stop_training = True
+            self._ended = self.model.stop_training = True
 
     def on_train_end(self, logs=None):
         """Judges the run and puts everything back."""
@@ -201,14 +228,25 @@ class Diagnosis(CopyableCallback):
             return  # there was no epoch
         self._observer.deliver()
         self._observer.unsubscribe(self._subscription)
-        self._judge(finished=True)
-        self._agree()
+        if not self._ended:
+            self._judge(finished=True)
+            self._agree()
+        elif self.verify:
+            self._replay()
         if self.log_dir is not None:
             self._write()
         if self.findings and self.action == "repair":
             self._repair()
         if self.findings and self.action == "raise":
             raise DiagnosisError(self.findings)
+
+    def explain(self, n: int) -> Explanation:
+        """What a finding rests on, in full, as text and as a figure.
+
+        Args:
+            n: number of the finding as printed, from 1; see `Findings.explain`.
+        """
+        return self.findings.explain(n)
 
     def to_json(self):
         """The findings as a JSON text."""
@@ -220,22 +258,12 @@ class Diagnosis(CopyableCallback):
             return
         try:
             first = model_facts(self.model)
-            others = [model_facts(self.model, number) for number in range(1, first.outputs)]
-            self._facts = [first, *others]
+            self._facts = [first, *(model_facts(self.model, n) for n in range(1, first.outputs))]
         except Exception as error:  # a diagnosis must never end a training run
             self._unreadable = True
             warnings.warn(
                 f"The diagnosis was given up: {type(error).__name__}: {error}", stacklevel=2
             )
-
-    def _period(self):
-        steps, epochs = self.params.get("steps"), self.params.get("epochs") or 1
-        if steps is None:
-            return _UNKNOWN_PERIOD
-        period = max(1, steps * epochs // _RECORDED_STEPS)
-        while math.gcd(period, steps) > 1:  # or each epoch would show the same batches
-            period += 1
-        return period
 
     def _on_first_batch(self, examples):
         """Judges labels and shapes before the first step, which they may make raise."""
@@ -245,7 +273,8 @@ class Diagnosis(CopyableCallback):
 
     def _agree(self):
         """Takes over what the chief has found, so that all processes stop or raise together."""
-        self.findings = active.processes.from_chief(self.findings)
+        found, seen = active.processes.from_chief((list(self.findings), self.findings.looked_at))
+        self.findings = Findings(found, seen, self.evidence)
 
     def _judge(self, finished, **options):
         if not active.processes.judges(self.model):
@@ -264,52 +293,58 @@ class Diagnosis(CopyableCallback):
         record = record or self._record
         record.steps = self._observer.next_step - record.first_step
         probed = self._probe() if finished else None
+        self.evidence = self._evidence(record, probed, finished, error)
+        if record is self._record and not finished and error is None:
+            self._foresee()
+            if not loss_gets_targets(self.model):  # nobody knows what the loss is given
+                self.evidence = [replace(evidence, labels=None) for evidence in self.evidence]
+        found = findings_of(*self.evidence, before_training=before_training)
+        self.findings = Findings(found, looked_at(self.evidence), self.evidence)
+        if finished and self.verify:
+            self._replay()
+        new = [finding for finding in self.findings if finding.cause not in self.told]
+        if self.verbose and active.processes.is_chief(self.model):
+            self._tell(new, finished)
+        self.told |= {finding.cause: self._record.steps for finding in new}
+
+    def _replay(self):
+        if self.findings:
+            sample, steps = self._record.sample(), self._record.steps
+            replay(self.model, sample, self.findings, steps, silent_diagnosis)
+
+    def _repair(self):
+        steps = min(self._record.steps, _STEPS_OF_A_REPAIR)
+        self.repair = repaired(
+            self.model,
+            self._record,
+            self.findings,
+            steps,
+            self.params.get("epochs"),
+            silent_diagnosis,
+            self.verbose,
+        )
+
+    def _evidence(self, record, probed, finished, error=None):
         epochs = self.params.get("epochs") or 1
-        self.evidence = [
+        return [
             evidence_of(self.model, facts, record, probed, epochs, finished, number, error)
             for number, facts in enumerate(self._facts)
         ]
-        found = findings_of(*self.evidence, before_training=before_training)
-        self.findings = Findings(found, looked_at(self.evidence))
-        if finished and self.verify and self.findings:
-            replay(
-                self.model,
-                self._record.sample(),
-                self.findings,
-                self._record.steps,
-                silent_diagnosis,
-            )
-        if self.verbose and active.processes.is_chief(self.model):
-            self._tell(finished)
 
-    def _repair(self):
-        if self.verbose:
-            print(f"\nRepairing a copy, in at most {_BUDGET} train steps.", flush=True)
-        try:
-            sample = self._record.sample()
-            problem = no_runs_of(sample)
-            if problem is not None:
-                warnings.warn(f"The run is not repaired: {problem}.", stacklevel=2)
-                return
-            inputs, (targets,) = sample
-            steps = min(self._record.steps, _STEPS_OF_A_REPAIR)
-            runs = ShortRuns(
-                self.model,
-                Examples.split(inputs, targets),
-                silent_diagnosis,
-                steps,
-                self._record.batch_size or 32,
-                epochs=self.params.get("epochs"),
-            )
-            self.repair = search(runs, _BUDGET, known=self.findings)
-        except KeyboardInterrupt:
-            print("The repair was interrupted. The training is complete.", flush=True)
+    def _foresee(self):
+        """Asks whether the run will have learned, and the model only where that is in doubt."""
+        rates = self._looks.known_rates(self.model)
+        doubted = [replace(evidence, rates=rates) for evidence in self.evidence]
+        if not any(forecast(evidence, highest=True) for evidence in doubted):
             return
-        except Exception as error:  # it must never end a training run
-            warnings.warn(f"The repair was given up: {type(error).__name__}: {error}", stacklevel=2)
+        probed = self._probe()
+        if probed is None:
             return
-        if self.verbose:
-            print(f"\n{self.repair}", flush=True)
+        asked = self._evidence(self._record, probed, finished=False)
+        asked = [replace(evidence, rates=rates) for evidence in asked]
+        foreseen = [replace(evidence, hopeless=forecast(evidence)) for evidence in asked]
+        if any(evidence.hopeless for evidence in foreseen):
+            self.evidence = foreseen
 
     def _probe(self):
         sample = self._record.sample()
@@ -320,20 +355,19 @@ class Diagnosis(CopyableCallback):
         except Exception:  # a model that takes its inputs in a way of its own
             return None
 
-    def _tell(self, finished):
-        causes = {finding.cause for finding in self.findings}
+    def _tell(self, new, finished):
+        numbers = {finding.cause: n for n, finding in enumerate(self.findings, start=1)}
         if finished:
             # One list, from the most likely cause on; not again where all of it has been told.
-            if causes != self._told or not causes:
+            if numbers != self._numbers or not numbers:
                 print(f"\n{self.findings}", flush=True)
-            return
-        new = [finding for finding in self.findings if finding.cause not in self._told]
-        if new:
-            self._told |= causes
-            epochs = len(self._record.learning_rates)
-            when = f"after {counted(epochs, 'epoch')}" if epochs else "in the first epoch"
-            heading = f"Diagnosis {when}:"
-            print("\n" + report(new, heading), flush=True)
+            gone = [cause for cause in self.told if cause not in numbers]
+            if gone:
+                print(f"Told before the end, and not found at the end: {', '.join(gone)}.")
+        elif new:
+            heading = heading_of(self.evidence, self._record.planned_steps)
+            print("\n" + report(self.findings, heading, shown=new), flush=True)
+            self._numbers |= {finding.cause: numbers[finding.cause] for finding in new}
 
     def _on_interruption(self, error):
         """A step raised: what is known by then is all there will be."""
@@ -345,7 +379,7 @@ class Diagnosis(CopyableCallback):
     def _write(self):
         if not active.processes.is_chief(self.model):
             return
-        text = "\n\n".join(str(finding).replace("\n", "\n\n") for finding in self.findings)
+        text = "\n\n".join(one.in_full().replace("\n", "\n\n") for one in self.findings)
         found = [finding.to_dict() for finding in self.findings]
         self._report.add_findings(self._observer.next_step, found)
         self._report.text(self._observer.next_step, "diagnosis", text or str(self.findings))

@@ -1,9 +1,12 @@
-"""Tries the remedy of each finding on a copy of a model, in a short run."""
+"""Tries remedies on copies of a model, in short runs."""
+
+import warnings
 
 from keras_dlnotes.backend import active
-from keras_dlnotes.remedies import Examples, ShortRuns
+from keras_dlnotes.remedies import Examples, Repair, ShortRuns, search
 
 _MOST_STEPS = 300
+_BUDGET = 10_000  # train steps of all short runs of a repair
 
 
 def replay(model, sample, findings, steps, diagnosis):
@@ -48,6 +51,44 @@ def replay(model, sample, findings, steps, diagnosis):
             "steps": steps,
             "sentence": sentence,
         }
+
+
+def repaired(model, record, findings, steps, epochs, diagnosis, verbose) -> Repair | None:
+    """Repairs a copy of a model whose run is over, on the examples that were recorded.
+
+    Args:
+        model: a compiled model.
+        record: the run's `RunRecord`.
+        findings: list of `Finding`.
+        steps: train steps of a short run.
+        epochs: epochs of the user's run.
+        diagnosis: function that makes a callback, see `ShortRuns`.
+        verbose: whether to print what helped.
+
+    Returns:
+        The `Repair`; None where none could be tried, which a warning says.
+    """
+    if verbose:
+        print(f"\nRepairing a copy, in at most {_BUDGET} train steps.", flush=True)
+    try:
+        sample = record.sample()
+        problem = no_runs_of(sample)
+        if problem is not None:
+            warnings.warn(f"The run is not repaired: {problem}.", stacklevel=2)
+            return None
+        inputs, (targets,) = sample
+        examples, size = Examples.split(inputs, targets), record.batch_size or 32
+        runs = ShortRuns(model, examples, diagnosis, steps, size, epochs=epochs)
+        repair = search(runs, _BUDGET, known=findings)
+    except KeyboardInterrupt:
+        print("The repair was interrupted. The training is complete.", flush=True)
+        return None
+    except Exception as error:  # it must never end a training run
+        warnings.warn(f"The repair was given up: {type(error).__name__}: {error}", stacklevel=2)
+        return None
+    if verbose:
+        print(f"\n{repair}", flush=True)
+    return repair
 
 
 def no_runs_of(sample) -> str | None:

@@ -9,7 +9,10 @@ from keras_dlnotes.diagnosis.assemble import (
 from keras_dlnotes.diagnosis.compiled_facts import loss_gets_targets
 from keras_dlnotes.diagnosis.data_sample import sample_of, sort_keys
 from keras_dlnotes.diagnosis.evidence import Evidence
+from keras_dlnotes.diagnosis.explanation import Explanation
 from keras_dlnotes.diagnosis.facts import (
+    BatchSkill,
+    Forecast,
     LabelFacts,
     LayerFacts,
     Leak,
@@ -19,6 +22,7 @@ from keras_dlnotes.diagnosis.facts import (
     UnitFacts,
 )
 from keras_dlnotes.diagnosis.finding import Finding, counted
+from keras_dlnotes.diagnosis.forecast import check_steps, forecast
 from keras_dlnotes.diagnosis.judge import findings_of
 from keras_dlnotes.diagnosis.label_facts import label_facts
 from keras_dlnotes.diagnosis.model_copy import (
@@ -31,21 +35,31 @@ from keras_dlnotes.diagnosis.model_copy import (
 )
 from keras_dlnotes.diagnosis.model_facts import (
     learning_rate_of,
+    learning_rates_to_come,
     model_facts,
     symmetric_layers,
     with_output_layer,
 )
 from keras_dlnotes.diagnosis.non_finite_trace import Origin
 from keras_dlnotes.diagnosis.probe import as_taken, leaves_of, probe
-from keras_dlnotes.diagnosis.report import DiagnosisError, Findings, looked_at, report
+from keras_dlnotes.diagnosis.report import (
+    DiagnosisError,
+    Findings,
+    heading_of,
+    looked_at,
+    report,
+)
 from keras_dlnotes.diagnosis.run_record import RunRecord
 
 __all__ = [
+    "BatchSkill",
     "CannotCopyError",
     "DiagnosisError",
     "Evidence",
+    "Explanation",
     "Finding",
     "Findings",
+    "Forecast",
     "LabelFacts",
     "LayerFacts",
     "Leak",
@@ -57,6 +71,7 @@ __all__ = [
     "UnitFacts",
     "as_taken",
     "batch_size_of",
+    "check_steps",
     "compile_like",
     "copy_of",
     "counted",
@@ -64,8 +79,11 @@ __all__ = [
     "evidence_of",
     "findings_of",
     "flat_inputs",
+    "forecast",
+    "heading_of",
     "label_facts",
     "learning_rate_of",
+    "learning_rates_to_come",
     "leaves_of",
     "looked_at",
     "loss_gets_targets",

@@ -7,7 +7,14 @@ from dataclasses import replace
 import numpy as np
 
 from keras_dlnotes.diagnosis.augmentations import augmented_inputs
-from keras_dlnotes.diagnosis.columns import MOST_COLUMNS, as_columns, per_position
+from keras_dlnotes.diagnosis.batch_skills import batch_skills
+from keras_dlnotes.diagnosis.columns import (
+    MOST_COLUMNS,
+    MOST_NUMBERS,
+    as_columns,
+    fewer,
+    per_position,
+)
 from keras_dlnotes.diagnosis.evidence import Evidence
 from keras_dlnotes.diagnosis.facts import RareClass
 from keras_dlnotes.diagnosis.label_facts import label_facts
@@ -22,7 +29,6 @@ _FEWEST_FOR_YARDSTICK = 40
 # So few different examples are simply to be remembered, as XOR's four are.
 _MOST_TO_REMEMBER = 16
 _MOST_FEATURES = 4096
-_MOST_NUMBERS = 1 << 21  # of predictions by position, or for classes
 _MOST_POSITIONS = 512
 _HASHED_WORDS = 1024
 _MOST_TEXT = 1000
@@ -58,6 +64,7 @@ def evidence_of(model, facts, record, probed, epochs, finished=True, output=0, e
         statistics={tag: list(values) for tag, values in record.statistics.items()},
         statistic_steps=list(record.statistic_steps),
         learning_rates=list(record.learning_rates),
+        planned_steps=None if finished else record.planned_steps,
         # On JAX whatever ends a step takes the weights with it.
         trained_symmetric=symmetric_layers(model) if error is None else (),
         finished=finished,
@@ -87,10 +94,13 @@ def evidence_of(model, facts, record, probed, epochs, finished=True, output=0, e
         rarest=_rarest(seen, facts.ignored_label),
         padding=_padding(inputs) if facts.takes_tokens else None,
     )
+    if seen.last_batches:
+        shape = tuple(seen.last_batches[-1][1].shape[1:])
+        evidence = replace(evidence, prediction_shape=shape)
+        seen.skills += batch_skills(evidence, targets[output], seen.take_unjudged())
+        evidence = replace(evidence, batch_skills=list(seen.skills))
     if probed is None:
-        if not seen.last_batches:
-            return evidence
-        return replace(evidence, prediction_shape=tuple(seen.last_batches[-1][1].shape[1:]))
+        return evidence
     evidence = replace(
         evidence,
         units=probed.units,
@@ -149,12 +159,12 @@ def with_predictions(evidence, targets, predictions, inputs=()):
     if known and not sparse and _reconstructs(evidence.inputs, flat_inputs([targets])):
         evidence = replace(evidence, reconstructs=True)
     if per_position(evidence):
-        targets, predictions, *inputs = _fewer(targets, predictions, *inputs)
+        targets, predictions, *inputs = fewer(targets, predictions, *inputs)
     columns = as_columns(evidence, targets, predictions)
     if columns is None:
         return evidence
     true, guessed, classes = columns
-    if true.shape[1] > 8 * MOST_COLUMNS and not (classes and true.size <= _MOST_NUMBERS):
+    if true.shape[1] > 8 * MOST_COLUMNS and not (classes and true.size <= MOST_NUMBERS):
         return evidence
     if np.all(true == true[:1]):
         return evidence  # nothing to tell apart, as with a single example
@@ -222,12 +232,6 @@ def _padding(inputs):
     return float(np.mean((before + behind) / words.shape[1]))
 
 
-def _fewer(targets, predictions, *inputs):
-    """Every so many-th example, that there are not too many positions."""
-    step = 1 + predictions.size // _MOST_NUMBERS
-    return [part[::step] for part in (targets, predictions, *inputs)]
-
-
 def _reconstructs(inputs, targets):
     """Whether the targets are the inputs, perhaps without noise that was added to these."""
     return inputs.shape == targets.shape and skill(targets, inputs).variance > 0.5
@@ -259,7 +263,7 @@ def _with_training_pass(evidence, batches):
         return evidence
     predictions = np.concatenate([p for _, p in batches])
     if per_position(evidence):
-        targets, predictions = _fewer(targets, predictions)
+        targets, predictions = fewer(targets, predictions)
     columns = as_columns(evidence, targets, predictions.reshape(len(targets), -1))
     if columns is None:
         return evidence

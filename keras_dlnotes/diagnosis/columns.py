@@ -4,6 +4,7 @@ import numpy as np
 
 MOST_COLUMNS = 64  # for which a yardstick is looked for
 _MOST_OF_RECONSTRUCTION = 512
+MOST_NUMBERS = 1 << 21  # of predictions by position, or for classes
 
 
 def per_position(evidence):
@@ -15,6 +16,12 @@ def per_position(evidence):
     if len(shape) < 2 or evidence.reconstructs:
         return False
     return int(np.prod(shape)) > MOST_COLUMNS
+
+
+def fewer(targets, predictions, *inputs):
+    """Every so many-th example, that there are not too many positions."""
+    step = 1 + predictions.size // MOST_NUMBERS
+    return [part[::step] for part in (targets, predictions, *inputs)]
 
 
 def as_columns(evidence, targets, predictions):

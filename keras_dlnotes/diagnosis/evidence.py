@@ -5,7 +5,7 @@ from functools import cached_property
 
 import numpy as np
 
-from keras_dlnotes.diagnosis.facts import LabelFacts, Leak, ModelFacts, RareClass
+from keras_dlnotes.diagnosis.facts import Forecast, LabelFacts, Leak, ModelFacts, RareClass
 from keras_dlnotes.diagnosis.non_finite_trace import Origin
 from keras_dlnotes.measures import Skill
 
@@ -81,6 +81,12 @@ class Evidence:
         origin: `Origin` of the first number of the run that is not finite; None without.
         non_numeric: pairs of "inputs" or "targets" and a dtype that is not one of numbers.
         error: type and text of the error that a train step raised; None if none did.
+        planned_steps: steps of the whole run, of one that is not over; None if unknown.
+        batch_skills: list of `BatchSkill` of the recorded steps, as far as they were judged.
+        rates: pairs of steps taken and the learning rate, as far as it is known; empty where it may
+            still rise.
+        hopeless: the `Forecast` that the run, which is not over, will not have learned; None
+            without.
     """
 
     model: ModelFacts
@@ -129,6 +135,10 @@ class Evidence:
     origin: Origin | None = None
     non_numeric: tuple = ()
     error: str | None = None
+    planned_steps: int | None = None
+    batch_skills: list = field(default_factory=list)
+    rates: tuple = ()
+    hopeless: Forecast | None = None
 
     @property
     def channels(self):
@@ -175,7 +185,8 @@ class Evidence:
     @property
     def went_wrong(self):
         """Whether the run has learned clearly less than there was to learn."""
-        over = self.finished or not np.isfinite(self.losses[-1:]).all()
+        over = self.finished or self.hopeless is not None
+        over |= not np.isfinite(self.losses[-1:]).all()
         if self.outcome == "poor":
             return over and self.poor_is_wrong
         return over and self.outcome in ("failed", "flat")
@@ -219,8 +230,12 @@ class Evidence:
 
     @property
     def hardly_moved(self):
-        """Whether all updates together, had they all pointed one way, moved the weights little."""
-        return self.update_ratio is not None and self.update_ratio * self.steps < LITTLE_MOVED
+        """Whether all updates together, had they all pointed one way, moved the weights little.
+
+        Of a run that is not over, those that are still planned are taken to be of the same size.
+        """
+        steps = max(self.steps, self.planned_steps or 0)
+        return self.update_ratio is not None and self.update_ratio * steps < LITTLE_MOVED
 
     def median_of(self, tag, last=0.5):
         """Median of a statistic over the last part of the recorded steps; None if unknown."""

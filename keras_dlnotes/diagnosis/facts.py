@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass, field
 
+from keras_dlnotes.measures import Skill
+
 
 @dataclass(frozen=True)
 class LayerFacts:
@@ -234,3 +236,39 @@ class Leak:
 
     input: int
     column: int
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """Why a run is expected to end with less than there is to learn.
+
+    Args:
+        steps: steps that were taken.
+        planned: steps of the whole run.
+        skill: mean skill of the last batches.
+        least: the skill that a run which learns would have by now.
+        goal: the skill that counts as learned at the end.
+        error_rate: at most how likely it is that a run which learns gives such batches.
+    """
+
+    steps: int
+    planned: int
+    skill: float
+    least: float
+    goal: float
+    error_rate: float
+
+
+@dataclass(frozen=True)
+class BatchSkill:
+    """What one batch says of what was learned so far, in the training pass.
+
+    Args:
+        taken: steps taken with it.
+        skill: `Skill` of the predictions, beside the best constant for the whole sample.
+        error: standard error of the skill's accuracy; 0 where it has none.
+    """
+
+    taken: int
+    skill: Skill
+    error: float = 0.0

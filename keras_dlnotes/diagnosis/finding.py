@@ -2,7 +2,14 @@
 
 import math
 import numbers
+import textwrap
 from dataclasses import asdict, dataclass, field
+
+# What is printed of one finding.
+_MOST_LINES = 4
+_WIDTH = 100
+_MOST_FIGURES = 3
+_TRIED = ("tried on a copy", "not tried on a copy")
 
 # What follows where activations, gradients or steps are far too large.
 OF_WRONG_SCALE = (
@@ -75,16 +82,39 @@ class Finding:
         """What can be written as JSON."""
         return asdict(self)
 
-    def __str__(self):
+    def headline(self) -> str:
+        """Cause, certainty and place."""
         place = f" in layer {self.layer!r}" if self.layer else ""
-        head = f"{self.cause} ({self.confidence:.0%} sure){place}: {self.symptom}"
-        return "\n".join([head, *(f"  {name}: {text}" for name, text in self.details())])
+        return f"{self.cause} ({self.confidence:.0%} sure){place}"
 
-    def details(self) -> list[tuple[str, str]]:
-        """What a report says below the symptom: pairs of a word and a text."""
-        figures = ", ".join(f"{name} = {_short(value)}" for name, value in self.evidence.items())
+    def __str__(self):
+        """At most four lines; `in_full` has all that is known."""
+        head = _cut(_wrapped(f"{self.headline()}: {self.symptom}"), _MOST_LINES // 2)
+        details = dict(self.details(figures=_MOST_FIGURES))
+        tried = next((f"{name}: {details[name]}" for name in _TRIED if name in details), None)
+        must = [*_wrapped(f"  do: {details['do']}"), *(_wrapped(f"  {tried}") if tried else [])]
+        room = _MOST_LINES - len(head)
+        optional: list[str] = []
+        for name in ("evidence", "why"):
+            lines = _wrapped(f"  {name}: {details[name]}") if name in details else []
+            if len(optional) + len(lines) + len(must) <= room and not (tried and name == "why"):
+                optional += lines
+        return "\n".join(_cut([*head, *optional, *must], _MOST_LINES))
+
+    def in_full(self) -> str:
+        """All that is known, one line a detail."""
+        lines = (f"  {name}: {text}" for name, text in self.details())
+        return "\n".join([f"{self.headline()}: {self.symptom}", *lines])
+
+    def details(self, figures: int | None = None) -> list[tuple[str, str]]:
+        """What there is to say below the symptom: pairs of a word and a text.
+
+        Args:
+            figures: how many figures are named, those that decided first; None for all.
+        """
+        named = [f"{name} = {_short(value)}" for name, value in self.evidence.items()][:figures]
         pairs = [
-            ("evidence", figures),
+            ("evidence", ", ".join(named)),
             ("why", self.explanation),
             ("do", self.remedy + (f" [{self.part}]" if self.part else "")),
             ("tried on a copy", self.verified["sentence"] if self.verified else ""),
@@ -96,6 +126,25 @@ class Finding:
 def counted(number, noun, plural=None):
     """A number and its noun: "1 layer", "2 layers"."""
     return f"{number} {noun if number == 1 else plural or noun + 's'}"
+
+
+def _wrapped(text):
+    """Lines of at most 100 columns, the first of which leaves room for a number before it."""
+    indent = "    " if text.startswith(" ") else "  "
+    text = " ".join(text.split()) if indent == "  " else "  " + " ".join(text.split())
+    return textwrap.wrap(
+        text, _WIDTH, subsequent_indent=indent, break_on_hyphens=False, break_long_words=False
+    )
+
+
+def _cut(lines, most):
+    """The first lines; where there are more, the last one says so."""
+    if len(lines) <= most:
+        return lines
+    last = lines[most - 1]
+    while len(last) > _WIDTH - 4:
+        last = last.rsplit(" ", 1)[0]
+    return [*lines[: most - 1], f"{last} ..."]
 
 
 def _short(value):

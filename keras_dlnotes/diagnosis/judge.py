@@ -4,6 +4,8 @@ from keras_dlnotes.diagnosis.rules import BEFORE_TRAINING, RULES
 
 # Rules for a run that is not over: what they report does not depend on how it ends.
 SURE_AT_ONCE = 0.9
+# Of a run that is not over and will not have learned, what names a cause and not only a symptom.
+FORESEEN = 0.7
 LEAST_CONFIDENCE = 0.55
 STANDS_ALONE = 0.8
 _EVERYTHING = "*"
@@ -29,7 +31,7 @@ def findings_of(*outputs, before_training=False):
         for evidence in outputs
         for rule in asked
         for finding in rule(evidence)
-        if finding.confidence >= (LEAST_CONFIDENCE if evidence.finished else SURE_AT_ONCE)
+        if finding.confidence >= _least_confidence(evidence)
     ]
     # What concerns all outputs is found once for each.
     surest = {(finding.cause, finding.layer): finding for finding in sorted(found, key=_sureness)}
@@ -50,6 +52,12 @@ def findings_of(*outputs, before_training=False):
         if other is not finding and finding.cause in other.explains
     }
     return sorted(found, key=lambda finding: (id(finding) in explained, -finding.confidence))
+
+
+def _least_confidence(evidence):
+    if evidence.finished:
+        return LEAST_CONFIDENCE
+    return SURE_AT_ONCE if evidence.hopeless is None else FORESEEN
 
 
 def _sureness(finding):

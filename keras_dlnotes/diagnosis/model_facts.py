@@ -52,6 +52,7 @@ _PASSING_ON = (
 )
 _PROBABILITIES = ("softmax", "sigmoid")
 _UNKNOWN = (None, OWN_FUNCTION)
+_RATES = 40  # of a schedule that are looked at
 
 
 def model_facts(model, output=0):
@@ -136,6 +137,30 @@ def learning_rate_of(model):
     if model.optimizer is None:
         return None
     return float(keras.ops.convert_to_numpy(model.optimizer.learning_rate))
+
+
+def learning_rates_to_come(model, taken, planned):
+    """What the optimizer's schedule gives over a run, as pairs of steps taken and learning rate.
+
+    Args:
+        model: a model in `fit`.
+        taken: steps of the run that were taken.
+        planned: steps of the whole run.
+
+    Returns:
+        Tuple of pairs; empty without a schedule.
+    """
+    optimizer = inner_optimizer(model)
+    schedule = getattr(optimizer, "_learning_rate", None)
+    if not isinstance(schedule, keras.optimizers.schedules.LearningRateSchedule):
+        return ()
+    first = int(keras.ops.convert_to_numpy(optimizer.iterations)) - taken
+    steps = np.unique(np.linspace(0, planned, _RATES).astype(int))
+    rates = (schedule(keras.ops.convert_to_tensor(first + step, "int32")) for step in steps)
+    return tuple(
+        (int(step), float(keras.ops.convert_to_numpy(rate)))
+        for step, rate in zip(steps, rates, strict=True)
+    )
 
 
 def symmetric_layers(model):

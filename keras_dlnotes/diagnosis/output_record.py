@@ -6,6 +6,8 @@ import numpy as np
 
 _LAST_BATCHES = 8
 _MOST_CLASSES = 100
+_MOST_UNJUDGED = 40
+_MOST_NUMBERS = 1 << 18  # of one batch's predictions that wait to be judged
 
 
 class OutputRecord:
@@ -21,6 +23,7 @@ class OutputRecord:
         class_hits: likewise of those that the training pass predicted.
         targets: list of kept batches.
         last_batches: targets and predictions of the training pass, of the last few batches.
+        skills: list of `BatchSkill`, of the batches that were judged while they came.
     """
 
     def __init__(self):
@@ -31,9 +34,17 @@ class OutputRecord:
         self.class_hits: Counter = Counter()
         self.targets = []
         self.last_batches = []
+        self.skills = []
+        self._unjudged = []
 
-    def look_at(self, targets, prediction):
-        """Takes note of a batch; `prediction` is None where it is not known."""
+    def look_at(self, targets, prediction, taken=None):
+        """Takes note of a batch.
+
+        Args:
+            targets: array.
+            prediction: array, or None where it is not known.
+            taken: how many steps were taken with it, None of a step that is not part of the series.
+        """
         finite = targets[np.isfinite(targets)].astype("float64")
         self.non_finite += targets.size - finite.size
         self.lowest = min(self.lowest, finite.min(initial=np.inf))
@@ -41,9 +52,21 @@ class OutputRecord:
         if prediction is not None:
             self._count(targets, prediction)
             self.last_batches = [*self.last_batches[1 - _LAST_BATCHES :], (targets, prediction)]
+            if taken is not None:
+                self._keep_unjudged(taken, targets, prediction)
         if targets.ndim > 1 and targets.shape[-1] > 1:
             targets = targets.reshape(-1, targets.shape[-1]).argmax(axis=-1)
         self.class_ratios.append((len(np.unique(targets)), targets.size))
+
+    def _keep_unjudged(self, taken, targets, prediction):
+        some = slice(max(1, _MOST_NUMBERS * len(prediction) // max(prediction.size, 1)))
+        batch = (taken, targets[some], prediction[some])
+        self._unjudged = [*self._unjudged[1 - _MOST_UNJUDGED :], batch]
+
+    def take_unjudged(self):
+        """The batches whose skill is not known yet: steps taken, targets and predictions."""
+        taken, self._unjudged = self._unjudged, []
+        return taken
 
     def all_targets(self):
         """The targets of all kept examples, alike ones too; None without."""

@@ -3,6 +3,7 @@
 import html
 import math
 
+from keras_dlnotes.diagnosis.explanation import Explanation, explained
 from keras_dlnotes.diagnosis.finding import counted
 
 # Notebooks align the cells of tables to the right and do not wrap them.
@@ -15,11 +16,27 @@ class Findings(list):
     Args:
         findings: iterable of `Finding`.
         looked_at: a sentence that says what was looked at; printed where nothing was found.
+        evidence: list of the `Evidence` that they were found in, one an output of the model.
     """
 
-    def __init__(self, findings=(), looked_at=""):
+    def __init__(self, findings=(), looked_at="", evidence=()):
         super().__init__(findings)
         self.looked_at = looked_at
+        self.evidence = list(evidence)
+
+    def explain(self, n: int) -> Explanation:
+        """What a finding rests on, in full, as text and as a figure.
+
+        Args:
+            n: number of the finding as printed, from 1.
+
+        Returns:
+            An `Explanation`: print it, show its `figure`, or `save` it.
+
+        Raises:
+            ValueError: if there is no finding of this number.
+        """
+        return explained(self, n, self.evidence)
 
     def __str__(self):
         if self:
@@ -36,10 +53,40 @@ class Findings(list):
             return f"<pre>{html.escape(list.__repr__(self))}</pre>"
 
 
-def report(findings, heading="Diagnosis, most likely cause first:"):
-    """The findings as text, the most likely cause first."""
-    lines = [f"{number}. {finding}" for number, finding in enumerate(findings, start=1)]
+def report(findings, heading="Diagnosis, most likely cause first:", shown=None):
+    """The findings as text, the most likely cause first.
+
+    Args:
+        findings: list of `Finding`.
+        heading: the first line.
+        shown: those of the findings that are shown, under their numbers; None for all.
+    """
+    lines = [
+        f"{number}. {finding}"
+        for number, finding in enumerate(findings, start=1)
+        if shown is None or any(finding is one for one in shown)
+    ]
     return "\n".join([heading, *lines])
+
+
+def heading_of(evidences, planned):
+    """The line above what is told before a run is over.
+
+    Args:
+        evidences: list of `Evidence`, one an output of the model.
+        planned: steps of the whole run, None if they are unknown.
+    """
+    taken = evidences[0].steps
+    when = f"after {taken} of {planned} steps" if planned else f"after {counted(taken, 'step')}"
+    if not taken:
+        when = "before the first step"
+    foreseen = next((one.hopeless for one in evidences if one.hopeless is not None), None)
+    if foreseen is None:
+        return f"Diagnosis {when}:"
+    return (
+        f"Diagnosis {when}: this run will not have learned (skill {foreseen.skill:.2f} where "
+        f"{foreseen.least:.2f} is due):"
+    )
 
 
 def findings_html(findings: Findings) -> str:

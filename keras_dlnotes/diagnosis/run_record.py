@@ -28,6 +28,7 @@ class RunRecord:
         self.every = every
         self.trace = NonFiniteTrace()
         self.steps = 0  # that were taken, as the callback counts them
+        self.planned_steps = None  # of the whole run, None if they are unknown
         self.statistics = {}
         self.statistic_steps = []
         self.loss_steps = []
@@ -62,7 +63,7 @@ class RunRecord:
             start += column.width
         self._add_loss(record)
         if record.examples is not None:
-            self.add_examples(record.examples)
+            self.add_examples(record.examples, record.step - self.first_step + 1)
 
     def add_epoch(self, logs, learning_rate):
         """Takes an epoch's logs."""
@@ -97,8 +98,8 @@ class RunRecord:
         for output, part in zip(self.outputs, targets, strict=False):
             output.non_finite += int(np.sum(~np.isfinite(part)))
 
-    def add_examples(self, examples):
-        """Takes examples of a batch, named as in `StepRecord.examples`."""
+    def add_examples(self, examples, taken=None):
+        """Takes examples of a batch, named as in `StepRecord.examples`, after so many steps."""
         inputs, targets, predictions = (
             [_to_host(examples[key]) for key in sorted(examples) if key.startswith(name)]
             for name in ("inputs", "targets", "predictions")
@@ -119,7 +120,7 @@ class RunRecord:
         if len(predictions) != len(targets):
             predictions = [None] * len(targets)
         for output, *batch in zip(self.outputs, targets, predictions, strict=True):
-            output.look_at(*batch)
+            output.look_at(*batch, taken)
         if self._random.random() >= self._share:
             return
         for kept, batch in zip(self.inputs, inputs, strict=True):

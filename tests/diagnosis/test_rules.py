@@ -988,11 +988,11 @@ def test_the_finding_says_where_a_nan_appeared_and_what_can_make_one(place):
     own = layers(kind="Own", activation="own function")
     found = findings_of(evidence(own, **NAN, origin=origin))
     assert where in found[0].symptom
-    assert what in str(found[0])
-    assert "float16" not in str(found[0])
+    assert what in found[0].in_full()
+    assert "float16" not in found[0].in_full()
     if place in ("forward", "loss", "gradient"):
         half = evidence(own | {"half_precision": True}, **NAN, origin=origin)
-        assert "65504 in float16" in str(findings_of(half)[0])
+        assert "65504 in float16" in findings_of(half)[0].in_full()
 
 
 def test_a_first_layer_of_keras_makes_no_nan_of_ordinary_inputs():
@@ -1182,7 +1182,7 @@ def test_each_cause_is_in_the_users_table():
 def test_a_few_updates_are_not_said_to_have_settled():
     def told(**changes):
         found = findings_of(evidence(**POOR, **changes))
-        return next(str(finding) for finding in found if finding.cause == "underfitting")
+        return next(f.in_full() for f in found if f.cause == "underfitting")
 
     assert "settled" in told()
     assert "settled" not in told(steps=14)

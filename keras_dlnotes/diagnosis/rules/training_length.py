@@ -17,7 +17,7 @@ def training_length(evidence):
 
     Reference: Prechelt, "Early stopping - but when?", 1998, on progress in training.
     """
-    if not evidence.went_wrong:
+    if not evidence.went_wrong or not evidence.finished:
         return []
     falling = evidence.still_falling
     if falling < FALLING or not np.isfinite([*evidence.losses, *evidence.epoch_losses]).all():
