@@ -29,7 +29,7 @@ PROGRAMS = [
     ("torch", "gradient_check.py --rounds 7 --coordinates 100"),
     *((backend, "second_order.py") for backend in ("tensorflow", "jax", "torch")),
     *(
-        (backend, "monitor_overhead.py --rounds 5 --steps 80")
+        (backend, "monitor_overhead.py --rounds 5 --steps 50")
         for backend in ("torch", "jax", "tensorflow")
     ),
     *(
