@@ -285,6 +285,7 @@ class Diagnosis(CopyableCallback):
             warnings.warn(
                 f"The diagnosis was given up: {type(error).__name__}: {error}", stacklevel=2
             )
+            self.findings = Findings(self.findings, None, self.evidence)
 
     def _look_for_causes(self, finished, record=None, before_training=False, error=None):
         self._look_at_model()

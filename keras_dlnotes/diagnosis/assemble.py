@@ -179,7 +179,8 @@ def with_predictions(evidence, targets, predictions, inputs=()):
         evidence = replace(evidence, constant_prediction_loss=loss)
     if not known:
         return evidence
-    evidence = replace(evidence, leak=leak_of(inputs, true, classes))
+    if not per_position(evidence) and not evidence.model.takes_tokens:
+        evidence = replace(evidence, leak=leak_of(inputs, true, classes))
     if evidence.reconstructs:
         return replace(evidence, reference=Skill(_principal_share(true, evidence.model)))
     if per_position(evidence):
@@ -217,9 +218,11 @@ def _rarest(seen, ignored):
     counts = Counter({label: n for label, n in seen.class_counts.items() if label != ignored})
     if len(counts) < 2:
         return None
-    rare = min(counts, key=lambda label: (counts[label], seen.class_hits[label]))
-    share = counts[rare] / counts.total()
-    return RareClass(share, counts[rare], seen.class_hits[rare], len(counts), rare)
+    # What a network predicts in the first half of a run is mostly chance.
+    late = seen.class_hits[len(seen.class_hits) // 2 :]
+    hits = {label: sum(step[label] for step in late) for label in counts}
+    rare = min(counts, key=lambda label: (counts[label], hits[label]))
+    return RareClass(counts[rare] / counts.total(), counts[rare], hits[rare], len(counts), rare)
 
 
 def _padding(inputs):

@@ -51,3 +51,18 @@ RANGES = {
     "log_sigmoid": (-inf, 0.0),
     "log_softmax": (-inf, 0.0),
 }
+
+# Optimizers whose steps do not depend on the gradient's size.
+SCALE_FREE = (
+    "adadelta",
+    "adafactor",
+    "adagrad",
+    "adam",
+    "adamax",
+    "adamw",
+    "lamb",
+    "lion",
+    "nadam",
+    "rmsprop",
+    "schedulefreeadamw",
+)

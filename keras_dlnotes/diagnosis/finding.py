@@ -48,8 +48,8 @@ class Finding:
         part: the part of this package, or of Keras, that applies the remedy.
         fix: what `verify` changes on a copy: a dict with `learning_rate`, `optimizer`,
             `standardize`, `standardize_targets`, `initializer`, `activation`, `hidden_activation`,
-            `loss`, `epochs` or `without_penalties`; empty where nothing can be changed without the
-            user.
+            `loss`, `epochs`, `without_penalties`, `clipnorm`, `mask_zero`, `loss_scaling`,
+            `class_weight` or `trainable`; empty where nothing can be changed without the user.
         explains: causes that are mere consequences of this one.
         verified: after `verify`, a dict with the measured gain.
         not_tried: after `verify`, why the remedy could not be tried on a copy; None if it was, or

@@ -19,8 +19,8 @@ class OutputRecord:
         non_finite: how many targets were not finite.
         class_ratios: for each batch how many different classes it held, and its size.
         class_counts: `Counter` of the classes of all examples that were seen; None once there are
-            too many of them, or where targets are amounts.
-        class_hits: likewise of those that the training pass predicted.
+            too many of them, or where targets are amounts, or classes of positions.
+        class_hits: for each batch the `Counter` of those that the training pass predicted.
         targets: list of kept batches.
         last_batches: targets and predictions of the training pass, of the last few batches.
         skills: list of `BatchSkill`, of the batches that were judged while they came.
@@ -31,7 +31,7 @@ class OutputRecord:
         self.non_finite = 0
         self.class_ratios = []
         self.class_counts: Counter | None = Counter()
-        self.class_hits: Counter = Counter()
+        self.class_hits: list[Counter] = []
         self.targets = []
         self.last_batches = []
         self.skills = []
@@ -60,7 +60,8 @@ class OutputRecord:
 
     def _keep_unjudged(self, taken, targets, prediction):
         some = slice(max(1, _MOST_NUMBERS * len(prediction) // max(prediction.size, 1)))
-        batch = (taken, targets[some], prediction[some])
+        # Copies: a view would keep the whole batch in memory.
+        batch = (taken, targets[some].copy(), prediction[some].copy())
         self._unjudged = [*self._unjudged[1 - _MOST_UNJUDGED :], batch]
 
     def take_unjudged(self):
@@ -81,10 +82,10 @@ class OutputRecord:
         pair = _classes(targets, prediction)
         true, guessed = pair if pair is not None else (None, None)
         if true is None or len(self.class_counts) > _MOST_CLASSES:
-            self.class_counts = None
+            self.class_counts, self.class_hits = None, []
             return
         self.class_counts.update(true.tolist())
-        self.class_hits.update(true[true == guessed].tolist())
+        self.class_hits.append(Counter(true[true == guessed].tolist()))
 
 
 def _classes(targets, prediction):
@@ -92,6 +93,8 @@ def _classes(targets, prediction):
     if prediction.ndim == 0 or not np.isfinite(targets).all():
         return None
     units = prediction.shape[-1] if prediction.ndim > 1 else 1
+    if prediction.size != len(targets) * units:
+        return None  # a class for each position
     if units > 1 and targets.size * units == prediction.size:
         true, guessed = targets.ravel(), prediction.reshape(-1, units).argmax(axis=-1)
     elif units > 1 and targets.shape == prediction.shape:

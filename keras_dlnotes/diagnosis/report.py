@@ -15,7 +15,8 @@ class Findings(list):
 
     Args:
         findings: iterable of `Finding`.
-        looked_at: a sentence that says what was looked at; printed where nothing was found.
+        looked_at: a sentence that says what was looked at; printed where nothing was found. None:
+            the diagnosis was given up.
         evidence: list of the `Evidence` that they were found in, one an output of the model.
     """
 
@@ -41,6 +42,8 @@ class Findings(list):
     def __str__(self):
         if self:
             return report(self)
+        if self.looked_at is None:
+            return "Diagnosis: it was given up. A warning says why."
         return f"Diagnosis: nothing wrong was found. {self.looked_at}".strip()
 
     __repr__ = __str__

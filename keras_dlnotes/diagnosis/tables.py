@@ -6,7 +6,7 @@ from keras_dlnotes.diagnosis.facts import Leak
 
 _FEWEST = 50  # examples; among fewer a column may fit by chance
 _MOST_COLUMNS = 200  # more are pixels or words
-_LEAST_CORRELATION = 1 - 1e-9
+_ROUNDING = 1e-5
 
 
 def leak_of(inputs, targets, classes):
@@ -17,6 +17,8 @@ def leak_of(inputs, targets, classes):
         targets: matrix of the targets, one column a class where they are classes.
         classes: whether they are.
     """
+    if any(len(part) != len(targets) for part in inputs):
+        return None
     tables = [
         (number, part)
         for number, part in enumerate(inputs)
@@ -46,6 +48,10 @@ def _tells_class(column, targets):
 
 
 def _tells_amount(column, targets):
+    """Whether it is the target in another unit, as in cents or with the other sign."""
     if targets.shape[1] != 1 or np.ptp(column) == 0 or np.ptp(targets) == 0:
         return False
-    return abs(np.corrcoef(column, targets[:, 0])[0, 1]) > _LEAST_CORRELATION
+    amounts = targets[:, 0]
+    # An offset, as of a line that is to be learned, is no unit.
+    unit = amounts @ column / (amounts @ amounts)
+    return bool(np.max(np.abs(column - unit * amounts)) <= _ROUNDING * np.max(np.abs(column)))

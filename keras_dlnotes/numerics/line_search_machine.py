@@ -151,9 +151,9 @@ class Transition:
             step: The first trial step, as a multiple of the direction.
             stored: How many pairs there are in the history now.
             longest_step: Of the new search, a multiple of the direction; None: the settings'.
-            converged: Whether it has nothing to gain, see `promises_nothing`; None: it has.
+            converged: Whether it has nothing to gain, see `promises_nothing`; None: no.
             confirming: Whether the direction is another one, because the first was doubtful;
-                None: it is not.
+                None: no.
         """
         longest_step = self._settings.longest_step if longest_step is None else longest_step
         c, begins, zero = self._control, self.decision.begin, step * 0.0

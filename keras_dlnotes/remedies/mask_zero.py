@@ -21,6 +21,6 @@ MASK_ZERO = Remedy(
     lambda facts, _: [
         "for layer in model.layers:",
         "    if isinstance(layer, keras.layers.Embedding):",
-        "        layer.mask_zero = True",
+        "        layer.mask_zero = layer.supports_masking = True",
     ],
 )

@@ -2,25 +2,12 @@
 
 import numpy as np
 
+from keras_dlnotes.diagnosis.conventions import SCALE_FREE
 from keras_dlnotes.diagnosis.finding import Finding
 from keras_dlnotes.diagnosis.remedies import optimizer_call
 
 TIMES = 10.0
 STEPS = 0.9
-# Their steps do not depend on the gradient's size.
-_SCALE_FREE = (
-    "adadelta",
-    "adafactor",
-    "adagrad",
-    "adam",
-    "adamax",
-    "adamw",
-    "lamb",
-    "lion",
-    "nadam",
-    "rmsprop",
-    "schedulefreeadamw",
-)
 
 
 def gradient_clipping(evidence):
@@ -33,7 +20,7 @@ def gradient_clipping(evidence):
     networks", 2013, section 3.2: a limit of half to ten times the average norm.
     """
     facts = evidence.model
-    if facts.clipping is None or not evidence.went_wrong or facts.optimizer in _SCALE_FREE:
+    if facts.clipping is None or not evidence.went_wrong or facts.optimizer in SCALE_FREE:
         return []
     name, limit = facts.clipping
     statistic = "largest_magnitude" if name == "clipvalue" else "norm"

@@ -72,7 +72,7 @@ def _decayed(evidence):
         if len(norms) > 1 and norms[0] > 0
     }
     layer = min(shares, key=shares.__getitem__, default=None)
-    if layer is None or shares[layer] >= COLLAPSED:
+    if layer is None or not shares[layer] < COLLAPSED:  # also where it is no number
         return []
     return [_finding("decayed over initial norm", shares[layer], COLLAPSED, layer, 0.88)]
 

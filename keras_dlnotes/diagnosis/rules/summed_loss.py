@@ -2,22 +2,27 @@
 
 import numpy as np
 
+from keras_dlnotes.diagnosis.conventions import SCALE_FREE
 from keras_dlnotes.diagnosis.finding import OF_WRONG_SCALE, Finding
+from keras_dlnotes.diagnosis.rules.learning_rate import usual_rates
 
 
 def summed_loss(evidence):
     """A sum over n numbers has n times the gradient of their mean, and wants an nth of the rate.
 
-    Threshold: the loss has reduction="sum", and the run went wrong. Of optimizers that divide by
-    the gradient's size only the first steps depend on it.
+    Threshold: the loss has reduction="sum", the run went wrong, and the rate times the number of
+    terms is above what is usual. Optimizers that divide by the gradient's size hardly depend on it
+    and are not meant.
 
     Reference: Goyal et al., "Accurate, large minibatch SGD", 2017, section 3: normalization by the
     batch's size.
     """
     facts = evidence.model
-    if facts.loss_reduction != "sum" or not evidence.went_wrong:
+    if facts.loss_reduction != "sum" or not evidence.went_wrong or facts.optimizer in SCALE_FREE:
         return []
     numbers = (evidence.batch_size or 1) * int(np.prod(evidence.prediction_shape[:-1] or (1,)))
+    if facts.learning_rate is None or facts.learning_rate * numbers <= usual_rates(facts)[1]:
+        return []
     return [
         Finding(
             cause="loss_not_averaged",
