@@ -374,6 +374,7 @@ class Diagnosis(CopyableCallback):
         """A step raised: what is known by then is all there will be."""
         record = self._record if self._record.outputs else self._first_batch
         self._judge(finished=False, record=record, error=error)
+        self.findings = Findings(self.findings, None, self.evidence)
         if self.log_dir is not None:
             self._write()
 

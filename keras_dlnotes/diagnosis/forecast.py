@@ -71,7 +71,7 @@ def forecast(evidence: Evidence, highest: bool = False) -> Forecast | None:
     planned = evidence.planned_steps
     if evidence.finished or not planned or not evidence.rates:
         return None
-    if evidence.steps < int(FIRST_SHARE * planned):
+    if not int(FIRST_SHARE * planned) <= evidence.steps < planned:
         return None
     goals = _goals(evidence, highest)
     warm = _warm_at(evidence.rates)

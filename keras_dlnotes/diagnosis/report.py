@@ -16,11 +16,11 @@ class Findings(list):
     Args:
         findings: iterable of `Finding`.
         looked_at: a sentence that says what was looked at; printed where nothing was found. None:
-            the diagnosis was given up.
+            no run was judged to its end.
         evidence: list of the `Evidence` that they were found in, one an output of the model.
     """
 
-    def __init__(self, findings=(), looked_at="", evidence=()):
+    def __init__(self, findings=(), looked_at=None, evidence=()):
         super().__init__(findings)
         self.looked_at = looked_at
         self.evidence = list(evidence)
@@ -43,7 +43,7 @@ class Findings(list):
         if self:
             return report(self)
         if self.looked_at is None:
-            return "Diagnosis: it was given up. A warning says why."
+            return "Diagnosis: no run was judged to its end."
         return f"Diagnosis: nothing wrong was found. {self.looked_at}".strip()
 
     __repr__ = __str__
@@ -87,8 +87,8 @@ def heading_of(evidences, planned):
     if foreseen is None:
         return f"Diagnosis {when}:"
     return (
-        f"Diagnosis {when}: this run will not have learned (skill {foreseen.skill:.2f} where "
-        f"{foreseen.least:.2f} is due):"
+        f"Diagnosis {when}: this run will not have learned (skill of the last batches "
+        f"{foreseen.skill:.3g}; one that learns has {foreseen.least:.3g} by now):"
     )
 
 

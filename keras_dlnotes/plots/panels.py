@@ -121,19 +121,26 @@ def _draw_bars(axes, panel):
     values = [value if math.isfinite(value) else 0.0 for _, value in panel.bars]
     about = [not panel.marked or name in panel.marked for name, _ in panel.bars]
     places = np.arange(len(values))
-    axes.barh(places, values, color=["tab:blue" if one else "0.75" for one in about])
+    left = 0.0
+    if _spans_decades(panel.numbers()):
+        axes.set_xscale("log", nonpositive="mask")
+        # A bar that begins at 0 has no place on a logarithmic axis.
+        left = min(value for value in panel.numbers() if value > 0) / 3.0
+    widths = [max(value - left, 0.0) if left else value for value in values]
+    colors = ["tab:blue" if one else "0.75" for one in about]
+    axes.barh(places, widths, left=left, color=colors)
     axes.set_yticks(places, names, fontsize="x-small", **_PLAIN)
     more = max(0.0, (_FEWEST_BARS - len(values)) / 2)  # or a single bar would fill the chart
     axes.set_ylim(len(values) - 0.4 + more, -0.6 - more)
     for number, (label, value) in enumerate(panel.levels):
         color = _LEVELS[number % len(_LEVELS)]
         axes.axvline(value, color=color, linestyle="--", linewidth=1, label=label)
-    if _spans_decades(panel.numbers()):
-        axes.set_xscale("log", nonpositive="mask")
 
 
 def _shortened(name):
-    return name if len(name) <= _MOST_NAME else f"...{name[3 - _MOST_NAME :]}"
+    """A name of at most so many letters: its ends tell layers of one network apart."""
+    half = (_MOST_NAME - 3) // 2
+    return name if len(name) <= _MOST_NAME else f"{name[:half]}...{name[-half:]}"
 
 
 def _spans_decades(values):

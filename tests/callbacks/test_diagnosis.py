@@ -502,3 +502,21 @@ def test_examples_of_a_batch_are_kept_when_its_memory_is_filled_anew():
     (inputs,), (targets,) = diagnosis._record.sample()
     np.testing.assert_array_equal(inputs[:, :1], targets)
     assert len(inputs) == 64
+
+
+def test_a_class_for_each_step_is_judged_to_the_end(capsys):
+    # Two-dimensional inputs are no table where the targets are by position.
+    random = np.random.default_rng(0)
+    tokens = random.integers(1, 20, (128, 12))
+    model = keras.Sequential(
+        [keras.Input((12,)), keras.layers.Embedding(20, 8), keras.layers.Dense(5, "softmax")]
+    )
+    model.compile(keras.optimizers.Adam(0.02), "sparse_categorical_crossentropy")
+    diagnosis = Diagnosis()
+    model.fit(tokens, tokens % 5, epochs=12, verbose=0, callbacks=[diagnosis])
+    assert diagnosis.findings == []
+    assert "nothing wrong was found" in capsys.readouterr().out
+
+
+def test_without_a_run_nothing_is_said_to_be_right():
+    assert "no run was judged" in str(Diagnosis().findings)

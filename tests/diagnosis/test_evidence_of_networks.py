@@ -95,6 +95,16 @@ def test_examples_are_counted_by_class(targets, predictions, counts, hits):
     assert sum(record.class_hits, Counter()) == hits
 
 
+def test_batches_that_wait_are_cut_and_no_views():
+    record = OutputRecord()
+    whole = RANDOM.normal(size=(64, 10_000))
+    for step in range(3):
+        record.look_at(RANDOM.integers(0, 10_000, 64), whole, taken=step)
+    for _, _, prediction in record.take_unjudged():
+        assert len(prediction) < 64
+        assert prediction.base is None
+
+
 LABELS = RANDOM.integers(0, 3, 80)
 TABLE = RANDOM.normal(size=(80, 4))
 
@@ -124,9 +134,12 @@ def test_a_column_that_is_the_class_leaks(table, expected):
 def test_a_column_that_is_the_amount_leaks_and_is_looked_for_in_each_table():
     amounts = RANDOM.normal(size=(80, 1))
     pictures = RANDOM.normal(size=(80, 4, 4, 1))
-    inputs = [pictures, TABLE, table_with(3 * amounts[:, 0] - 1)]
+    inputs = [pictures, TABLE, table_with(-3 * amounts[:, 0])]
     assert leak_of(inputs, amounts, classes=False) == Leak(2, 2)
     assert leak_of([pictures, TABLE], amounts, classes=False) is None
+    # A line that is to be learned is no leak, nor is a table with other rows than the targets.
+    assert leak_of([table_with(3 * amounts[:, 0] - 1)], amounts, classes=False) is None
+    assert leak_of([table_with(-3 * amounts[:, 0])], amounts[:60], classes=False) is None
 
 
 def test_each_random_layer_changes_the_pictures_for_itself_and_keeps_its_random_numbers():

@@ -831,8 +831,14 @@ CASES = [
     (
         "summed_loss",
         "loss_not_averaged",
-        evidence({"loss_reduction": "sum"}),
-        evidence({"loss_reduction": "sum"}, **LEARNED),
+        evidence({"loss_reduction": "sum", "optimizer": "sgd", "learning_rate": 0.1}),
+        evidence({"loss_reduction": "sum", "optimizer": "sgd", "learning_rate": 0.1}, **LEARNED),
+    ),
+    (
+        "summed_loss",
+        "loss_not_averaged",
+        evidence({"loss_reduction": "sum", "optimizer": "sgd", "learning_rate": 0.1}),
+        evidence({"loss_reduction": "sum", "optimizer": "adam", "learning_rate": 0.5}),
     ),
     (
         "untrained_embedding",

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from keras_dlnotes.diagnosis.conventions import PROBABILITIES
 from keras_dlnotes.diagnosis.finding import Finding
 
 _FEWEST = 8  # examples; fewer may well be alike by chance
@@ -10,8 +11,8 @@ _FEWEST = 8  # examples; fewer may well be alike by chance
 def constant_data(evidence):
     """Where nothing varies there is nothing to learn from, or nothing to learn.
 
-    Threshold: all of at least 8 different steps' examples alike; single constant features (an
-    image's border) are harmless and not reported.
+    Threshold: all of at least 8 different steps' examples alike, targets of classes in more than
+    one epoch; single constant features (an image's border) are harmless and not reported.
 
     Reference: Shannon, 1948: a constant carries no information.
     """
@@ -23,7 +24,10 @@ def constant_data(evidence):
     examples = (evidence.steps_per_epoch or evidence.steps) * (evidence.batch_size or 1)
     if examples < _FEWEST or (not evidence.finished and len(evidence.statistic_steps) < _FEWEST):
         return []  # of sorted data the first steps show but one class
-    if labels.low == labels.high:
+    # A rare class may be missing from the batches that the first epoch has shown.
+    classes = evidence.model.loss in PROBABILITIES
+    known = evidence.finished or not classes or len(evidence.epoch_losses) > 1
+    if labels.low == labels.high and known:
         found.append(_finding("targets", labels.low))
     # An embedding cuts off what follows the point: tokens scaled to 0...1 are all the first word.
     inputs = np.trunc(evidence.inputs) if evidence.model.takes_tokens else evidence.inputs

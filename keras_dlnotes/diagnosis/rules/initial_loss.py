@@ -1,19 +1,21 @@
 """A first loss far above that of a constant prediction."""
 
-from math import inf
+from math import inf, log
 
 from keras_dlnotes.diagnosis.conventions import REGRESSION_LOSSES
 from keras_dlnotes.diagnosis.finding import Finding
 from keras_dlnotes.diagnosis.remedies import better_start, listed
 
 FAR = 5.0
+UNSURE = 1.5
 
 
 def initial_loss(evidence):
     r"""A fresh classifier should be undecided: its loss about \(\ln k\) for k balanced classes.
 
     Threshold: named where the run went wrong and the first loss is above 5 times that of the best
-    constant prediction. Regression is left out, since its targets' scale decides there.
+    constant prediction, and above 1.5 ln(k). Regression is left out, since its
+    targets' scale decides there.
 
     Reference: Karpathy, "A recipe for training neural networks", 2019: verify the loss at the
     start.
@@ -23,7 +25,11 @@ def initial_loss(evidence):
         return []
     first = evidence.losses[0]
     start = better_start(evidence.model)
-    if evidence.model.loss in REGRESSION_LOSSES or not FAR * chance < first < inf:
+    # With very unequal classes a constant's loss is far below that of an undecided network.
+    units = evidence.prediction_shape[-1] if evidence.prediction_shape else 1
+    undecided = log(max(units, 2))
+    far = max(FAR * chance, UNSURE * undecided)
+    if evidence.model.loss in REGRESSION_LOSSES or not far < first < inf:
         return []
     return [
         Finding(

@@ -6,16 +6,17 @@ from keras_dlnotes.diagnosis.finding import Finding
 
 NOTHING = 0.05
 FEWEST = 100
+UNEQUAL = 0.95
 LEARNED_BY_HEART = 0.1  # of few steps of a large network, whose weights need not move far
 
 
 def unrelated_labels(evidence):
     """Shuffled labels, or columns of different rows: nothing learned carries over to new data.
 
-    Thresholds: among at least 100 examples a textbook method explains less than 5 % of what there
-    is to explain when each example is predicted from the others (chance alone gives about
-    1/sqrt(n)), the network as little, and validation, if there is any, never got 5 % better than
-    at its start.
+    Thresholds: among at least 100 examples, of which no class has more than 95 %, a textbook method
+    explains less than 5 % of what there is to explain when each example is predicted from the
+    others (chance alone gives about 1/sqrt(n)), the network as little, and validation, if there is
+    any, never got 5 % better than at its start.
 
     Reference: Zhang, Bengio, Hardt, Recht and Vinyals, "Understanding deep learning requires
     rethinking generalization", 2017: networks memorize shuffled labels.
@@ -25,6 +26,8 @@ def unrelated_labels(evidence):
     still = evidence.hardly_moved and evidence.skill.best < LEARNED_BY_HEART
     if still or not np.isfinite(evidence.skill.variance):
         return []  # the network had no chance to learn them
+    if evidence.most_frequent is not None and evidence.most_frequent > UNEQUAL:
+        return []  # with so few others nobody can tell
     count = len(evidence.inputs)
     if count < FEWEST or evidence.reference.variance > NOTHING or evidence.model.takes_tokens:
         return []
