@@ -141,3 +141,39 @@ def test_each_random_layer_changes_the_pictures_for_itself_and_keeps_its_random_
     assert any(same)
     assert any(mirrored)
     np.testing.assert_array_equal(keras.ops.convert_to_numpy(flip.generator.state.value), state)
+
+
+def _model_of(x, *first):
+    return keras.Sequential([keras.Input(x.shape[1:]), *first, layers.Flatten(), layers.Dense(1)])
+
+
+def test_random_layers_behind_others_are_not_given_the_inputs_of_the_model():
+    flat = RANDOM.uniform(size=(8, 16)).astype("float32")
+    shaped = _model_of(flat, layers.Reshape((4, 4, 1)), layers.RandomFlip())
+    assert list(augmented_inputs(shaped, flat)) == []
+    x = RANDOM.uniform(0, 255, (8, 4, 4, 1)).astype("float32")
+    brightness = layers.RandomBrightness(0.1, value_range=(0, 1))
+    scaled = _model_of(x, layers.Rescaling(1 / 255), brightness)
+    assert list(augmented_inputs(scaled, x)) == []
+
+
+def test_random_layers_of_a_model_at_the_front_are_asked():
+    x = RANDOM.uniform(size=(8, 4, 4, 1)).astype("float32")
+    pair = keras.Sequential([layers.RandomFlip(name="flip"), layers.RandomRotation(0.1, name="a")])
+    model = _model_of(x, pair, layers.RandomZoom(0.1, name="zoom"))
+    assert [name for name, _ in augmented_inputs(model, x)] == ["flip", "a", "zoom"]
+    mixed = keras.Sequential([layers.RandomFlip(name="flip"), layers.Rescaling(2.0)])
+    model = _model_of(x, mixed, layers.RandomZoom(0.1))
+    assert [name for name, _ in augmented_inputs(model, x)] == ["flip"]
+    own = keras.Sequential([layers.RandomFlip(name="flip")])
+    picture = keras.Input((4, 4, 1))
+    model = keras.Model(picture, layers.Flatten()(layers.Rescaling(2.0)(own(picture))))
+    assert [name for name, _ in augmented_inputs(model, x)] == ["flip"]
+
+
+def test_a_random_layer_that_cannot_be_called_is_left_out():
+    x = RANDOM.uniform(size=(8, 4, 4, 1)).astype("float32")
+    flip, turn = layers.RandomFlip(name="flip"), layers.RandomRotation(0.1, name="turn")
+    model = _model_of(x, flip, turn)
+    flip.get_config = lambda: {"unknown": 1}
+    assert [name for name, _ in augmented_inputs(model, x)] == ["turn"]
