@@ -49,10 +49,10 @@ def forecast(evidence: Evidence, highest: bool = False) -> Forecast | None:
     yardstick's skill. \(s_0\) is that of a constant prediction, 0, or the median of the first
     three batches where that is below -0.05: then it takes a way to come to 0. A run that began
     between -1 and -0.05 and has come to 0 (the median of ten batches is above -0.05) is taken as
-    one that begins there with \(s_0 = 0\) and \(f\) counted from then. One that began below -1 and stays
-    at 0 is not called hopeless. \(f\) counts from the end of a warm-up of the learning rate, and
-    nothing is foreseen in the first tenth of a run. A run that rests on a plateau for longer is
-    outside of this assumption. Nothing is told of it unless a cause is seen as well, see
+    one that begins there with \(s_0 = 0\) and \(f\) counted from then. One that began below -1
+    and stays at 0 is not called hopeless. \(f\) counts from the end of a warm-up of the learning
+    rate, and nothing is foreseen in the first tenth of a run. A run that rests on a plateau for
+    longer is outside of this assumption. Nothing is told of it unless a cause is seen as well, see
     `findings_of`.
 
     **Test.** Each recorded batch is a trial: a miss where all measures of its skill lie below

@@ -135,15 +135,6 @@ def test_the_cheap_question_rules_out_no_run_that_is_hopeless():
     for level in (0.0, 0.05, 0.2):
         run = unfinished(lambda share, level=level: level)
         assert forecast(run, highest=True) is not None or forecast(run) is None
-    run = unfinished(lambda share: 0.0, taken=400)
-    skills = [(-0.3 if found.taken < 50 else -0.2, 0.0) for found in run.batch_skills]
-    batches = [
-        BatchSkill(found.taken, Skill(*skill))
-        for found, skill in zip(run.batch_skills, skills, strict=True)
-    ]
-    run = replace(run, batch_skills=batches, reference=Skill(0.1, 0.9))
-    assert forecast(run, highest=True) is not None
-    assert forecast(run) is not None
 
 
 def test_the_error_rate_is_kept_however_often_one_looks():
