@@ -202,8 +202,9 @@ def _is_recurrent(layer):
 
 def _are_steps_of(given, inputs):
     """Whether a tensor has one step a token of the only input."""
-    tokens = len(inputs) == 1 and inputs[0].ndim == 2
-    return tokens and len(given.shape) == 3 and given.shape[1] == inputs[0].shape[1]
+    if not hasattr(given, "shape") or len(inputs) != 1 or inputs[0].ndim != 2:
+        return False
+    return len(given.shape) == 3 and given.shape[1] == inputs[0].shape[1]
 
 
 def _is_repeated(given):
