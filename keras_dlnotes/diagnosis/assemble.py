@@ -92,7 +92,6 @@ def evidence_of(model, facts, record, probed, epochs, finished=True, output=0, e
         labels=labels,
         batch_classes=_batch_classes(seen, labels),
         rarest=_rarest(seen, facts.ignored_label),
-        padding=_padding(inputs) if facts.takes_tokens else None,
     )
     if seen.last_batches:
         shape = tuple(seen.last_batches[-1][1].shape[1:])
@@ -105,7 +104,7 @@ def evidence_of(model, facts, record, probed, epochs, finished=True, output=0, e
         evidence,
         units=probed.units,
         normalizations=probed.normalizations,
-        unmasked=probed.unmasked,
+        unmasked=_padding_read(probed.unmasked, inputs) if facts.takes_tokens else {},
         inputs_scaled_to=probed.scaled_to,
         model=with_output_layer(facts, model, probed.output_layer),
     )
@@ -225,14 +224,18 @@ def _rarest(seen, ignored):
     return RareClass(counts[rare] / counts.total(), counts[rare], hits[rare], len(counts), rare)
 
 
-def _padding(inputs):
-    """See `Evidence.padding`."""
+def _padding_read(readers, inputs):
+    """See `Evidence.unmasked`."""
     if len(inputs) != 1 or inputs[0].ndim != 2 or not inputs[0].size:
-        return None
+        return {}
     words = inputs[0] != 0
-    before = np.where(words.any(axis=1), words.argmax(axis=1), words.shape[1])
-    behind = np.where(words.any(axis=1), words[:, ::-1].argmax(axis=1), 0)
-    return float(np.mean((before + behind) / words.shape[1]))
+    texts = words.any(axis=1)
+    before = np.where(texts, words.argmax(axis=1), words.shape[1]).mean() / words.shape[1]
+    behind = np.where(texts, words[:, ::-1].argmax(axis=1), words.shape[1]).mean() / words.shape[1]
+    return {
+        name: float(min(behind if reader.forwards else 1.0, before if reader.backwards else 1.0))
+        for name, reader in readers.items()
+    }
 
 
 def _reconstructs(inputs, targets):

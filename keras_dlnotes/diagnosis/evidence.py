@@ -58,9 +58,9 @@ class Evidence:
         statistic_steps: the recorded steps.
         units: dict from a layer's name to `UnitFacts`, after training.
         normalizations: likewise to `NormalizationFacts`, of batch normalization.
-        unmasked: names of recurrent layers that were given no mask.
-        padding: mean share of a text that is 0 before its first or behind its last word; None
-            if the inputs are no texts.
+        unmasked: dict from the names of recurrent layers that read a text without a mask to the
+            mean share of it that they read last and that is 0: behind its last word, or before its
+            first if the layer goes backwards, or the smaller one if it goes both ways.
         rarest: `RareClass`; None without classes.
         leak: `Leak`, or None.
         augmented_reference: as `reference`, of inputs as a layer changes them at random; known only
@@ -115,8 +115,7 @@ class Evidence:
     statistic_steps: list = field(default_factory=list)
     units: dict = field(default_factory=dict)
     normalizations: dict = field(default_factory=dict)
-    unmasked: tuple = ()
-    padding: float | None = None
+    unmasked: dict = field(default_factory=dict)
     rarest: RareClass | None = None
     leak: Leak | None = None
     augmented_reference: Skill | None = None

@@ -4,6 +4,7 @@ import base64
 import contextlib
 import html
 import io
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -71,7 +72,7 @@ class Explanation:
                 "alone: print the explanation instead."
             )
         if self.figure is None:
-            draw_panels(self.panels, self.finding.headline())
+            self.figure = draw_panels(self.panels, self.finding.headline())
         self.figure.savefig(path)
 
     def _repr_html_(self) -> str:
@@ -111,13 +112,28 @@ def explained(findings: Any, number: int, evidences: Any) -> Explanation:
 
 
 def _found_in(finding, evidences):
-    """The output's evidence in which a rule finds it; else the first."""
-    for evidence in evidences[1:]:
-        rules = (rule for rules in RULES.values() for rule in rules)
-        found = [(one.cause, one.layer) for rule in rules for one in rule(evidence)]
-        if (finding.cause, finding.layer) in found:
-            return evidence
-    return evidences[0] if evidences else None
+    """The first output's evidence in which a rule finds just this.
+
+    Else, as when the run went on, the first in which one finds the same cause in the same layer;
+    else the first.
+    """
+    if len(evidences) < 2:
+        return evidences[0] if evidences else None
+    rules = [rule for rules in RULES.values() for rule in rules]
+    found = [[one for rule in rules for one in rule(evidence)] for evidence in evidences]
+    for known_by in (_just_this, _about):
+        for evidence, others in zip(evidences, found, strict=True):
+            if known_by(finding) in map(known_by, others):
+                return evidence
+    return evidences[0]
+
+
+def _just_this(finding):
+    return *_about(finding), finding.symptom, finding.confidence
+
+
+def _about(finding):
+    return finding.cause, finding.layer
 
 
 def panels_of(finding: Finding, evidence: Any) -> list[Panel]:
@@ -167,7 +183,11 @@ def _skill(evidence):
 
 def _deciding(finding):
     """The figure that decided, beside its threshold."""
-    figures = [pair for pair in finding.evidence.items() if not isinstance(pair[1], str | bool)]
+    figures = [
+        (name, value)
+        for name, value in finding.evidence.items()
+        if isinstance(value, Real) and not isinstance(value, bool)
+    ]
     thresholds = [(name, value) for name, value in figures if name.endswith("threshold")]
     others = [(name, value) for name, value in figures if not name.endswith("threshold")]
     if not thresholds or not others or figures[0] != others[0]:

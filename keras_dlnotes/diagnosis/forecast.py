@@ -21,8 +21,10 @@ _MISSES = ((0.98, 0.5), (0.85, 0.25), (0.7, 0.25))
 _BY_CHANCE = 0.5
 _LAST = 3  # batches that must lie below it all the same
 _ERRORS = 2.0  # standard errors by which an accuracy has to lie above the curve
-# A fresh network's squared error is less than twice that of a constant, if its scale is right.
-_FAR = -1.0
+_LOWEST = -1e30
+# From the second up a skill is about 0. A run that came there from above the first begins anew.
+_FAR, _ABOUT_0 = -1.0, -0.05
+_BATCHES_TO_BE_THERE = 10  # whose median says that it came
 _FIRST_BATCHES = 3  # that say where a run starts
 FIRST_SHARE = 0.1  # of the steps; before, nothing is foreseen
 # After which shares of its steps a run is looked at; once before, when the first rows are there.
@@ -45,16 +47,21 @@ def forecast(evidence: Evidence, highest: bool = False) -> Forecast | None:
 
     Accuracy counts as above where it is so by two standard errors. \(s_1\) is 0.8 of the
     yardstick's skill. \(s_0\) is that of a constant prediction, 0, or the median of the first
-    three batches where that is below -1: then it takes a way to come to 0. \(f\) counts from the
-    end of a warm-up of the learning rate, and nothing is foreseen in the first tenth of a run. A
-    run that rests on a plateau for longer is outside of this assumption. Nothing is told of it
-    unless a cause is seen as well, see `findings_of`.
+    three batches where that is below -0.05: then it takes a way to come to 0. A run that began
+    between -1 and -0.05 and has come to 0 (the median of ten batches is above -0.05) is taken as
+    one that begins there with \(s_0 = 0\) and \(f\) counted from then. One that began below -1
+    and stays at 0 is not called hopeless. \(f\) counts from the end of a warm-up of the learning
+    rate, and nothing is foreseen in the first tenth of a run. A run that rests on a plateau for
+    longer is outside of this assumption. Nothing is told of it unless a cause is seen as well, see
+    `findings_of`.
 
     **Test.** Each recorded batch is a trial: a miss where all measures of its skill lie below
     their \(s(f)\). With misses of probability \(q\) instead of 1/2, the likelihood ratio of
     \(h\) hits and \(m\) misses is \(2^{h+m} (1-q)^h q^m\); its mean over a few \(q > 1/2\) is a
     non-negative supermartingale for every run within the assumption, however often one looks. So
-    (Ville's inequality) it exceeds 100 in at most 1 % of these runs. Eight misses in a row do.
+    (Ville's inequality) it exceeds 100 in at most 1 % of these runs. Eight misses in a row do. Of a
+    run that began below -0.05 there are two tests, before and after it came to 0, with half of the
+    error rate each: that takes nine.
 
     Args:
         evidence: `Evidence` of a run that is not over.
@@ -78,13 +85,25 @@ def forecast(evidence: Evidence, highest: bool = False) -> Forecast | None:
     trials = [found for found in evidence.batch_skills if found.taken > warm]
     if not goals or len(trials) < _LAST:
         return None
+    # Of all measures, whatever the yardstick: the place is to be the same with the highest one.
+    starts = {name: _start(trials, name) for name in _known(evidence)}
+    place = _there_at(trials, starts)
+    if place:
+        warm, trials = trials[place - 1].taken, trials[place:]
+        starts = dict.fromkeys(starts, 0.0)
     shares = np.array([found.taken - warm for found in trials]) / max(planned - warm, 1)
-    curves = {name: _curve(trials, name, goal, shares) for name, goal in goals.items()}
+    if len(trials) < _LAST or (place and shares[-1] < FIRST_SHARE):
+        return None
+    curves = {
+        name: starts[name] + shares / SPEED_UP * (goal - starts[name])
+        for name, goal in goals.items()
+    }
     misses = [
         all(_lower(found, name) < curve[place] for name, curve in curves.items())
         for place, found in enumerate(trials)
     ]
-    chance = 1.0 / evidence_against_learning(misses)
+    tests = 2 if place or min(starts.values()) < 0.0 else 1
+    chance = tests / evidence_against_learning(misses)
     if chance > ERROR_RATE or not all(misses[-_LAST:]):
         return None
     if not highest and _is_better_outside(evidence, curves):
@@ -122,8 +141,7 @@ def _goals(evidence, highest):
     if reference is None:
         return {}
     share = LEARNED_SHARE if evidence.poor_is_wrong else FAILED_SHARE
-    known = (name for name in _MEASURES if _all_have(evidence.batch_skills, name))
-    pairs = [(name, getattr(reference, name)) for name in known]
+    pairs = [(name, getattr(reference, name)) for name in _known(evidence)]
     return {
         name: min(share * value, GOOD_SKILL)
         for name, value in pairs
@@ -131,8 +149,14 @@ def _goals(evidence, highest):
     }
 
 
-def _all_have(batches, name):
-    return bool(batches) and all(getattr(found.skill, name) is not None for found in batches)
+def _known(evidence):
+    """The measures that all batches have."""
+    batches = evidence.batch_skills
+    return [
+        name
+        for name in _MEASURES
+        if batches and all(getattr(found.skill, name) is not None for found in batches)
+    ]
 
 
 def _warm_at(rates):
@@ -141,11 +165,23 @@ def _warm_at(rates):
     return min(taken for taken, rate in rates if rate >= _WARM * top)
 
 
-def _curve(trials, name, goal, shares):
-    """The skill that a run which learns has at least, at each trial."""
+def _start(trials, name):
+    """The skill that a run began with, at most that of a constant prediction."""
     start = float(np.median([getattr(found.skill, name) for found in trials[:_FIRST_BATCHES]]))
-    start = max(start, -1e30) if start < _FAR else 0.0
-    return start + shares / SPEED_UP * (goal - start)
+    return max(start, _LOWEST) if start < _ABOUT_0 else 0.0  # 0 also where it is not a number
+
+
+def _there_at(trials, starts):
+    """Number of the trials until a run that began below 0, but not far, came to about 0; else 0."""
+    below = [name for name, start in starts.items() if start < 0.0]
+    if not below or min(starts.values()) < _FAR:
+        return 0
+    for last in range(_BATCHES_TO_BE_THERE, len(trials) + 1):
+        batches = trials[last - _BATCHES_TO_BE_THERE : last]
+        medians = [np.median([getattr(found.skill, name) for found in batches]) for name in below]
+        if min(medians) > _ABOUT_0:
+            return last
+    return 0
 
 
 def _lower(found, name):

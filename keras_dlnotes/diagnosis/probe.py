@@ -17,6 +17,13 @@ _CHUNK = 128
 _MOST_NUMBERS = 1 << 22  # of one layer's output that are brought to the host
 
 
+class UnmaskedReader(NamedTuple):
+    """How a recurrent layer reads the tokens that it is given without a mask."""
+
+    forwards: bool
+    backwards: bool
+
+
 class Answer(NamedTuple):
     """What a model says to a sample."""
 
@@ -26,7 +33,7 @@ class Answer(NamedTuple):
     penalty: float  # sum of all penalties
     scaled_to: float | None  # see `_scaled_to`
     normalizations: dict  # from a layer's name to its `NormalizationFacts`
-    unmasked: tuple  # names of recurrent layers that were given no mask
+    unmasked: dict  # from a recurrent layer's name to its `UnmaskedReader`
 
 
 def probe(model, inputs):
@@ -45,7 +52,8 @@ def probe(model, inputs):
     given: list = []  # what layers were given
     scaled_to: list[float | None] = []
     normalizations: dict = {}
-    unmasked: list[str] = []
+    unmasked: dict = {}
+    repeated: list = []  # whether a layer was given the same vector at all steps
 
     def keep(w):
         original = w.layer.call
@@ -56,8 +64,13 @@ def probe(model, inputs):
                 scaled_to.append(_scaled_to(args[0], inputs[0]) if known else None)
             if isinstance(w.layer, keras.layers.BatchNormalization) and args:
                 normalizations[w.name] = _normalization_facts(w.layer, args[0])
-            if _is_recurrent(w.layer) and kwargs.get("mask") is None:
-                unmasked.append(w.name)
+            if isinstance(w.layer, keras.layers.RepeatVector):
+                repeated.append(True)
+            if _is_recurrent(w.layer) and args:
+                repeated.append(_is_repeated(args[0]))
+                tokens = not any(repeated) and _are_steps_of(args[0], inputs)
+                if tokens and kwargs.get("mask") is None:
+                    unmasked[w.name] = _reader(w.layer)
             outputs = original(*args, **kwargs)
             if type(w.layer).__name__ not in PRODUCTS:  # a gate is not read by what multiplies it
                 given.extend(t for t in keras.tree.flatten((args, kwargs)) if hasattr(t, "shape"))
@@ -85,7 +98,7 @@ def probe(model, inputs):
             }
     predictions = [np.concatenate(parts) for parts in zip(*collected, strict=True)]
     first = scaled_to[0] if scaled_to else None
-    return Answer(predictions, units, last, penalty, first, normalizations, tuple(unmasked))
+    return Answer(predictions, units, last, penalty, first, normalizations, unmasked)
 
 
 def _scaled_to(given, inputs):
@@ -185,6 +198,27 @@ def _unit_facts(watched, outputs, given):
 
 def _is_recurrent(layer):
     return isinstance(layer, keras.layers.RNN | keras.layers.Bidirectional)
+
+
+def _are_steps_of(given, inputs):
+    """Whether a tensor has one step a token of the only input."""
+    if not hasattr(given, "shape") or len(inputs) != 1 or inputs[0].ndim != 2:
+        return False
+    return len(given.shape) == 3 and given.shape[1] == inputs[0].shape[1]
+
+
+def _is_repeated(given):
+    """Whether all steps of a sequence are the same, as those a decoder is given."""
+    if not hasattr(given, "shape") or len(given.shape) != 3 or given.shape[1] < 2:
+        return False
+    return bool(ops.convert_to_numpy(ops.all(given == given[:, :1])))
+
+
+def _reader(layer):
+    if isinstance(layer, keras.layers.Bidirectional):
+        return UnmaskedReader(forwards=True, backwards=True)
+    backwards = bool(getattr(layer, "go_backwards", False))
+    return UnmaskedReader(forwards=not backwards, backwards=backwards)
 
 
 def _normalization_facts(layer, inputs):

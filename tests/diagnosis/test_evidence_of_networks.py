@@ -8,6 +8,7 @@ import pytest
 from keras import layers
 
 from keras_dlnotes.diagnosis import Leak, NormalizationFacts, model_facts, probe
+from keras_dlnotes.diagnosis.assemble import _padding_read
 from keras_dlnotes.diagnosis.augmentations import augmented_inputs
 from keras_dlnotes.diagnosis.output_record import OutputRecord
 from keras_dlnotes.diagnosis.tables import leak_of
@@ -39,7 +40,45 @@ def test_a_recurrent_layer_without_a_mask_is_known(masks, wrapper):
     embedding = layers.Embedding(5, 2, mask_zero=masks)
     model = keras.Sequential([keras.Input((4,), dtype="int32"), embedding, reader])
     x = np.array([[1, 2, 0, 0]] * 4)
-    assert probe(model, [x]).unmasked == (() if masks else (reader.name,))
+    assert list(probe(model, [x]).unmasked) == ([] if masks else [reader.name])
+
+
+BEHIND = np.array([[1, 2, 1, 0, 0, 0, 0, 0]] * 4)
+AROUND = np.array([[0, 0, 0, 2, 0, 0, 0, 0]] * 4)
+
+
+@pytest.mark.parametrize(
+    ("reader", "tokens", "expected"),
+    [
+        (lambda: layers.LSTM(2, name="reader"), BEHIND, 0.625),
+        (lambda: layers.LSTM(2, name="reader"), BEHIND[:, ::-1], 0.0),
+        (lambda: layers.GRU(2, go_backwards=True, name="reader"), BEHIND, 0.0),
+        (lambda: layers.GRU(2, go_backwards=True, name="reader"), BEHIND[:, ::-1], 0.625),
+        (lambda: layers.Bidirectional(layers.LSTM(2), name="reader"), BEHIND, 0.0),
+        (lambda: layers.Bidirectional(layers.LSTM(2), name="reader"), AROUND, 0.375),
+    ],
+)
+def test_padding_counts_where_a_layer_reads_it_last(reader, tokens, expected):
+    stack = [keras.Input((8,), dtype="int32"), layers.Embedding(5, 2), reader()]
+    unmasked = probe(keras.Sequential(stack), [tokens]).unmasked
+    assert _padding_read(unmasked, [tokens]) == {"reader": expected}
+
+
+@pytest.mark.parametrize("steps", [5, 8])
+def test_a_decoder_is_given_no_mask_and_reads_no_padding(steps):
+    decoder = [layers.LSTM(2, return_sequences=True), layers.LSTM(2, return_sequences=True)]
+    first = [keras.Input((8,), dtype="int32"), layers.Embedding(5, 2, mask_zero=True)]
+    model = keras.Sequential([*first, layers.LSTM(3), layers.RepeatVector(steps), *decoder])
+    assert probe(model, [BEHIND]).unmasked == {}
+    tile = layers.Lambda(lambda x: keras.ops.repeat(x[:, None], steps, axis=1))
+    tiled = keras.Sequential([*first, layers.LSTM(3), tile, *decoder])
+    assert probe(tiled, [BEHIND]).unmasked == {}
+
+
+def test_steps_that_are_no_tokens_are_no_padding():
+    stack = [layers.Embedding(5, 2), layers.AveragePooling1D(2), layers.LSTM(2)]
+    model = keras.Sequential([keras.Input((8,), dtype="int32"), *stack])
+    assert probe(model, [BEHIND]).unmasked == {}
 
 
 def test_an_embedding_frozen_as_it_was_drawn_is_told_from_a_trained_one():
@@ -156,3 +195,39 @@ def test_each_random_layer_changes_the_pictures_for_itself_and_keeps_its_random_
     assert any(same)
     assert any(mirrored)
     np.testing.assert_array_equal(keras.ops.convert_to_numpy(flip.generator.state.value), state)
+
+
+def _model_of(x, *first):
+    return keras.Sequential([keras.Input(x.shape[1:]), *first, layers.Flatten(), layers.Dense(1)])
+
+
+def test_random_layers_behind_others_are_not_given_the_inputs_of_the_model():
+    flat = RANDOM.uniform(size=(8, 16)).astype("float32")
+    shaped = _model_of(flat, layers.Reshape((4, 4, 1)), layers.RandomFlip())
+    assert list(augmented_inputs(shaped, flat)) == []
+    x = RANDOM.uniform(0, 255, (8, 4, 4, 1)).astype("float32")
+    brightness = layers.RandomBrightness(0.1, value_range=(0, 1))
+    scaled = _model_of(x, layers.Rescaling(1 / 255), brightness)
+    assert list(augmented_inputs(scaled, x)) == []
+
+
+def test_random_layers_of_a_model_at_the_front_are_asked():
+    x = RANDOM.uniform(size=(8, 4, 4, 1)).astype("float32")
+    pair = keras.Sequential([layers.RandomFlip(name="flip"), layers.RandomRotation(0.1, name="a")])
+    model = _model_of(x, pair, layers.RandomZoom(0.1, name="zoom"))
+    assert [name for name, _ in augmented_inputs(model, x)] == ["flip", "a", "zoom"]
+    mixed = keras.Sequential([layers.RandomFlip(name="flip"), layers.Rescaling(2.0)])
+    model = _model_of(x, mixed, layers.RandomZoom(0.1))
+    assert [name for name, _ in augmented_inputs(model, x)] == ["flip"]
+    own = keras.Sequential([layers.RandomFlip(name="flip")])
+    picture = keras.Input((4, 4, 1))
+    model = keras.Model(picture, layers.Flatten()(layers.Rescaling(2.0)(own(picture))))
+    assert [name for name, _ in augmented_inputs(model, x)] == ["flip"]
+
+
+def test_a_random_layer_that_cannot_be_called_is_left_out():
+    x = RANDOM.uniform(size=(8, 4, 4, 1)).astype("float32")
+    flip, turn = layers.RandomFlip(name="flip"), layers.RandomRotation(0.1, name="turn")
+    model = _model_of(x, flip, turn)
+    flip.get_config = lambda: {"unknown": 1}
+    assert [name for name, _ in augmented_inputs(model, x)] == ["turn"]

@@ -86,6 +86,43 @@ def test_the_output_in_which_it_was_found_is_shown():
     assert found.explain(1).panels[0].lines[0][2][0] == 9.0
 
 
+def test_what_both_outputs_have_is_shown_of_the_first_or_of_the_one_it_was_found_in():
+    model = {"outputs": 2, "learning_rate": 1.0}
+    first, second = (evidence(model, losses=[loss] * 20) for loss in (7.0, 9.0))
+    found = Findings(findings_of(first, second), evidence=[first, second])
+    assert found.explain(1).panels[0].lines[0][2][0] == 7.0
+    few, many = (
+        evidence(layers(name="a"), units={"a": replace(DEAD, dead=dead)}, losses=[loss] * 20)
+        for dead, loss in ((0.97, 7.0), (1.0, 9.0))
+    )
+    for finding, loss in zip(
+        [NAMED["dead_units"](few)[0], NAMED["dead_units"](many)[0]], (7.0, 9.0), strict=True
+    ):
+        explanation = Findings([finding], evidence=[few, many]).explain(1)
+        assert explanation.panels[0].lines[0][2][0] == loss
+
+
+def test_a_figure_that_is_none_or_no_number_decides_nothing():
+    (finding,) = NAMED["learning_rate"](TOO_HIGH)
+    for value in (None, "many", True, [1.0]):
+        odd = replace(finding, evidence={"rate": value, "upper threshold": 1.0})
+        assert not any("decided" in panel.title for panel in Explanation(odd, TOO_HIGH).panels)
+    whole = replace(finding, evidence={"rate": np.float32(2.0), "upper threshold": 1})
+    bars = [panel.bars for panel in Explanation(whole, TOO_HIGH).panels if panel.bars]
+    assert bars == [[("this run", 2.0)]]
+
+
+def test_a_figure_is_drawn_on_saving_if_matplotlib_came_later(monkeypatch, tmp_path):
+    (finding,) = NAMED["learning_rate"](TOO_HIGH)
+    with monkeypatch.context() as without:
+        without.setitem(sys.modules, "matplotlib.figure", None)
+        explanation = Explanation(finding, TOO_HIGH)
+    assert explanation.figure is None
+    path = tmp_path / "why.png"
+    explanation.save(path)
+    assert path.stat().st_size > 10_000
+
+
 @pytest.mark.parametrize("n", [0, 2, -1, 1.0, True, "learning_rate_too_high", None])
 def test_a_number_that_is_none_of_a_finding(n):
     (finding,) = NAMED["learning_rate"](TOO_HIGH)

@@ -51,13 +51,42 @@ def test_a_run_that_stays_where_it_began_is_hopeless():
         lambda share: 0.8 * share,
         lambda share: 0.7 * (1 - np.exp(-5 * share)),
         lambda share: -20 + 20.8 * share,  # as of targets that are far from 0
+        lambda share: -0.3 + 1.2 * share,
+        lambda share: -0.9 + 1.8 * share,
         lambda share: 0.8 * share**1.5,
     ],
-    ids=["straight", "fast at first", "from far below", "faster at last"],
+    ids=["straight", "fast at first", "from far below", "from -0.3", "from -0.9", "faster at last"],
 )
 def test_a_run_on_its_way_is_not_hopeless(curve):
     for taken in range(50, 1000, 50):
         assert forecast(unfinished(curve, taken)) is None
+
+
+@pytest.mark.parametrize("level", [0.0, -0.02, -0.3, -0.9, -20.0])
+def test_a_run_that_stays_below_is_hopeless_wherever_it_began(level):
+    assert forecast(unfinished(lambda share: level)) is not None
+
+
+@pytest.mark.parametrize("start", [-0.06, -0.3, -0.9])
+def test_a_run_that_came_from_below_to_0_and_stays_there_is_hopeless(start):
+    stuck = lambda share: start if share < 0.05 else 0.0  # noqa: E731
+    assert forecast(unfinished(stuck, taken=140)) is None
+    found = forecast(unfinished(stuck, taken=300))
+    assert found is not None
+    assert found.error_rate <= ERROR_RATE
+    assert 0.0 < found.least < 0.3 / SPEED_UP * 0.64
+
+
+def test_a_run_on_its_way_up_from_0_after_it_came_there_is_not_hopeless():
+    risen = lambda share: max(-0.6 + 6 * share, 0.7 * (share - 0.1))  # noqa: E731
+    for noise in (0.01, 0.1):
+        for taken in range(50, 1000, 50):
+            assert forecast(unfinished(risen, taken, noise=noise)) is None
+
+
+def test_a_start_that_is_not_a_number_counts_as_0():
+    broken = unfinished(lambda share: np.nan if share < 0.05 else 0.0, taken=400)
+    assert forecast(broken).least == pytest.approx(0.4 / SPEED_UP * 0.64, abs=0.01)
 
 
 def test_too_few_batches_tell_nothing():

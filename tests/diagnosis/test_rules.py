@@ -807,14 +807,14 @@ CASES = [
     (
         "unmasked_padding",
         "padding_not_masked",
-        evidence(padding=0.8, unmasked=("lstm",)),
-        evidence(padding=0.8),
+        evidence(unmasked={"first": 0.1, "lstm": 0.8}),
+        evidence(unmasked={"lstm": 0.3}),
     ),
     (
         "unmasked_padding",
         "padding_not_masked",
-        evidence(padding=0.8, unmasked=("lstm",)),
-        evidence(padding=0.8, unmasked=("lstm",), skill=Skill(0.9, 0.95)),
+        evidence(unmasked={"lstm": 0.8}),
+        evidence(unmasked={"lstm": 0.8}, skill=Skill(0.9, 0.95)),
     ),
     (
         "augmentation",
