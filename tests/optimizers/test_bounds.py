@@ -227,8 +227,8 @@ def kernel_at_least_0(variable):
 @pytest.mark.usefixtures("float64")
 @pytest.mark.parametrize("bounds", [(0.0, 0.2), kernel_at_least_0])
 def test_saved_in_mid_search_it_continues_bit_for_bit(tmp_path, bounds):
-    # From some weights, as with seed 0 on TensorFlow, the whole last kernel goes to its bound 0: the
-    # point is stationary, and there is nothing more to search.
+    # From some weights, as with seed 0 on TensorFlow, the whole last kernel goes to its bound 0: a
+    # stationary point, from which there is nothing more to search.
     keras.utils.set_random_seed(2)
     x, y = data()
     y = np.exp(y)
