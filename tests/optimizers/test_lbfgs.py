@@ -315,7 +315,7 @@ def test_compile_and_fit_in_every_mode():
         else:
             model.fit(x, y, batch_size=len(x), epochs=60, shuffle=False, verbose=0)
         assert optimizer.progress["evaluations"] == 60
-        assert optimizer.progress["iterations"] > 45
+        assert optimizer.progress["iterations"] > 40  # most searches take one evaluation
         final = model.evaluate(x, y, batch_size=len(x), verbose=0)
         # What fit leaves is the accepted point: its loss is the one the search has on record.
         assert final == pytest.approx(optimizer.progress["loss"], rel=1e-6)
