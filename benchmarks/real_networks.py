@@ -30,6 +30,7 @@ import keras
 import numpy as np
 from keras import layers
 from paired import quartiles, row, take_turns, version, write
+from unet import unet as three_levels
 
 import keras_dlnotes as kd
 
@@ -75,26 +76,7 @@ def recurrent():
 
 def unet():
     """A U-Net of three levels on 64x64 pictures; a class for each pixel."""
-
-    def block(x, filters):
-        for _ in range(2):
-            x = layers.Conv2D(filters, 3, padding="same", use_bias=False)(x)
-            x = layers.Activation("relu")(layers.BatchNormalization()(x))
-        return x
-
-    picture = keras.Input((64, 64, 3))
-    x, kept = picture, []
-    for filters in (16, 32, 64):
-        x = block(x, filters)
-        kept.append(x)
-        x = layers.MaxPooling2D()(x)
-    x = block(x, 128)
-    for filters, skip in zip((64, 32, 16), reversed(kept), strict=True):
-        x = layers.Conv2DTranspose(filters, 2, strides=2)(x)
-        x = block(layers.Concatenate()([x, skip]), filters)
-    # A row of pixels: of a picture, Keras 3.15 on torch cannot take this loss's gradient on a CPU.
-    outputs = layers.Reshape((64 * 64, CLASSES))(layers.Conv2D(CLASSES, 1)(x))
-    return keras.Model(picture, layers.Softmax()(outputs)), pictures(64, targets=(64 * 64,))
+    return three_levels(64, CLASSES), pictures(64, targets=(64 * 64,))
 
 
 def pictures(size, targets=()):

@@ -6,6 +6,7 @@ import keras
 import numpy as np
 
 from benchmarks.real_fault_programs import data
+from benchmarks.unet import unet as three_levels
 
 layers = keras.layers
 SPARSE = "sparse_categorical_crossentropy"
@@ -125,27 +126,8 @@ def bidirectional(length, words=200, classes=4, **embedding):
 
 
 def unet(classes=3, size=32):
-    """A U-Net of three levels; a class for each pixel, as a row."""
-
-    def block(x, filters):
-        for _ in range(2):
-            x = layers.Conv2D(filters, 3, padding="same", use_bias=False)(x)
-            x = layers.Activation("relu")(layers.BatchNormalization(momentum=_MOMENTUM)(x))
-        return x
-
-    picture = keras.Input((size, size, 3))
-    x, kept = picture, []
-    for filters in (8, 16, 32):
-        x = block(x, filters)
-        kept.append(x)
-        x = layers.MaxPooling2D()(x)
-    x = block(x, 64)
-    for filters, skip in zip((32, 16, 8), reversed(kept), strict=True):
-        x = layers.Conv2DTranspose(filters, 2, strides=2)(x)
-        x = block(layers.Concatenate()([x, skip]), filters)
-    # A row of pixels: of a picture, Keras 3.15 on torch cannot take this loss's gradient on a CPU.
-    x = layers.Reshape((size * size, classes))(layers.Conv2D(classes, 1)(x))
-    return keras.Model(picture, layers.Softmax()(x))
+    """A small U-Net; a class for each pixel, as a row."""
+    return three_levels(size, classes, (8, 16, 32), _MOMENTUM)
 
 
 def autoencoder(size=16, narrowest=8):

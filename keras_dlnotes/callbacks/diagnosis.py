@@ -34,7 +34,6 @@ from keras_dlnotes.remedies import Repair
 from keras_dlnotes.summaries.whole_file import whole_file
 
 _ACTIONS = ("warn", "stop", "raise", "repair")
-_STEPS_OF_A_REPAIR = 300
 _FIRST_STEPS = 32  # all recorded: what makes a NaN mostly does so when it is first met
 _EXAMPLES = 64  # of each recorded step's batch
 _ROWS_PER_DELIVERY = 16
@@ -261,9 +260,7 @@ class Diagnosis(CopyableCallback):
             self._facts = [first, *(model_facts(self.model, n) for n in range(1, first.outputs))]
         except Exception as error:  # a diagnosis must never end a training run
             self._unreadable = True
-            warnings.warn(
-                f"The diagnosis was given up: {type(error).__name__}: {error}", stacklevel=2
-            )
+            _warn_of(error)
 
     def _on_first_batch(self, examples):
         """Judges labels and shapes before the first step, which they may make raise."""
@@ -282,9 +279,7 @@ class Diagnosis(CopyableCallback):
         try:
             self._look_for_causes(finished, **options)
         except Exception as error:  # a diagnosis must never end a training run
-            warnings.warn(
-                f"The diagnosis was given up: {type(error).__name__}: {error}", stacklevel=2
-            )
+            _warn_of(error)
             self.findings = Findings(self.findings, None, self.evidence)
 
     def _look_for_causes(self, finished, record=None, before_training=False, error=None):
@@ -314,12 +309,11 @@ class Diagnosis(CopyableCallback):
             replay(self.model, sample, self.findings, steps, silent_diagnosis)
 
     def _repair(self):
-        steps = min(self._record.steps, _STEPS_OF_A_REPAIR)
         self.repair = repaired(
             self.model,
             self._record,
             self.findings,
-            steps,
+            self._record.steps,
             self.params.get("epochs"),
             silent_diagnosis,
             self.verbose,
@@ -391,6 +385,11 @@ class Diagnosis(CopyableCallback):
         except OSError as error:
             self._report.fail(error)
         self._report.close()
+
+
+def _warn_of(error):
+    text = f"The diagnosis was given up: {type(error).__name__}: {error}"
+    warnings.warn(text, stacklevel=3)
 
 
 def silent_diagnosis():

@@ -60,7 +60,7 @@ def repaired(model, record, findings, steps, epochs, diagnosis, verbose) -> Repa
         model: a compiled model.
         record: the run's `RunRecord`.
         findings: list of `Finding`.
-        steps: train steps of a short run.
+        steps: how many steps the run took; a short run has at most 300 of them.
         epochs: epochs of the user's run.
         diagnosis: function that makes a callback, see `ShortRuns`.
         verbose: whether to print what helped.
@@ -78,7 +78,7 @@ def repaired(model, record, findings, steps, epochs, diagnosis, verbose) -> Repa
             return None
         inputs, (targets,) = sample
         examples, size = Examples.split(inputs, targets), record.batch_size or 32
-        runs = ShortRuns(model, examples, diagnosis, steps, size, epochs=epochs)
+        runs = ShortRuns(model, examples, diagnosis, min(steps, _MOST_STEPS), size, epochs=epochs)
         repair = search(runs, _BUDGET, known=findings)
     except KeyboardInterrupt:
         print("The repair was interrupted. The training is complete.", flush=True)

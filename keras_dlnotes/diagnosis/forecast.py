@@ -99,8 +99,8 @@ def forecast(evidence: Evidence, highest: bool = False) -> Forecast | None:
         for name, goal in goals.items()
     }
     misses = [
-        all(_lower(found, name) < curve[place] for name, curve in curves.items())
-        for place, found in enumerate(trials)
+        all(_lower(found, name) < curve[number] for name, curve in curves.items())
+        for number, found in enumerate(trials)
     ]
     tests = 2 if place or min(starts.values()) < 0.0 else 1
     chance = tests / evidence_against_learning(misses)

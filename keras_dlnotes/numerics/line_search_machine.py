@@ -49,7 +49,7 @@ class Control(NamedTuple):
     fall: Any  # by how much the loss has fallen lately, see `loss_scale.recent_fall`
     whole_fall: Any  # since the start
     verified: Any  # 1 once the loss has been the same twice at the same weights, else 0
-    stalls: Any  # how many accepted steps in turn `loss_scale.is_level`
+    stalls: Any  # how many accepted steps in turn left the loss level, though they promised much
     extent: Any  # the largest length of the weights at the accepted points since the start
     # How many searches in turn were begun although the step before promised nothing; -1 once such a
     # search has found nothing.
@@ -215,6 +215,7 @@ def advance(control, seen, settings):
     c = control
     zero = c.step * 0.0
     one = zero + 1.0
+    rounding = loss_scale.rounding(c.loss, settings.epsilon)
     no = xp.logical_not
     finite = xp.is_finite(seen.gradient_norm) & xp.is_finite(seen.slope)
     repeats = seen.repeats_gradient
@@ -290,7 +291,7 @@ def advance(control, seen, settings):
     restart = examine & repeats & (c.stored > 0.0)
     if settings.gradient_tolerance is None:
         # What the failed direction promised is no more than the rounding of the loss.
-        hidden = -0.5 * c.slope <= loss_scale.rounding(c.loss, settings.epsilon)
+        hidden = -0.5 * c.slope <= rounding
         hidden = restart & (hidden | (c.confirming > 0.5)) & no(coarse)
         converged, restart = converged | hidden, restart & no(hidden)
     begin = begin_first | restart | (accept & no(converged))
@@ -308,10 +309,9 @@ def advance(control, seen, settings):
     )
     by_slopes = -0.5 * c.step * (c.slope + seen.slope)
     fall = c.loss - seen.loss if seen.loss_known else by_slopes
-    found = fall > 100.0 * loss_scale.rounding(c.loss, settings.epsilon)
+    found = fall > 100.0 * rounding
     # The directions promise much, and the loss stays what it is: they are no good any more.
-    stall = accept & (fall <= loss_scale.rounding(c.loss, settings.epsilon))
-    stall = stall & (-c.slope > 100.0 * loss_scale.rounding(c.loss, settings.epsilon))
+    stall = accept & (fall <= rounding) & (-c.slope > 100.0 * rounding)
     stalls = xp.where(stall, c.stalls + 1.0, xp.where(accept | start, zero, c.stalls))
     afresh = stalls >= float(loss_scale.MOST_LEVEL)
     whole_fall = xp.where(accept, c.whole_fall + fall, xp.where(start, zero, c.whole_fall))

@@ -113,12 +113,11 @@ class NewtonCG(TrustRegion):
         c, one, no = control, control.radius * 0.0 + 1.0, xp.logical_not
         point, at_point = points.accepted_point, points.accepted_gradient
         size = xp.square_root(xp.dot(point, point))
-        steepness = xp.square_root(xp.dot(at_point, at_point))
-        first = loss_scale.first_length(c.loss, steepness, point)
+        norm = xp.square_root(xp.dot(at_point, at_point))
+        first = loss_scale.first_length(c.loss, norm, point)
         radius = xp.where(verdict.start, xp.maximum(first, size), c.radius)
 
         state = steihaug.State(*[v.value for v in self._inner])
-        norm = xp.square_root(xp.dot(at_point, at_point))
         known = c.gradient_ratio > 0.0
         forcing = 0.3 * xp.square_root(xp.where(known, c.gradient_ratio, one))
         tolerance = norm * xp.minimum(0.5 * one, forcing)

@@ -177,9 +177,7 @@ class ShortRuns:
         arguments = {"batch_size": draft.batch_size, "epochs": epochs, "shuffle": draft.shuffle}
         if draft.stops_early:
             arguments |= {"validation_split": _TO_STOP, "callbacks": [_stopping(epochs)]}
-        if draft.balanced:
-            arguments["class_weight"] = self._weights(settings)
-        return arguments | self._options
+        return arguments | self._fit_options(draft, settings)
 
     def code(self, settings: dict, model: keras.Model) -> str:
         """Python that makes the run with the remedies."""
@@ -238,9 +236,7 @@ class ShortRuns:
         held_out = self._examples.held_out
         held_out = self.prepared(settings, *held_out) if held_out else (inputs, targets)
         epochs = self._epochs(draft)
-        options = self._options
-        if draft.balanced:
-            options = {"class_weight": self._weights(settings)} | options
+        options = self._fit_options(draft, settings)
         callbacks, validation = [diagnosis], None
         if self._watches:
             validation = (as_taken(self.model, held_out[0]), held_out[1])
@@ -265,8 +261,12 @@ class ShortRuns:
             )
         return self._skill_of(model, held_out, draft.batch_size)
 
-    def _weights(self, settings):
-        return balanced_weights(self.prepared(settings, *self._training())[1])
+    def _fit_options(self, draft, settings):
+        """What the user gave to `fit` beside the data, and the draft's weights of the classes."""
+        if not draft.balanced:
+            return self._options
+        targets = self.prepared(settings, *self._training())[1]
+        return {"class_weight": balanced_weights(targets)} | self._options
 
     def _skill_of(self, model, examples, batch_size):
         inputs, targets = examples

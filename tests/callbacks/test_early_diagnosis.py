@@ -145,7 +145,7 @@ def test_a_run_that_recovers_is_not_accused(kind):
     assert early(diagnosis) == {}
 
 
-@pytest.mark.skipif(keras.backend.backend() == "torch", reason="Keras has none on torch")
+@pytest.mark.skipif(keras.backend.backend() == "torch", reason="Keras trains step by step on torch")
 def test_several_steps_an_execution():
     model = stuck()
     model.compile(model.optimizer, "binary_crossentropy", steps_per_execution=4)

@@ -69,7 +69,9 @@ def test_a_run_that_stays_below_is_hopeless_wherever_it_began(level):
 
 @pytest.mark.parametrize("start", [-0.06, -0.3, -0.9])
 def test_a_run_that_came_from_below_to_0_and_stays_there_is_hopeless(start):
-    stuck = lambda share: start if share < 0.05 else 0.0  # noqa: E731
+    def stuck(share):
+        return start if share < 0.05 else 0.0
+
     assert forecast(unfinished(stuck, taken=140)) is None
     found = forecast(unfinished(stuck, taken=300))
     assert found is not None
@@ -78,7 +80,9 @@ def test_a_run_that_came_from_below_to_0_and_stays_there_is_hopeless(start):
 
 
 def test_a_run_on_its_way_up_from_0_after_it_came_there_is_not_hopeless():
-    risen = lambda share: max(-0.6 + 6 * share, 0.7 * (share - 0.1))  # noqa: E731
+    def risen(share):
+        return max(-0.6 + 6 * share, 0.7 * (share - 0.1))
+
     for noise in (0.01, 0.1):
         for taken in range(50, 1000, 50):
             assert forecast(unfinished(risen, taken, noise=noise)) is None
@@ -114,7 +118,9 @@ def test_a_model_that_is_good_outside_training_is_not_hopeless():
 
 
 def test_a_run_that_has_just_begun_to_learn_is_not_hopeless():
-    late = lambda share: 0.0 if share < 0.17 else 0.5  # noqa: E731
+    def late(share):
+        return 0.0 if share < 0.17 else 0.5
+
     assert forecast(unfinished(late)) is None
 
 

@@ -23,10 +23,11 @@ def dead_units(evidence):
 
     Reference: Lu, Shin, Su and Karniadakis, "Dying ReLU and initialization", 2020.
     """
-    found = []
+    found, always = [], set()
     for layer in evidence.model.layers:
         facts = evidence.units.get(layer.name)
         if _was_always_silent(evidence, layer):
+            always.add(layer.name)
             found.append((1.0, layer))
             continue
         if facts is None or facts.non_finite or layer.activation not in _CAN_DIE:
@@ -42,6 +43,11 @@ def dead_units(evidence):
     learned = evidence.outcome == "learned"
     also = f", and so are those of {counted(len(found) - 1, 'other layer')}" if found[1:] else ""
     start = better_start(evidence.model, "relu")
+    confidence = 0.85 if dead == 1.0 else 0.7
+    if learned:
+        confidence = 0.6
+    elif layer.name in always:
+        confidence = SURE
     return [
         Finding(
             cause="dead_units",
@@ -58,13 +64,7 @@ def dead_units(evidence):
                 "scale the inputs",
                 "use leaky ReLU",
             ),
-            confidence=0.6
-            if learned
-            else SURE
-            if _was_always_silent(evidence, layer)
-            else 0.85
-            if dead == 1.0
-            else 0.7,
+            confidence=confidence,
             evidence={
                 "share of silent units": dead,
                 "upper threshold": NEARLY_ALL if learned else MOST,
@@ -81,7 +81,7 @@ def dead_units(evidence):
                 "untrained_layers",
                 "underfitting",
                 "learning_rate_too_low",  # what is dead does not move
-                *(["non_finite_loss"] if _was_always_silent(evidence, layer) else []),
+                *(["non_finite_loss"] if layer.name in always else []),
             ),
         )
     ]

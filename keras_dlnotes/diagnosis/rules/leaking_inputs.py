@@ -7,8 +7,8 @@ def leaking_inputs(evidence):
     """What tells the target exactly is mostly made of it, and missing when it is needed.
 
     Threshold: a column of a table (less than half of its columns) has one value in each class and
-    another in each other one, or goes along with the target by a correlation of 1, among at least
-    50 examples.
+    another in each other one, or is the target's amount in another unit, among at least 50
+    examples.
 
     Reference: Kaufman, Rosset and Perlich, "Leakage in data mining", 2012.
     """
