@@ -74,7 +74,7 @@ class Diagnosis(CopyableCallback):
             many for the comparison.
         verbose: whether findings are printed: what is sure before the end as soon as it is seen,
             and at the end all of them in one list, or that nothing was found and what was looked
-            at.
+            at. With `"raise"` they are the error's text instead.
 
     Attributes:
         findings: list of `Finding`, the most likely cause first; it prints as a report.
@@ -232,6 +232,8 @@ class Diagnosis(CopyableCallback):
             self._agree()
         elif self.verify:
             self._replay()
+        if self._ended and self.action == "stop" and self._prints():
+            print(f"Ended by action='stop' after {self._taken} steps.", flush=True)
         if self.log_dir is not None:
             self._write()
         if self.findings and self.action == "repair":
@@ -274,10 +276,9 @@ class Diagnosis(CopyableCallback):
         self.findings = Findings(found, seen, self.evidence)
 
     def _judge(self, finished, **options):
-        if not active.processes.judges(self.model):
-            return
         try:
-            self._look_for_causes(finished, **options)
+            if active.processes.judges(self.model):
+                self._look_for_causes(finished, **options)
         except Exception as error:  # a diagnosis must never end a training run
             _warn_of(error)
             self.findings = Findings(self.findings, None, self.evidence)
@@ -299,9 +300,13 @@ class Diagnosis(CopyableCallback):
         if finished and self.verify:
             self._replay()
         new = [finding for finding in self.findings if finding.cause not in self.told]
-        if self.verbose and active.processes.is_chief(self.model):
+        # An error that is raised has the report as its text.
+        if self._prints() and not (found and self.action == "raise"):
             self._tell(new, finished)
         self.told |= {finding.cause: self._record.steps for finding in new}
+
+    def _prints(self):
+        return self.verbose and active.processes.is_chief(self.model)
 
     def _replay(self):
         if self.findings:
@@ -356,8 +361,7 @@ class Diagnosis(CopyableCallback):
             # One list, from the most likely cause on; not again where all of it has been told.
             if numbers != self._numbers or not numbers:
                 print(f"\n{self.findings}", flush=True)
-            gone = [cause for cause in self.told if cause not in numbers]
-            if gone:
+            if gone := [cause for cause in self.told if cause not in numbers]:
                 print(f"Told before the end, and not found at the end: {', '.join(gone)}.")
         elif new:
             heading = heading_of(self.evidence, self._record.planned_steps)
@@ -388,8 +392,7 @@ class Diagnosis(CopyableCallback):
 
 
 def _warn_of(error):
-    text = f"The diagnosis was given up: {type(error).__name__}: {error}"
-    warnings.warn(text, stacklevel=3)
+    warnings.warn(f"The diagnosis was given up: {type(error).__name__}: {error}", stacklevel=3)
 
 
 def silent_diagnosis():

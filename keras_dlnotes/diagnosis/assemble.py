@@ -15,6 +15,7 @@ from keras_dlnotes.diagnosis.columns import (
     fewer,
     per_position,
 )
+from keras_dlnotes.diagnosis.compiled_facts import optimizer_status
 from keras_dlnotes.diagnosis.evidence import Evidence
 from keras_dlnotes.diagnosis.facts import RareClass
 from keras_dlnotes.diagnosis.label_facts import label_facts
@@ -60,6 +61,7 @@ def evidence_of(model, facts, record, probed, epochs, finished=True, output=0, e
         epochs=epochs,
         steps_per_epoch=record.steps_per_epoch,
         batch_size=record.batch_size,
+        optimizer_status=optimizer_status(model) if finished else None,
         steps=record.steps,
         statistics={tag: list(values) for tag, values in record.statistics.items()},
         statistic_steps=list(record.statistic_steps),

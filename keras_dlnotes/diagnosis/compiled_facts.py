@@ -5,6 +5,8 @@ from typing import Any
 
 import keras
 
+from keras_dlnotes.optimizers.second_order_optimizer import SecondOrderOptimizer
+
 
 def output_count(model):
     """Number of outputs; 1 where it shows only when the model is called."""
@@ -68,6 +70,13 @@ def scales_loss(optimizer):
     """Whether it multiplies the loss by a factor that the gradients are divided by."""
     own = isinstance(optimizer, keras.optimizers.LossScaleOptimizer)
     return own or getattr(optimizer, "loss_scale_factor", None) is not None
+
+
+def optimizer_status(model):
+    """What a second-order optimizer says of itself; None of another one."""
+    optimizer = getattr(model, "optimizer", None)
+    optimizer = getattr(optimizer, "inner_optimizer", optimizer)
+    return optimizer.status if isinstance(optimizer, SecondOrderOptimizer) else None
 
 
 def loss_gets_targets(model):

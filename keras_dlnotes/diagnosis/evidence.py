@@ -53,6 +53,7 @@ class Evidence:
         epochs: epochs that were asked for.
         steps_per_epoch: number of steps of an epoch.
         batch_size: number of examples of a batch.
+        optimizer_status: what a second-order optimizer says of itself at the end; None of others.
         steps: number of steps that were taken.
         statistics: dict from a tag of the monitor to its values at `statistic_steps`.
         statistic_steps: the recorded steps.
@@ -110,6 +111,7 @@ class Evidence:
     epochs: int = 0
     steps_per_epoch: int | None = None
     batch_size: int | None = None
+    optimizer_status: str | None = None
     steps: int = 0
     statistics: dict = field(default_factory=dict)
     statistic_steps: list = field(default_factory=list)

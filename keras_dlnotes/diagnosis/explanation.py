@@ -112,13 +112,16 @@ def explained(findings: Any, number: int, evidences: Any) -> Explanation:
 
 
 def _found_in(finding, evidences):
-    """The first output's evidence in which a rule finds just this.
+    """The evidence of the output it is about, or the first in which a rule finds just this.
 
     Else, as when the run went on, the first in which one finds the same cause in the same layer;
     else the first.
     """
     if len(evidences) < 2:
         return evidences[0] if evidences else None
+    own = [evidence for evidence in evidences if evidence.model.output_layer == finding.output]
+    if finding.output is not None and len(own) == 1:
+        return own[0]
     rules = [rule for rules in RULES.values() for rule in rules]
     found = [[one for rule in rules for one in rule(evidence)] for evidence in evidences]
     for known_by in (_just_this, _about):
@@ -210,33 +213,34 @@ def _losses(evidence):
 
 
 def _updates(evidence):
-    ratios = _series(evidence, "updates", "ratio")
+    ratios, known = _series(evidence, "updates", "ratio")
     if not ratios:
         return None
     usual = [("usual", 1e-3), ("large", 0.03)]
-    return Panel("Size of an update over that of the weights", ratios, levels=usual)
+    title = _by_layer("size of an update over that of the weights", len(ratios), known)
+    return Panel(title, ratios, levels=usual)
 
 
 def _kernels(finding, evidence, kind, statistic, title):
-    lines = _series(evidence, kind, statistic)
+    lines, known = _series(evidence, kind, statistic)
     if not lines:
         return None
     names = {label for label, _, _ in lines}
     marked = (finding.layer,) if finding.layer in names else ()
-    return Panel(f"By layer: {title}", lines, marked=marked)
+    return Panel(_by_layer(title, len(lines), known), lines, marked=marked)
 
 
 def _series(evidence, kind, statistic):
-    """A statistic of the kernels over the steps, of layers evenly chosen."""
+    """A statistic of the kernels over the steps, of layers evenly chosen, and of how many."""
     found = []
     for layer in evidence.model.layers:
         values = evidence.statistics.get(f"{kind}/{layer.weights_path}/{statistic}")
         if layer.has_kernel and values and np.isfinite(values).any():
             found.append((layer.name, list(evidence.statistic_steps)[: len(values)], list(values)))
     if len(found) <= 6:
-        return found
+        return found, len(found)
     places = np.unique(np.linspace(0, len(found) - 1, 6).astype(int))
-    return [found[place] for place in places]
+    return [found[place] for place in places], len(found)
 
 
 def _units(finding, evidence):
@@ -261,7 +265,13 @@ def _units(finding, evidence):
     place = next((i for i, (name, _) in enumerate(bars) if name == finding.layer), 0)
     first = max(0, min(place - _MOST_LAYERS // 2, len(bars) - _MOST_LAYERS))
     marked = (finding.layer,) if finding.layer else ()
-    return Panel(f"By layer: {title}", bars=bars[first : first + _MOST_LAYERS], marked=marked)
+    shown = bars[first : first + _MOST_LAYERS]
+    return Panel(_by_layer(title, len(shown), len(bars)), bars=shown, marked=marked)
+
+
+def _by_layer(title, shown, known):
+    """A panel's title, which says how many of the layers it shows."""
+    return f"By layer: {title}" + (f" ({shown} of {known} layers)" if shown < known else "")
 
 
 def _as_text(panel):

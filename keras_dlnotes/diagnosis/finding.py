@@ -54,6 +54,8 @@ class Finding:
         verified: after `verify`, a dict with the measured gain.
         not_tried: after `verify`, why the remedy could not be tried on a copy; None if it was, or
             if there is nothing to try.
+        output: name of the layer of the output it is about; None if it is about all, or the only
+            one.
     """
 
     cause: str
@@ -69,6 +71,7 @@ class Finding:
     explains: tuple = ()
     verified: dict | None = None
     not_tried: str | None = None
+    output: str | None = None
 
     def __post_init__(self):
         # A figure that is infinite or no number says nothing, and JSON has no word for it.
@@ -85,6 +88,8 @@ class Finding:
     def headline(self) -> str:
         """Cause, certainty and place."""
         place = f" in layer {self.layer!r}" if self.layer else ""
+        if self.output and self.output != self.layer:
+            place += f" for output {self.output!r}"
         return f"{self.cause} ({self.confidence:.0%} sure){place}"
 
     def __str__(self):

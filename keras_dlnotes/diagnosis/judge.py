@@ -1,5 +1,8 @@
 """Asks all rules and ranks what they find."""
 
+import collections
+from dataclasses import replace
+
 from keras_dlnotes.diagnosis.rules import BEFORE_TRAINING, RULES
 
 # Rules for a run that is not over: what they report does not depend on how it ends.
@@ -27,15 +30,19 @@ def findings_of(*outputs, before_training=False):
     """
     asked = BEFORE_TRAINING if before_training else [r for rules in RULES.values() for r in rules]
     found = [
-        finding
+        replace(finding, output=evidence.model.output_layer)
         for evidence in outputs
         for rule in asked
         for finding in rule(evidence)
         if finding.confidence >= _least_confidence(evidence)
     ]
     # What concerns all outputs is found once for each.
-    surest = {(finding.cause, finding.layer): finding for finding in sorted(found, key=_sureness)}
-    found = [finding for finding in found if surest[finding.cause, finding.layer] is finding]
+    surest = {_about(finding): finding for finding in sorted(found, key=_sureness)}
+    times = collections.Counter(map(_about, found))
+    found = [finding for finding in found if surest[_about(finding)] is finding]
+    for finding in found:
+        if times[_about(finding)] == len(outputs):
+            finding.output = None
     found = [
         finding
         for finding in found
@@ -58,6 +65,10 @@ def _least_confidence(evidence):
     if evidence.finished:
         return LEAST_CONFIDENCE
     return SURE_AT_ONCE if evidence.hopeless is None else FORESEEN
+
+
+def _about(finding):
+    return finding.cause, finding.layer
 
 
 def _sureness(finding):

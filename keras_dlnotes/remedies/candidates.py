@@ -211,6 +211,7 @@ _ALSO = {
     "too_few_epochs": lambda evidence: [_LONGER, _ADAM],
     "batch_size_too_large": lambda evidence: [_BATCHES, _LONGER],
     "batch_size_too_small": lambda evidence: [_BATCHES],
+    "changing_objective": lambda evidence: [_ADAM],
     "overfitting": lambda evidence: [{"early_stopping": True}],
     "stuck_at_trivial_predictor": usual_recipe,
     "underfitting": usual_recipe,

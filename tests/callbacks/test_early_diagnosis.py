@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 
+import keras_dlnotes as kd
 from keras_dlnotes.callbacks import Diagnosis
 from keras_dlnotes.callbacks.early_looks import EarlyLooks
 from keras_dlnotes.diagnosis import DiagnosisError
@@ -74,6 +75,26 @@ def test_a_hopeless_run_is_ended_within_an_epoch():
     with pytest.raises(DiagnosisError, match="learning_rate_too_low"):
         fit(model, raised, batch_size=16)
     assert int(model.optimizer.iterations) < 0.5 * 20 * 16
+
+
+def test_it_is_said_once_what_was_found_and_that_it_ended_the_run(capsys):
+    stopped = Diagnosis(action="stop")
+    model = stuck()
+    fit(model, stopped, batch_size=16)
+    taken = int(model.optimizer.iterations)
+    assert f"\nEnded by action='stop' after {taken} steps.\n" in capsys.readouterr().out
+    with pytest.raises(DiagnosisError, match="learning_rate_too_low"):
+        fit(stuck(), Diagnosis(action="raise"), batch_size=16)
+    assert capsys.readouterr().out == ""  # the error has the report as its text
+
+
+def test_a_second_order_method_on_mini_batches_is_named():
+    model = network(kd.optimizers.LBFGS())
+    diagnosis = Diagnosis(verbose=False)
+    with pytest.warns(UserWarning, match="two evaluations at the same weights"):
+        fit(model, diagnosis, epochs=10)
+    assert diagnosis.findings[0].cause == "changing_objective"
+    assert "batch_size=len(x)" in diagnosis.findings[0].remedy
 
 
 def test_looking_early_leaves_the_training_as_it_is():

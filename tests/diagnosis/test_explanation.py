@@ -78,6 +78,16 @@ def test_layers_are_shown_where_the_finding_is_about_one():
     found.explain(1).figure.canvas.draw()  # dollar signs are no formula
 
 
+def test_it_is_said_how_many_of_many_layers_are_shown():
+    every = [f"layer_{number}" for number in range(40)]
+    hidden = layers()["layers"][0]
+    model = {"layers": [replace(hidden, name=name) for name in every]}
+    dead = evidence(model, units=dict.fromkeys(every, DEAD))
+    panel = Findings(findings_of(dead), evidence=[dead]).explain(1).panels[-1]
+    assert panel.title == "By layer: share of silent units (16 of 40 layers)"
+    assert len(panel.bars) == 16
+
+
 def test_the_output_in_which_it_was_found_is_shown():
     other = evidence({"outputs": 2}, skill=Skill(0.9, 0.9), losses=[7.0] * 20)
     bad = evidence({"outputs": 2, "learning_rate": 1.0}, losses=[9.0] * 20)

@@ -703,6 +703,12 @@ CASES = [
         evidence(losses=FALLING, **LEARNED),
     ),
     (
+        "changing_objective",
+        "changing_objective",
+        evidence(optimizer_status="not deterministic"),
+        evidence(optimizer_status="not deterministic", **LEARNED),
+    ),
+    (
         "small_batches",
         "batch_size_too_small",
         evidence(losses=ROUGH, batch_size=1),
@@ -1116,6 +1122,28 @@ def test_numbers_and_nouns_agree():
     assert any("1 hidden layer with" in finding.symptom for finding in one)
     assert "1 class without" in findings_of(evidence(missing_classes=1))[0].symptom
     assert "2 classes without" in findings_of(evidence(missing_classes=2))[0].symptom
+
+
+def test_no_gradient_through_a_dead_layer_is_the_dead_layers_fault():
+    without_gradient = statistic("gradients/hidden/kernel/norm", 0.0)
+    dead = {"units": {"hidden": UnitFacts(1.0, None, 1.0, 0.0)}}
+    causes = [finding.cause for finding in findings_of(evidence(**without_gradient, **dead))]
+    assert "dead_units" in causes
+    assert "untrained_layers" not in causes
+    silent = statistic("activations/hidden/zero_fraction", 1.0)["statistics"]
+    both = {"statistics": without_gradient["statistics"] | silent}
+    assert not any(f.cause == "untrained_layers" for f in findings_of(evidence(**both)))
+
+
+def test_of_several_outputs_it_is_said_which_one_a_finding_is_about():
+    second = {"output_layer": "second"}
+    fine, faulty = evidence(**LEARNED), evidence(second, optimizer_status="not deterministic")
+    (finding,) = (f for f in findings_of(fine, faulty) if f.cause == "changing_objective")
+    assert finding.output == "second"
+    assert "for output 'second'" in str(finding)
+    both = findings_of(evidence(optimizer_status="not deterministic"), faulty)
+    assert all(f.output is None for f in both if f.cause == "changing_objective")
+    assert all(f.output is None for f in findings_of(faulty))
 
 
 def test_root_causes_come_before_their_symptoms():

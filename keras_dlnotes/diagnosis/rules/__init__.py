@@ -4,6 +4,7 @@ The table is their order of asking; what they find is ranked by confidence, root
 """
 
 from keras_dlnotes.diagnosis.rules.augmentation import augmentation
+from keras_dlnotes.diagnosis.rules.changing_objective import changing_objective
 from keras_dlnotes.diagnosis.rules.constant_data import constant_data
 from keras_dlnotes.diagnosis.rules.dead_units import dead_units
 from keras_dlnotes.diagnosis.rules.error_in_training import error_in_training
@@ -91,6 +92,7 @@ RULES = {
     ),
     "training": (
         error_in_training,
+        changing_objective,
         non_finite_loss,
         learning_rate,
         gradient_clipping,
@@ -110,6 +112,7 @@ __all__ = [
     "BEFORE_TRAINING",
     "RULES",
     "augmentation",
+    "changing_objective",
     "constant_data",
     "dead_units",
     "error_in_training",

@@ -44,8 +44,8 @@ def initial_scale(evidence):
     return [
         Finding(
             cause="initial_weights_too_" + size,
-            symptom=f"The initial weights change the scale of what passes through a layer by "
-            f"{mean:.3g}.",
+            symptom="The weights at the start of this fit change the scale of what passes through "
+            f"a layer by {mean:.3g}.",
             explanation="Activations and gradients "
             + ("grow" if size == "large" else "shrink")
             + " by about this factor with each layer.",

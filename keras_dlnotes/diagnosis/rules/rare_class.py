@@ -37,14 +37,14 @@ def rare_class(evidence):
     return [
         Finding(
             cause="imbalanced_classes",
-            symptom=f"The rarest of {rare.classes} classes has {rare.share:.2%} of the examples, "
-            "and the model never predicts it.",
+            symptom=f"The rarest of {rare.classes} classes has {rare.share:.2%} of the examples "
+            "that were looked at, and the model predicts it for none of them.",
             explanation="The loss hardly changes with so few examples; accuracy does not show it.",
             remedy="Pass class_weight to fit, with weights as one over the classes' shares; show "
             "rare examples more often; judge by recall or by the area under the curve.",
             confidence=0.86,
             evidence={
-                "share of the rarest class": rare.share,
+                "share of the rarest class among them": rare.share,
                 "lower threshold": threshold,
                 "examples of it": counted(rare.seen, "example"),
                 "of these predicted": rare.hits,
