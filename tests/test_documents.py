@@ -23,12 +23,16 @@ def run_examples(page, folder, monkeypatch):
     return names
 
 
-@pytest.mark.any_backend
+@pytest.mark.skipif(
+    keras.backend.backend() != "torch", reason="elsewhere compiling a ResNet50 takes a minute"
+)
 def test_the_readmes_example(tmp_path, monkeypatch, capsys):
     keras.utils.set_random_seed(0)
     names = run_examples(ROOT / "README.md", tmp_path, monkeypatch)
-    assert names["diagnosis"].findings[0].cause in (ROOT / "README.md").read_text()
-    assert names["diagnosis"].findings[0].headline() in capsys.readouterr().out
+    found = {finding.cause: finding for finding in names["diagnosis"].findings}
+    assert {"learning_rate_too_high", "unscaled_inputs"} <= found.keys()
+    assert str(found["unscaled_inputs"]) in (ROOT / "README.md").read_text()
+    assert found["unscaled_inputs"].headline() in capsys.readouterr().out
     assert any("events.out" in name for _, _, files in os.walk(tmp_path) for name in files)
 
 

@@ -37,6 +37,7 @@ _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 _LISTED_LABELS = re.compile(r"\s*Label values:[-\d\s]*")  # TensorFlow names all of the batch
 
 
+@np.errstate(all="ignore")  # of a run that has diverged, squares and sums may overflow
 def evidence_of(model, facts, record, probed, epochs, finished=True, output=0, error=None):
     """Builds `Evidence` of one output.
 

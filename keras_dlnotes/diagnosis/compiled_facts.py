@@ -5,8 +5,6 @@ from typing import Any
 
 import keras
 
-from keras_dlnotes.optimizers.second_order_optimizer import SecondOrderOptimizer
-
 
 def output_count(model):
     """Number of outputs; 1 where it shows only when the model is called."""
@@ -76,7 +74,8 @@ def optimizer_status(model):
     """What a second-order optimizer says of itself; None of another one."""
     optimizer = getattr(model, "optimizer", None)
     optimizer = getattr(optimizer, "inner_optimizer", optimizer)
-    return optimizer.status if isinstance(optimizer, SecondOrderOptimizer) else None
+    status = getattr(optimizer, "status", None)
+    return status if isinstance(status, str) else None
 
 
 def loss_gets_targets(model):

@@ -22,6 +22,8 @@ GOOD_SKILL = 0.9
 LITTLE_MOVED = 0.1
 # Below this skill the yardstick itself has learned nothing that it could be a measure of.
 LEAST_REFERENCE = 0.15
+# A normal variable is above so many standard deviations in 5 % of the cases.
+ONE_SIDED = 1.645
 
 
 @dataclass(frozen=True)
@@ -177,6 +179,32 @@ class Evidence:
         if self.share < FAILED_SHARE:
             return "failed"
         return "poor" if self.share < LEARNED_SHARE else "learned"
+
+    @cached_property
+    def surely_poor(self):
+        r"""Whether the share is below what counts as learned, whichever examples were sampled.
+
+        The skill's standard error over \(n\) examples is \(\sqrt{a (1 - a) / n} / (1 - a_0)\) by
+        accuracy, and for many examples \(2 R^{1/2} (1 - R) / \sqrt{n}\) by squared error. It is
+        added 1.645 times: the one-sided 5 % of a normal variable.
+        """
+        if self.share is None or self.inputs is None:
+            return False
+        count, chance = len(self.inputs), self.most_frequent
+        shares = []
+        for value, reference, by_class in (
+            (self.skill.variance, self.reference.variance, False),
+            (self.skill.accuracy, self.reference.accuracy, True),
+        ):
+            if value is None or reference is None or reference < LEAST_REFERENCE:
+                continue
+            size = min(max(value, 0.0), 1.0)
+            error = 2.0 * np.sqrt(size) * (1.0 - size) / np.sqrt(count)
+            if by_class and chance is not None:
+                hits = chance + size * (1.0 - chance)
+                error = np.sqrt(hits * (1.0 - hits) / count) / max(1.0 - chance, 1e-6)
+            shares.append((value + ONE_SIDED * error) / reference)
+        return max(shares, default=0.0) < LEARNED_SHARE
 
     @property
     def poor_is_wrong(self):

@@ -3,6 +3,8 @@
 import collections
 from dataclasses import replace
 
+import numpy as np
+
 from keras_dlnotes.diagnosis.rules import BEFORE_TRAINING, RULES
 
 # Rules for a run that is not over: what they report does not depend on how it ends.
@@ -14,6 +16,7 @@ STANDS_ALONE = 0.8
 _EVERYTHING = "*"
 
 
+@np.errstate(all="ignore")  # of a run that has diverged, squares and sums may overflow
 def findings_of(*outputs, before_training=False):
     """All findings, root causes before symptoms and the surest first.
 

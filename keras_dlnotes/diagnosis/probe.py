@@ -36,6 +36,7 @@ class Answer(NamedTuple):
     unmasked: dict  # from a recurrent layer's name to its `UnmaskedReader`
 
 
+@np.errstate(all="ignore")  # of a run that has diverged, squares and sums may overflow
 def probe(model, inputs):
     """Runs the model in inference mode on a sample.
 
@@ -189,7 +190,7 @@ def _unit_facts(watched, outputs, given):
         dead=float(np.mean(np.all(values == 0, axis=0))),
         saturated=saturated,
         constant=float(np.mean(spans <= 1e-6 * (1e-6 + np.abs(values).max(axis=0)))),
-        deviation=float(values.std()) if finite else float("nan"),
+        deviation=float(values.std(dtype="float64")) if finite else float("nan"),
         non_finite=not finite,
         units=values.shape[-1],
         read=_is_read(outputs[0], given),

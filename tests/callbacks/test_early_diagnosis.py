@@ -91,7 +91,7 @@ def test_it_is_said_once_what_was_found_and_that_it_ended_the_run(capsys):
 def test_a_second_order_method_on_mini_batches_is_named():
     model = network(kd.optimizers.LBFGS())
     diagnosis = Diagnosis(verbose=False)
-    with pytest.warns(UserWarning, match="two evaluations at the same weights"):
+    with pytest.warns(RuntimeWarning, match="two evaluations at the same weights"):
         fit(model, diagnosis, epochs=10)
     assert diagnosis.findings[0].cause == "changing_objective"
     assert "batch_size=len(x)" in diagnosis.findings[0].remedy

@@ -52,7 +52,7 @@ def test_the_figure_shows_the_loss_the_skill_and_what_decided(tmp_path):
         "Training loss",
         "Skill by accuracy, batch by batch",
         "What decided: learning rate",
-        "Size of an update over that of the weights",
+        "By layer: size of an update over that of the weights",
     ]
     assert "best constant prediction" in _legend(explanation.figure.axes[0])
     assert "kernel ridge regression" in _legend(explanation.figure.axes[1])

@@ -45,3 +45,12 @@ def test_what_is_multiplied_is_not_read_as_it_is():
     units = probe(model, [X]).units
     assert not units["gate"].read
     assert units["hidden"].read
+
+
+def test_outputs_whose_squares_overflow_float32_are_measured_without_a_warning():
+    """As those of a run that has diverged are."""
+    model = keras.Sequential([keras.Input((3,)), layers.Dense(4, "relu", name="hidden")])
+    model.layers[0].kernel.assign(np.full((3, 4), 1e22))
+    found = probe(model, [X]).units["hidden"]
+    assert 1e23 < found.deviation < 1e26
+    assert not found.non_finite

@@ -770,6 +770,12 @@ CASES = [
     ("underfitting", "underfitting", evidence(**POOR), evidence(**LEARNED)),
     (
         "underfitting",
+        "underfitting",  # a skill of 0.7 of 0.9, more or less than 0.8 of it by chance
+        evidence(skill=Skill(0.6, 0.7), most_frequent=0.5, inputs=RANDOM.normal(size=(20000, 3))),
+        evidence(skill=Skill(0.6, 0.7), most_frequent=0.5),
+    ),
+    (
+        "underfitting",
         "model_too_small",
         evidence({"layers": [OUTPUT]}, linear_reference=Skill(0.0, 0.0), **POOR),
         evidence({"layers": [OUTPUT]}, linear_reference=Skill(0.0, 0.0), **LEARNED),

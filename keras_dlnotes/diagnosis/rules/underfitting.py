@@ -15,11 +15,12 @@ ADAPTIVE = ("adam", "adamw", "nadam", "adamax", "lamb", "schedulefreeadamw", "rm
 def underfitting(evidence):
     """The last resort: no other cause shows, and a textbook method does clearly better.
 
-    Threshold: the run went wrong by `Evidence.outcome`. Of fewer than 300 updates it is not said
-    that the model has settled: single losses may hide that it was still learning. Called too small
-    is a model without hidden layers where ridge regression does not learn it either, and one that
-    sends more than four times as many outputs through a hidden layer as that makes numbers of an
-    example, or two outputs and more through one; a layer that has a way around it is not meant.
+    Threshold: the run went wrong by `Evidence.outcome`, and by more than the examples that were
+    sampled may make of it (`Evidence.surely_poor`). Of fewer than 300 updates it is not said that
+    the model has settled: single losses may hide that it was still learning. Called too small is a
+    model without hidden layers where ridge regression does not learn it either, and one that sends
+    more than four times as many outputs through a hidden layer as that makes numbers of an example,
+    or two outputs and more through one; a layer that has a way around it is not meant.
 
     Reference: Goodfellow, Bengio and Courville, "Deep Learning", 2016, section 5.2.
     """
@@ -31,6 +32,8 @@ def underfitting(evidence):
     narrow = _narrow(evidence)
     if evidence.outcome != "poor" and not small and narrow is None:
         return []
+    if evidence.outcome == "poor" and not evidence.surely_poor:
+        return []  # another sample of the examples might say that it has learned
     if narrow is not None and not small:
         return [_narrow_finding(narrow, evidence)]
     other, part, fix = _other_optimizer(evidence.model)
