@@ -37,10 +37,15 @@ def test_second_order_optimizers(name, tmp_path):
     assert type(again.optimizer) is part
 
 
-def test_it_trains():
+@pytest.mark.parametrize("seed", [0, 4])
+def test_it_trains(seed):
+    keras.utils.set_random_seed(seed)
     model = compiled("lbfgs")
+    first = model.evaluate(X, Y, verbose=0)
     model.fit(X, Y, batch_size=32, epochs=25, shuffle=False, verbose=0)
-    assert model.evaluate(X, Y, verbose=0) < 1e-8
+    assert model.optimizer.status == "converged"
+    # It ends on its way to 0 where the rounding of the loss it began with is passed.
+    assert model.evaluate(X, Y, verbose=0) < np.finfo("float32").eps * first
 
 
 @pytest.mark.parametrize("name", INITIALIZERS)
