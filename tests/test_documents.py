@@ -8,9 +8,28 @@ import keras
 import pytest
 
 ROOT = Path(__file__).parents[1]
-PAGES = sorted([ROOT / "README.md", ROOT / "ARCHITECTURE.md", *(ROOT / "docs").glob("*.md")])
+PAGES = sorted([ROOT / "README.md", ROOT / "ARCHITECTURE.md", *(ROOT / "docs").rglob("*.md")])
+GUIDES = (
+    "check_gradients",
+    "how_to_add",
+    "index",
+    "notes",
+    "tune_overnight",
+    "versions",
+    "which_optimizer",
+)
+# What the guide along the symptoms says of each of its networks.
+CAUSES = {
+    "flat": {"initial_weights_too_small", "vanishing_gradients"},
+    "nan": {"learning_rate_too_high", "non_finite_loss"},
+    "chance": {"softmax_with_one_unit"},
+    "learned": {"overfitting", "validation_data_differ"},
+    "slow": {"learning_rate_too_low"},
+}
 EXAMPLE = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\(([^)\s]+)\)")
+# The second of a row's three cells.
+ROW = re.compile(r"^\|[^|]*\|([^|]*)\|[^|]*\|$", re.MULTILINE)
 HEADING = re.compile(r"^#+ (.*)$", re.MULTILINE)
 
 
@@ -39,6 +58,33 @@ def test_the_first_steps(tmp_path, monkeypatch):
 
 
 @pytest.mark.any_backend
+@pytest.mark.parametrize("page", GUIDES)
+def test_a_guides_examples(page, tmp_path, monkeypatch):
+    keras.utils.set_random_seed(0)
+    run_examples(ROOT / "docs" / f"{page}.md", tmp_path, monkeypatch)
+
+
+@pytest.mark.any_backend
+def test_why_a_network_does_not_train(tmp_path, monkeypatch):
+    keras.utils.set_random_seed(0)
+    page = ROOT / "docs" / "not_training.md"
+    names = run_examples(page, tmp_path, monkeypatch)
+    for network, causes in CAUSES.items():
+        assert names[network][0].cause in causes
+        assert all(f"`{cause}`" in page.read_text() for cause in causes)
+    assert not names["healthy"]
+
+
+@pytest.mark.any_backend
+def test_the_causes_in_its_tables_exist():
+    known = (ROOT / "docs" / "diagnosis.md").read_text()
+    rows = ROW.findall((ROOT / "docs" / "not_training.md").read_text())
+    causes = {cause for row in rows for cause in re.findall(r"`(\w+)`", row)}
+    assert len(causes) > 20
+    assert all(f"`{cause}`" in known for cause in causes)
+
+
+@pytest.mark.any_backend
 def test_the_readme_is_read_in_three_minutes():
     assert len((ROOT / "README.md").read_text().split()) <= 700
 
@@ -50,7 +96,7 @@ def anchors(page):
 
 
 @pytest.mark.any_backend
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_links_lead_somewhere(page):
     for link in LINK.findall(page.read_text()):
         if link.startswith("http"):
