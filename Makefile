@@ -43,6 +43,8 @@ test: $(VENV)/.test
 		echo "torch is not installed in $(VENV): the tests on torch were left out."; \
 	fi
 
+# Which announces what will follow MkDocs.
+docs: export NO_MKDOCS_2_WARNING ?= 1
 docs: $(VENV)/.docs
 	$(BIN)/python -m mkdocs build --strict --quiet
 

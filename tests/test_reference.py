@@ -28,7 +28,7 @@ def public_names():
 
 
 @pytest.mark.any_backend
-@pytest.mark.parametrize(("module", "name"), public_names())
+@pytest.mark.parametrize(("module", "name"), list(public_names()))
 def test_a_public_name_has_a_place(module, name):
     item = getattr(module, name)
     assert any(pkgutil.resolve_name(documented) is item for documented in DOCUMENTED)
