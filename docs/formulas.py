@@ -1,6 +1,7 @@
 """Turns the site's LaTeX formulas into MathML, which browsers draw without a script."""
 
 import html
+import logging
 import re
 
 from latex2mathml import converter
@@ -9,13 +10,21 @@ from latex2mathml import converter
 _FORMULA = re.compile(
     r'<(?P<tag>span|div) class="arithmatex">\\[(\[](?P<latex>.*?)\\[)\]]</(?P=tag)>', re.DOTALL
 )
+_COMMANDS = {r"\arg": r"\operatorname{arg}"}  # which the converter does not know
+_LOG = logging.getLogger("mkdocs.hooks.formulas")
 
 
-def on_page_content(content, **_):
+def on_page_content(content, page, **_):
     """Replaces the formulas of a page; MkDocs calls this with each page's HTML."""
-    return _FORMULA.sub(_as_mathml, content)
 
+    def as_mathml(formula):
+        latex = html.unescape(formula["latex"])
+        for command, known in _COMMANDS.items():
+            latex = latex.replace(command, known)
+        display = "block" if formula["tag"] == "div" else "inline"
+        mathml = converter.convert(latex, display=display)
+        if "\\" in html.unescape(mathml):
+            _LOG.warning("A command of this formula in %s is not known: %s", page.file, latex)
+        return mathml
 
-def _as_mathml(formula):
-    display = "block" if formula["tag"] == "div" else "inline"
-    return converter.convert(html.unescape(formula["latex"]), display=display)
+    return _FORMULA.sub(as_mathml, content)
