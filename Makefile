@@ -46,7 +46,7 @@ test: $(VENV)/.test
 # Which announces what will follow MkDocs.
 docs: export NO_MKDOCS_2_WARNING ?= 1
 docs: $(VENV)/.docs
-	$(BIN)/python -m mkdocs build --strict --quiet
+	$(BIN)/python -m mkdocs build --strict
 
 check: $(VENV)/.test docs
 	$(BIN)/python -m ruff check .

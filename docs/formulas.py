@@ -24,7 +24,7 @@ def on_page_content(content, page, **_):
         display = "block" if formula["tag"] == "div" else "inline"
         mathml = converter.convert(latex, display=display)
         if "\\" in html.unescape(mathml):
-            _LOG.warning("A command of this formula in %s is not known: %s", page.file, latex)
+            _LOG.warning("%s: a command of this formula is not known: %s", page.file.src_uri, latex)
         return mathml
 
     return _FORMULA.sub(as_mathml, content)

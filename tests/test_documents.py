@@ -31,6 +31,8 @@ EXAMPLE = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 # The second of a row's three cells.
 ROW = re.compile(r"^\|[^|]*\|([^|]*)\|[^|]*\|$", re.MULTILINE)
+# The name and the last of the cells.
+OLDEST = re.compile(r"^\| (\w+)[^|]*\|[^|]*\| ([\d.]+) \|$", re.MULTILINE)
 HEADING = re.compile(r"^#+ (.*)$", re.MULTILINE)
 
 
@@ -83,6 +85,16 @@ def test_the_causes_in_its_tables_exist():
     causes = {cause for row in rows for cause in re.findall(r"`(\w+)`", row)}
     assert len(causes) > 20
     assert all(f"`{cause}`" in known for cause in causes)
+
+
+@pytest.mark.any_backend
+def test_the_oldest_versions_are_those_that_the_package_asks_for():
+    rows = OLDEST.findall((ROOT / "docs" / "versions.md").read_text())
+    asked = (ROOT / "pyproject.toml").read_text()
+    names = {"Python": 'requires-python = "', "OpenCV": "opencv-python-headless"}
+    assert len(rows) == 9
+    for name, version in rows:
+        assert f'{names.get(name, name.lower())}>={version}"' in asked
 
 
 @pytest.mark.any_backend
