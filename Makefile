@@ -1,6 +1,7 @@
 # Two commands set everything up on a fresh machine with Python 3.11 or newer:
 #   make demo   trains the example networks and prints where to look
 #   make test   runs the tests on TensorFlow and JAX, and on torch where it is installed in .venv
+# And `make docs` builds the documentation's pages into site/.
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
@@ -13,7 +14,7 @@ export TF_CPP_MIN_LOG_LEVEL ?= 3
 # Two test processes share the cores; OpenMP's spinning threads would fight over them.
 test: export OMP_NUM_THREADS ?= 1
 
-.PHONY: demo test check clean
+.PHONY: demo test docs check clean
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
@@ -24,6 +25,10 @@ $(VENV)/.examples: $(BIN)/python pyproject.toml
 
 $(VENV)/.test: $(BIN)/python pyproject.toml
 	$(BIN)/python -m pip install --quiet "$(TENSORFLOW)>=2.18" -e ".[test]"
+	touch $@
+
+$(VENV)/.docs: $(BIN)/python pyproject.toml
+	$(BIN)/python -m pip install --quiet -e ".[docs]"
 	touch $@
 
 demo: $(VENV)/.examples
@@ -38,10 +43,15 @@ test: $(VENV)/.test
 		echo "torch is not installed in $(VENV): the tests on torch were left out."; \
 	fi
 
-check: $(VENV)/.test
+# Which announces what will follow MkDocs.
+docs: export NO_MKDOCS_2_WARNING ?= 1
+docs: $(VENV)/.docs
+	$(BIN)/python -m mkdocs build --strict
+
+check: $(VENV)/.test docs
 	$(BIN)/python -m ruff check .
 	$(BIN)/python -m ruff format --check .
 	$(BIN)/python -m mypy
 
 clean:
-	rm -rf $(VENV) build *.egg-info .pytest_cache .ruff_cache .mypy_cache
+	rm -rf $(VENV) build site *.egg-info .pytest_cache .ruff_cache .mypy_cache

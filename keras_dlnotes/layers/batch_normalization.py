@@ -44,7 +44,8 @@ class BatchNormalization(keras.layers.Layer):
             average over all steps since the layer was made.
         epsilon: Added to the variance.
         affine: Whether to scale and shift by γ and β; `False` is the bare normalization.
-        center, scale: Whether there is a β, and a γ, as Keras's; both need `affine=True`.
+        center: Whether there is a β, as Keras's; needs `affine=True`.
+        scale: Whether there is a γ, as Keras's; needs `affine=True`.
         unbiased: Average σ² · m / (m - 1) into `moving_variance`, the estimate for the population;
             a batch of one position then counts nothing. Training divides by m in any case.
         ghost_batch_size: Normalize by the statistics of parts of the batch of at most so many
@@ -53,11 +54,15 @@ class BatchNormalization(keras.layers.Layer):
         synchronized: In training take the statistics over the batches of all replicas: of a
             `tf.distribute` strategy, or of the processes of `torch.distributed`. On JAX they
             always are.
-        beta_initializer, gamma_initializer: As Keras's.
-        moving_mean_initializer, moving_variance_initializer: What the layer evaluates with before
-            the first training step, which replaces it. (Keras's layer averages it in.)
-        beta_regularizer, gamma_regularizer: As Keras's.
-        beta_constraint, gamma_constraint: As Keras's.
+        beta_initializer: As Keras's.
+        gamma_initializer: As Keras's.
+        moving_mean_initializer: What the layer evaluates with before the first training step,
+            which replaces it. (Keras's layer averages it in.)
+        moving_variance_initializer: Likewise.
+        beta_regularizer: As Keras's.
+        gamma_regularizer: As Keras's.
+        beta_constraint: As Keras's.
+        gamma_constraint: As Keras's.
         **kwargs: `name`, `dtype` and `trainable`. Keras's `renorm` may be `False`.
 
     Call arguments:

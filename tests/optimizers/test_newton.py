@@ -236,6 +236,15 @@ def test_a_hessian_that_xla_cannot_compile_names_the_way_out():
         model.fit(np.ones((4, 40)), np.ones((4, 2)), verbose=0)
 
 
+@pytest.mark.skipif(BACKEND != "tensorflow", reason="TensorFlow's graph")
+@pytest.mark.parametrize("curvature", ["hessian", "gauss_newton"])
+def test_a_step_without_a_graph_names_the_way_out(curvature):
+    model, x, y = regression()
+    model.compile(NewtonCG(curvature=curvature), loss="mse", run_eagerly=True)
+    with pytest.raises(RuntimeError, match="run_eagerly=True"):
+        model.fit(x, y, verbose=0, callbacks=[SecondDerivatives()])
+
+
 def test_noise_is_noticed():
     rng = np.random.default_rng(0)
     model, _, y = regression()

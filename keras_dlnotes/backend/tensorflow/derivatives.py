@@ -15,13 +15,17 @@ def _values(variables):
 
 
 def _graph_gradients(loss, values):
+    _check_graph()
+    return _or_zeros(tf.gradients(loss, values), values)
+
+
+def _check_graph():
     if tf.executing_eagerly():
         raise RuntimeError(
             "Second derivatives are taken from TensorFlow's graph. Expected `scale_loss` inside a "
             "tf.function or a compiled model. Received: eager execution. Leave out "
             "run_eagerly=True, or decorate the training step with @tf.function."
         )
-    return _or_zeros(tf.gradients(loss, values), values)
 
 
 def hessian(loss, variables):
@@ -78,6 +82,7 @@ def gauss_newton_loss(loss, outputs, variables):
             an output, as Keras's cross-entropies are, these take its place.
         variables: Unused here; the same arguments on all backends.
     """
+    _check_graph()
     outputs = [seen for seen in (_seen_by(loss, o) for o in outputs) if seen is not None]
     slopes = _or_zeros(tf.gradients(loss, outputs), outputs)
     return loss - tf.add_n(
