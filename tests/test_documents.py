@@ -15,6 +15,7 @@ GUIDES = {
     "how_to_add": lambda names: "checks within" in names["stop"].reason and not names["silent"],
     "index": lambda names: names["diagnosis"].findings,
     "notes": lambda names: True,
+    "second_order": lambda names: names["optimizer"].status == "converged",
     "tune_overnight": lambda names: len(names["search"].results()) == 4,
     "versions": lambda names: True,
     "which_optimizer": lambda names: names["losses"]["LBFGS"] < names["losses"]["Adam"] / 100,

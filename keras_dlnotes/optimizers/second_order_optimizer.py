@@ -281,7 +281,7 @@ class SecondOrderOptimizer(keras.optimizers.Optimizer, abc.ABC):
 
     @property
     def progress(self):
-        """The run in numbers: a dict of Python numbers, readable between training steps."""
+        """The run as a dict of Python numbers, between training steps; empty before the first."""
         if not self.built:
             return {}
         control = self._known_control()
