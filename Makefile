@@ -43,7 +43,7 @@ test: $(VENV)/.test
 		echo "torch is not installed in $(VENV): the tests on torch were left out."; \
 	fi
 
-# Which announces what will follow MkDocs.
+# Silences the theme's notice about the next major version of MkDocs.
 docs: export NO_MKDOCS_2_WARNING ?= 1
 docs: $(VENV)/.docs
 	$(BIN)/python -m mkdocs build --strict

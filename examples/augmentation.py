@@ -9,6 +9,7 @@ which for digits is a mistake. Each sentence of the notes is printed with its me
 originals beside their copies go to `logs/augmentation/copies.png`.
 """
 
+import argparse
 import os
 from pathlib import Path
 
@@ -133,6 +134,9 @@ def draw():
 
 def main():
     """Trains, checks the notes' sentence and draws."""
+    argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    ).parse_args()
     names = ("none", "turned and shifted", "flipped")
     results = {
         name: np.mean([learn(name, seed) for seed in range(SEEDS)], axis=0) for name in names

@@ -7,6 +7,7 @@ from the finding itself and applied; the repaired network is trained again, and 
 which `Diagnosis` has nothing to say. The curves go to `logs/diagnosis/curves.png`.
 """
 
+import argparse
 import os
 from pathlib import Path
 
@@ -92,6 +93,9 @@ def draw(curves):
 
 def main():
     """Breaks, diagnoses and repairs the three networks."""
+    argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    ).parse_args()
     curves = {}
     for title, fault in BROKEN.items():
         print(f"\n=== {title} ===")

@@ -8,6 +8,7 @@ the figure that this run measured.
     python examples/gradient_check.py
 """
 
+import argparse
 import os
 import time
 
@@ -84,6 +85,9 @@ def seconds_of(function, repetitions):
 
 def main():
     """Prints the story."""
+    argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    ).parse_args()
     digits = load_digits()
     x, y = (digits.data / 16.0).astype("float32"), digits.target
 

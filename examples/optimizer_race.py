@@ -6,6 +6,7 @@ Each of the notes' intuitions is checked in a printed sentence, and two pictures
 `logs/optimizer_race/`: the paths over the three surfaces, and the loss against the step.
 """
 
+import argparse
 import os
 from pathlib import Path
 
@@ -208,6 +209,9 @@ def finish(figure, colours, file_name, note):
 
 def main():
     """Runs the race."""
+    argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    ).parse_args()
     runs, digits = {}, {}
     for name in RULES:
         for surface in SURFACES:

@@ -3,6 +3,7 @@
 KERAS_BACKEND=tensorflow python examples/second_order.py     (or jax, or torch)
 """
 
+import argparse
 import os
 import time
 import warnings
@@ -71,6 +72,9 @@ def until(optimizer, target, epochs):
 
 def main():
     """Print the sentences."""
+    argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    ).parse_args()
     x, y = data()
     keras.utils.set_random_seed(0)
     line = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)])

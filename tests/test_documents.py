@@ -18,7 +18,10 @@ GUIDES = {
     "second_order": lambda names: names["optimizer"].status == "converged",
     "tune_overnight": lambda names: len(names["search"].results()) == 4,
     "versions": lambda names: True,
-    "which_optimizer": lambda names: names["losses"]["LBFGS"] < names["losses"]["Adam"] / 100,
+    "which_optimizer": lambda names: (
+        max(loss for name, loss in names["losses"].items() if name != "Adam")
+        < names["losses"]["Adam"] / 100
+    ),
 }
 # What the guide along the symptoms says of each of its networks.
 CAUSES = {

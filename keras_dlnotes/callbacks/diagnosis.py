@@ -9,6 +9,7 @@ from typing import Any
 
 from keras_dlnotes.backend import active
 from keras_dlnotes.callbacks.copyable_callback import CopyableCallback
+from keras_dlnotes.callbacks.diagnosis_printer import DiagnosisPrinter
 from keras_dlnotes.callbacks.early_looks import EarlyLooks, recording_period
 from keras_dlnotes.callbacks.notebook_view import diagnosis_html
 from keras_dlnotes.callbacks.replay import repaired, replay
@@ -21,13 +22,11 @@ from keras_dlnotes.diagnosis import (
     evidence_of,
     findings_of,
     forecast,
-    heading_of,
     learning_rate_of,
     looked_at,
     loss_gets_targets,
     model_facts,
     probe,
-    report,
 )
 from keras_dlnotes.instrumentation import Subscription, TrainStepObserver, log_numbers
 from keras_dlnotes.remedies import Repair
@@ -142,7 +141,7 @@ class Diagnosis(CopyableCallback):
         self.evidence = []
         self.repair = None
         self.told = {}
-        self._numbers: dict[str, int] = {}  # under which causes were printed
+        self._printer = DiagnosisPrinter()
         self._facts: list = []  # one an output
         self._unreadable = False
         self._subscription = None
@@ -218,7 +217,8 @@ class Diagnosis(CopyableCallback):
             return  # the epoch ends because of what was found
         self._judge(finished=False)
         self._agree()
-        if self.findings and self.action in ("stop", "raise"):
+        over = self._taken == self._looks.planned_steps  # then there is nothing left to end
+        if self.findings and self.action in ("stop", "raise") and not over:
             self._ended = self.model.stop_training = True
 
     def on_train_end(self, logs=None):
@@ -230,10 +230,8 @@ class Diagnosis(CopyableCallback):
         if not self._ended:
             self._judge(finished=True)
             self._agree()
-        elif self.verify:
-            self._replay()
-        if self._ended and self.action == "stop" and self._prints():
-            print(f"Ended by action='stop' after {self._taken} steps.", flush=True)
+        else:
+            self._end_early()
         if self.log_dir is not None:
             self._write()
         if self.findings and self.action == "repair":
@@ -299,14 +297,23 @@ class Diagnosis(CopyableCallback):
         self.findings = Findings(found, looked_at(self.evidence), self.evidence)
         if finished and self.verify:
             self._replay()
-        new = [finding for finding in self.findings if finding.cause not in self.told]
-        # An error that is raised has the report as its text.
-        if self._prints() and not (found and self.action == "raise"):
-            self._tell(new, finished)
-        self.told |= {finding.cause: self._record.steps for finding in new}
+        # An error that is raised at the end has the report as its text; one of a step has not.
+        if self._prints() and not (found and self.action == "raise" and error is None):
+            self._tell(finished)
+        new = (finding.cause for finding in self.findings if finding.cause not in self.told)
+        self.told |= dict.fromkeys(new, self._record.steps)
 
     def _prints(self):
         return self.verbose and active.processes.is_chief(self.model)
+
+    def _end_early(self):
+        try:
+            if self.verify and active.processes.judges(self.model):
+                self._replay()
+        except Exception as error:  # a diagnosis must never end a training run
+            _warn_of(error)
+        if self._prints() and self.action == "stop":
+            self._printer.print_stopped(self._taken, self.findings, self.verify)
 
     def _replay(self):
         if self.findings:
@@ -355,18 +362,11 @@ class Diagnosis(CopyableCallback):
         except Exception:  # a model that takes its inputs in a way of its own
             return None
 
-    def _tell(self, new, finished):
-        numbers = {finding.cause: n for n, finding in enumerate(self.findings, start=1)}
+    def _tell(self, finished):
         if finished:
-            # One list, from the most likely cause on; not again where all of it has been told.
-            if numbers != self._numbers or not numbers:
-                print(f"\n{self.findings}", flush=True)
-            if gone := [cause for cause in self.told if cause not in numbers]:
-                print(f"Told before the end, and not found at the end: {', '.join(gone)}.")
-        elif new:
-            heading = heading_of(self.evidence, self._record.planned_steps)
-            print("\n" + report(self.findings, heading, shown=new), flush=True)
-            self._numbers |= {finding.cause: numbers[finding.cause] for finding in new}
+            self._printer.print_all(self.findings)
+        else:
+            self._printer.print_new(self.findings, self.evidence, self._record.planned_steps)
 
     def _on_interruption(self, error):
         """A step raised: what is known by then is all there will be."""

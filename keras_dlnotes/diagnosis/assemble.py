@@ -171,7 +171,9 @@ def with_predictions(evidence, targets, predictions, inputs=()):
     if np.all(true == true[:1]):
         return evidence  # nothing to tell apart, as with a single example
     reached = skill(true, guessed, classes)
-    evidence = replace(evidence, skill=reached, inference_skill=reached)
+    evidence = replace(
+        evidence, skill=reached, skill_examples=len(targets), inference_skill=reached
+    )
     if classes:
         frequencies = np.bincount(class_indices(true)) / len(true)
         evidence = replace(evidence, most_frequent=float(frequencies.max()))
@@ -277,8 +279,10 @@ def _with_training_pass(evidence, batches):
     if columns is None:
         return evidence
     reached = skill(*columns)
-    better = max(evidence.skill, reached, key=lambda item: item.best)
-    return replace(evidence, skill=better, training_skill=reached)
+    evidence = replace(evidence, training_skill=reached)
+    if reached.best <= evidence.skill.best:
+        return evidence
+    return replace(evidence, skill=reached, skill_examples=len(columns[0]))
 
 
 def _constant_loss(loss, targets):

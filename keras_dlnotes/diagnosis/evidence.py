@@ -39,6 +39,7 @@ class Evidence:
         input_shape: shape of one example's input, where the model has one; else empty.
         predictions: matrix of the predictions for the sample, flattened.
         skill: `Skill` of these predictions, or of those of the training pass if they are better.
+        skill_examples: number of the examples that it was measured on; None if there is no skill.
         inference_skill: `Skill` of the predictions outside training.
         training_skill: `Skill` of the predictions of the training pass, of the last steps that were
             recorded; None if it is not known.
@@ -99,6 +100,7 @@ class Evidence:
     input_shape: tuple = ()
     predictions: np.ndarray | None = None
     skill: Skill | None = None
+    skill_examples: int | None = None
     inference_skill: Skill | None = None
     training_skill: Skill | None = None
     most_frequent: float | None = None
@@ -182,15 +184,17 @@ class Evidence:
 
     @cached_property
     def surely_poor(self):
-        r"""Whether the share is below what counts as learned, whichever examples were sampled.
+        r"""Whether the share is below what counts as learned by more than the sampling error.
 
-        The skill's standard error over \(n\) examples is \(\sqrt{a (1 - a) / n} / (1 - a_0)\) by
-        accuracy, and for many examples \(2 R^{1/2} (1 - R) / \sqrt{n}\) by squared error. It is
-        added 1.645 times: the one-sided 5 % of a normal variable.
+        With \(n\) examples, the accuracy \(a\) and that of the most frequent class \(a_0\), the
+        standard error of the skill by accuracy is \(\sqrt{a (1 - a) / n} / (1 - a_0)\); that of a
+        skill \(R\) by squared error is, for many examples, \(2 \sqrt{R} (1 - R) / \sqrt{n}\). A
+        share counts as below only if the skill plus 1.645 standard errors is: a one-sided 95 %
+        confidence bound.
         """
-        if self.share is None or self.inputs is None:
+        if self.skill is None or self.reference is None or self.skill_examples is None:
             return False
-        count, chance = len(self.inputs), self.most_frequent
+        count, chance = self.skill_examples, self.most_frequent
         shares = []
         for value, reference, by_class in (
             (self.skill.variance, self.reference.variance, False),
@@ -204,7 +208,7 @@ class Evidence:
                 hits = chance + size * (1.0 - chance)
                 error = np.sqrt(hits * (1.0 - hits) / count) / max(1.0 - chance, 1e-6)
             shares.append((value + ONE_SIDED * error) / reference)
-        return max(shares, default=0.0) < LEARNED_SHARE
+        return bool(shares) and max(shares) < LEARNED_SHARE
 
     @property
     def poor_is_wrong(self):

@@ -5,7 +5,13 @@ from dataclasses import replace
 
 import numpy as np
 
-from keras_dlnotes.diagnosis.rules import BEFORE_TRAINING, RULES
+from keras_dlnotes.diagnosis.rules import (
+    BEFORE_TRAINING,
+    RULES,
+    overfitting,
+    trivial_predictor,
+    underfitting,
+)
 
 # Rules for a run that is not over: what they report does not depend on how it ends.
 SURE_AT_ONCE = 0.9
@@ -14,6 +20,14 @@ FORESEEN = 0.7
 LEAST_CONFIDENCE = 0.55
 STANDS_ALONE = 0.8
 _EVERYTHING = "*"
+# Rules that may find something of one output and nothing of the others.
+_OF_ONE_OUTPUT = (
+    *RULES["data"],
+    *RULES["output and loss"],
+    overfitting,
+    trivial_predictor,
+    underfitting,
+)
 
 
 @np.errstate(all="ignore")  # of a run that has diverged, squares and sums may overflow
@@ -32,19 +46,19 @@ def findings_of(*outputs, before_training=False):
         List of `Finding`.
     """
     asked = BEFORE_TRAINING if before_training else [r for rules in RULES.values() for r in rules]
-    found = [
-        replace(finding, output=evidence.model.output_layer)
-        for evidence in outputs
-        for rule in asked
-        for finding in rule(evidence)
-        if finding.confidence >= _least_confidence(evidence)
-    ]
+    found, seen_in = [], collections.defaultdict(set)
+    for number, evidence in enumerate(outputs):
+        for rule in asked:
+            for finding in rule(evidence):
+                if finding.confidence >= _least_confidence(evidence):
+                    seen_in[_about(finding)].add(number)
+                    own = evidence.model.output_layer if rule in _OF_ONE_OUTPUT else None
+                    found.append(replace(finding, output=own))
     # What concerns all outputs is found once for each.
     surest = {_about(finding): finding for finding in sorted(found, key=_sureness)}
-    times = collections.Counter(map(_about, found))
     found = [finding for finding in found if surest[_about(finding)] is finding]
     for finding in found:
-        if times[_about(finding)] == len(outputs):
+        if len(seen_in[_about(finding)]) == len(outputs):
             finding.output = None
     found = [
         finding

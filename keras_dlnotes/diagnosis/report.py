@@ -3,6 +3,7 @@
 import html
 import math
 
+from keras_dlnotes.diagnosis.evidence import LEARNED_SHARE
 from keras_dlnotes.diagnosis.explanation import Explanation, explained
 from keras_dlnotes.diagnosis.finding import counted
 
@@ -102,6 +103,7 @@ def findings_html(findings: Findings) -> str:
 
 def _item(finding):
     places = [f"layer {finding.layer}"] if finding.layer else []
+    places += [f"output {finding.output}"] if finding.output else []
     places += [f"step {finding.step}"] if finding.step is not None else []
     head = ", ".join([f"{finding.confidence:.0%} sure", *places])
     rows = "".join(
@@ -137,6 +139,8 @@ def _skills(evidence):
     text = f"skill {_number(evidence.skill.best)} (0: constant, 1: perfect)"
     if evidence.reference is not None:
         text += f", of the yardstick {_number(evidence.reference.best)}"
+        if evidence.outcome == "poor":
+            text += f" (below {LEARNED_SHARE:g} of it, but not by enough to name a cause)"
     return text
 
 

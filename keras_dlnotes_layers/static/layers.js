@@ -368,7 +368,7 @@ class LayersPage {
       for (const finding of summary.findings) {
         const place = summary.layers.findIndex((layer) => layer.name === finding.layer);
         findings.appendChild(this.entry(finding.cause.replaceAll('_', ' '), finding.symptom, [
-          finding.layer ? `layer ${finding.layer}` : '', finding.step === null ? '' : `step ${finding.step}`, finding.remedy,
+          finding.layer ? `layer ${finding.layer}` : '', finding.output ? `output ${finding.output}` : '', finding.step === null ? '' : `step ${finding.step}`, finding.remedy,
         ], () => { if (place >= 0) { this.state.layer = place; if (finding.step !== null) this.state.step = finding.step; this.update(); } }));
       }
       side.appendChild(findings);

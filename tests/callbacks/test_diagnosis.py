@@ -326,9 +326,9 @@ def raising_at(step, error):
     return model
 
 
-@pytest.mark.parametrize("step", [1, 3])
-def test_an_error_of_a_step_is_a_finding_that_is_printed_before_it_surfaces(step, capsys):
-    diagnosis = Diagnosis()
+@pytest.mark.parametrize(("step", "action"), [(1, "warn"), (3, "warn"), (3, "raise")])
+def test_an_error_of_a_step_is_a_finding_that_is_printed_before_it_surfaces(step, action, capsys):
+    diagnosis = Diagnosis(action=action)
     with pytest.raises(ArithmeticError, match="whales"):
         fit(raising_at(step, ArithmeticError("whales")), diagnosis, epochs=1)
     assert causes(diagnosis) == ["error_in_training"]

@@ -88,6 +88,22 @@ def test_it_is_said_once_what_was_found_and_that_it_ended_the_run(capsys):
     assert capsys.readouterr().out == ""  # the error has the report as its text
 
 
+def test_the_end_of_the_run_is_not_an_end_by_what_was_found(capsys):
+    stopped = Diagnosis(action="stop")
+    fit(network("adam", output="linear"), stopped, epochs=1, batch_size=256)
+    printed = capsys.readouterr().out
+    assert stopped.findings[0].cause == "missing_output_activation"
+    assert stopped.evidence[0].finished
+    assert "Ended by" not in printed
+
+
+def test_what_was_verified_is_printed_where_the_run_was_stopped(capsys):
+    fit(stuck(), Diagnosis(action="stop", verify=True), batch_size=16)
+    printed = capsys.readouterr().out
+    assert "tried on a copy" in printed
+    assert printed.rstrip().splitlines()[-1].startswith("Ended by action='stop'")
+
+
 def test_a_second_order_method_on_mini_batches_is_named():
     model = network(kd.optimizers.LBFGS())
     diagnosis = Diagnosis(verbose=False)

@@ -15,20 +15,20 @@ def changing_objective(evidence):
         return []
     name = evidence.model.optimizer_name.rpartition(".")[2]
     several = (evidence.steps_per_epoch or 1) > 1
+    accumulates = evidence.model.optimizer in ("lbfgs", "bfgs")
     return [
         Finding(
             cause="changing_objective",
             symptom=f"{name} saw two losses at the same weights and has stopped there.",
             explanation="It judges each step by the loss, so every evaluation must be of the same "
             "function: the same examples, without dropout and random augmentation.",
-            remedy="Pass batch_size=len(x), or the callback FullBatch if the data are larger than "
-            "memory; or train by Adam."
+            remedy=_whole_batch(accumulates)
             if several
             else "Remove dropout and random augmentation from the model, or train by Adam.",
             confidence=0.93,
             evidence={"steps of an epoch": evidence.steps_per_epoch or 1},
-            part="kd.callbacks.FullBatch()" if several else "keras.optimizers.Adam()",
-            fix={"optimizer": "adam"},
+            part="model.fit(batch_size=len(x))" if several else "keras.optimizers.Adam()",
+            fix={} if several else {"optimizer": "adam"},
             explains=(
                 "stuck_at_trivial_predictor",
                 "underfitting",
@@ -39,3 +39,8 @@ def changing_objective(evidence):
             ),
         )
     ]
+
+
+def _whole_batch(accumulates):
+    larger = ", or the callback FullBatch if the data are larger than memory" if accumulates else ""
+    return f"Pass batch_size=len(x){larger}; or train by Adam."

@@ -87,17 +87,6 @@ def dead_units(evidence):
     ]
 
 
-def is_silent(evidence, layer):
-    """Whether all of its units are 0, after training or at every recorded step so far."""
-    if layer.activation not in _CAN_DIE:
-        return False
-    facts = evidence.units.get(layer.name)
-    if facts is not None and not facts.non_finite and facts.dead == 1.0:
-        return True
-    shares = evidence.statistics.get(f"activations/{layer.name}/zero_fraction", ())
-    return len(shares) > 0 and min(shares) >= SILENT
-
-
 def _was_always_silent(evidence, layer):
     """Whether its outputs were 0 from the first step on, in a run that ended in NaN."""
     if evidence.origin is None or layer.activation not in _CAN_DIE or layer.is_output:

@@ -15,8 +15,8 @@ ADAPTIVE = ("adam", "adamw", "nadam", "adamax", "lamb", "schedulefreeadamw", "rm
 def underfitting(evidence):
     """The last resort: no other cause shows, and a textbook method does clearly better.
 
-    Threshold: the run went wrong by `Evidence.outcome`, and by more than the examples that were
-    sampled may make of it (`Evidence.surely_poor`). Of fewer than 300 updates it is not said that
+    Threshold: the run went wrong by `Evidence.outcome`, and by more than the
+    sampling error (`Evidence.surely_poor`). Of fewer than 300 updates it is not said that
     the model has settled: single losses may hide that it was still learning. Called too small is a
     model without hidden layers where ridge regression does not learn it either, and one that sends
     more than four times as many outputs through a hidden layer as that makes numbers of an example,

@@ -1,7 +1,7 @@
 """Layers that no gradient reaches, or that are frozen."""
 
 from keras_dlnotes.diagnosis.finding import Finding
-from keras_dlnotes.diagnosis.rules.dead_units import is_silent
+from keras_dlnotes.diagnosis.rules.dead_units import dead_units
 
 MOST = 0.5
 
@@ -30,8 +30,8 @@ def untrained_layers(evidence):
         figures = {"frozen layers": len(frozen), "layers with weights": len(layers)}
         symptom = "Most layers are frozen at weights that look as they were drawn at random."
         return [_finding(symptom, frozen[0].name, 0.8, figures)]
-    if any(is_silent(evidence, layer) for layer in evidence.model.layers):
-        return []  # no gradient passes through units that are 0: the dead layer is what to name
+    if dead_units(evidence):
+        return []  # no gradient passes through units that are 0
     any_gradient = any(tag.startswith("gradients/") for tag in evidence.statistics)
     if not any_gradient or len(evidence.statistic_steps) < 3:
         return []
