@@ -126,6 +126,9 @@ class Diagnosis(CopyableCallback):
         self._subscription: Any = None
         self._report = ReportWriter("diagnosis")
 
+    def __str__(self) -> str:
+        return str(self.findings)
+
     def _repr_html_(self) -> str:
         """What a notebook shows of it: what was found."""
         return diagnosis_html(self.findings, self.evidence)

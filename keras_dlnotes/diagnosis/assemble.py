@@ -62,7 +62,7 @@ def evidence_of(model, facts, record, probed, epochs, finished=True, output=0, e
         epochs=epochs,
         steps_per_epoch=record.steps_per_epoch,
         batch_size=record.batch_size,
-        optimizer_status=optimizer_status(model) if finished else None,
+        optimizer_status=optimizer_status(model),
         steps=record.steps,
         statistics={tag: list(values) for tag, values in record.statistics.items()},
         statistic_steps=list(record.statistic_steps),

@@ -99,7 +99,8 @@ def explained(findings: Any, number: int, evidences: Any) -> Explanation:
     """
     if not findings:
         raise ValueError(
-            f"Expected a finding to explain. Received: n={number!r}, and nothing was found."
+            f"Expected a finding to explain. Received: n={number!r}, and nothing was found, or no "
+            "run was judged: print the findings to see which."
         )
     whole = isinstance(number, int | np.integer) and not isinstance(number, bool)
     if not whole or not 1 <= number <= len(findings):
@@ -170,7 +171,7 @@ def _skill(evidence):
     """Skill over the steps beside what there is to learn, of classes by accuracy."""
     by_class = any(found.skill.accuracy is not None for found in evidence.batch_skills)
     name = "accuracy" if by_class else "variance"
-    curve = [(found.taken, getattr(found.skill, name)) for found in evidence.batch_skills]
+    curve = [(found.taken - 1, getattr(found.skill, name)) for found in evidence.batch_skills]
     curve = [(taken, max(value, -1.0)) for taken, value in curve if value is not None]
     if len(curve) < 2:
         return None

@@ -45,6 +45,7 @@ class LayerFacts:
     is_output: bool = False
     weights_path: str | None = None
     gain: float | None = None
+    bias: float | None = None
     recurrent: bool = False
     penalized: bool = False
     penalized_outputs: bool = False

@@ -38,6 +38,7 @@ def layer_facts(watched, is_output, names, paths):
         is_output=is_output,
         weights_path=None if kernel is None else names(kernel)[1],
         gain=None if values is None else _gain(values, kernel.shape),
+        bias=_mean_bias(inner),
         recurrent=hasattr(inner, "cell") or hasattr(inner, "recurrent_activation"),
         penalized=getattr(inner, "kernel_regularizer", None) is not None,
         penalized_outputs=getattr(inner, "activity_regularizer", None) is not None,
@@ -48,6 +49,14 @@ def layer_facts(watched, is_output, names, paths):
         as_drawn=layer.trainable or _is_as_drawn(inner, kernel),
         embeddings_path=None if embeddings is None else names(embeddings)[1],
     )
+
+
+def _mean_bias(layer):
+    bias = getattr(layer, "bias", None)
+    if bias is None or not hasattr(bias, "value"):
+        return None
+    mean = float(np.mean(keras.ops.convert_to_numpy(bias.value).astype("float64")))
+    return mean if np.isfinite(mean) else None
 
 
 def _width(layer, kernel):

@@ -44,7 +44,10 @@ class Findings(list):
         if self:
             return report(self)
         if self.looked_at is None:
-            return "Diagnosis: no run was judged to its end."
+            return (
+                "Diagnosis: no run was judged to its end. If `fit` has raised, "
+                "kd.diagnose(model, x, y) looks at model and data alone."
+            )
         return f"Diagnosis: nothing wrong was found. {self.looked_at}".strip()
 
     __repr__ = __str__

@@ -241,7 +241,10 @@ class SecondOrderOptimizer(keras.optimizers.Optimizer, abc.ABC):
         known = self._known_control()
         phase, evaluations = int(known.phase), int(known.evaluations)
         if phase in second_order_arguments.WARNINGS:
-            warnings.warn(second_order_arguments.WARNINGS[phase], RuntimeWarning, stacklevel=2)
+            # With a registry of its own: else Python shows it for a process's first `fit` only.
+            warnings.warn_explicit(
+                second_order_arguments.WARNINGS[phase], RuntimeWarning, __file__, 0, registry={}
+            )
         if phases.is_under_way(phase) and evaluations - 1 == self._evaluations_before:
             warnings.warn(
                 f"{type(self).__name__} took no step: the first evaluation of each `fit` is at the "

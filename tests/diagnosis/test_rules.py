@@ -499,6 +499,12 @@ CASES = [
     ),
     (
         "dead_units",
+        "dead_units",  # by their biases
+        evidence(layers(bias=-100.0), units={"hidden": UnitFacts(1.0, None, 1.0, 0.0)}),
+        evidence(layers(bias=-100.0), units={"hidden": UnitFacts(0.5, None, 0.5, 1.0)}),
+    ),
+    (
+        "dead_units",
         "dead_units",  # around which something else has learned
         evidence(units={"hidden": DEAD}, **LEARNED),
         evidence(units={"hidden": replace(DEAD, dead=0.9)}, **LEARNED),
@@ -1140,6 +1146,26 @@ def test_no_gradient_through_a_dead_layer_is_the_dead_layers_fault():
     assert "untrained_layers" not in causes
     alive = findings_of(evidence(**without_gradient))
     assert alive[0].cause == "untrained_layers"
+
+
+def test_biases_that_silence_a_layer_are_named_as_its_remedy():
+    dead = {"units": {"hidden": UnitFacts(1.0, None, 1.0, 0.0)}}
+    (named,) = (f for f in findings_of(evidence(layers(bias=-100.0), **dead)) if f.layer)
+    assert "biases started at -100" in named.symptom
+    assert named.remedy.startswith("Start the biases at 0")
+    (other,) = (f for f in findings_of(evidence(layers(bias=0.1), **dead)) if f.layer)
+    assert "bias" not in other.symptom
+    assert "bias" not in other.remedy
+
+
+def test_one_unit_with_softmax_of_amounts_is_no_classifier():
+    model = {"output_activation": "softmax", "loss": "mean_squared_error"}
+    amounts, classes = (
+        next(f for f in findings_of(given) if f.cause == "softmax_with_one_unit")
+        for given in (evidence(model, labels=REAL), evidence(model))
+    )
+    assert amounts.fix == {"activation": "linear", "loss": "mse"}
+    assert classes.fix["loss"] == "binary_crossentropy"
 
 
 def test_of_several_outputs_it_is_said_which_one_a_finding_is_about():

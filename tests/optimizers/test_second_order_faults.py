@@ -326,6 +326,22 @@ def test_a_staircase_is_told(method):
 
 
 @pytest.mark.filterwarnings("ignore:.*does not have a `quantize` method.*:UserWarning")
+def test_each_optimizer_warns_that_its_loss_changes():
+    """Python shows a warning of one place once a process, unless it is told that it is another."""
+    shown = []
+    with warnings.catch_warnings():
+        warnings.simplefilter("default")
+        warnings.showwarning = lambda message, *_: shown.append(str(message))
+        for _ in range(2):
+            optimizer = LBFGS()
+            model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(1)])
+            model.compile(optimizer, "mse")
+            x = np.random.default_rng(0).normal(size=(64, 4)).astype("float32")
+            model.fit(x, x[:, :1] ** 2, batch_size=8, epochs=10, verbose=0)
+            assert optimizer.status == "not deterministic"
+    assert sum("two evaluations" in text for text in shown) == 2
+
+
 @pytest.mark.filterwarnings("ignore:The loss changed between two evaluations:RuntimeWarning")
 def test_a_model_quantized_to_float8_is_trained_until_its_noise_is_told():
     rng = np.random.default_rng(0)

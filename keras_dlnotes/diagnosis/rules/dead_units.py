@@ -8,6 +8,7 @@ NEARLY_ALL = 0.98
 FEWEST = 8
 SURE = 0.93
 SILENT = 0.999
+LOW_BIAS = -3.0  # so many deviations of what a layer that was initialized well adds to it
 _CAN_DIE = ("relu", "relu6")
 
 
@@ -43,6 +44,9 @@ def dead_units(evidence):
     learned = evidence.outcome == "learned"
     also = f", and so are those of {counted(len(found) - 1, 'other layer')}" if found[1:] else ""
     start = better_start(evidence.model, "relu")
+    low = layer.bias is not None and layer.bias < LOW_BIAS
+    if low:
+        also += f"; its biases started at {layer.bias:.3g} in the mean"
     confidence = 0.85 if dead == 1.0 else 0.7
     if learned:
         confidence = 0.6
@@ -59,6 +63,7 @@ def dead_units(evidence):
             remedy="Leave the output without ReLU."
             if layer.is_output
             else listed(
+                low and 'start the biases at 0 (bias_initializer="zeros")',
                 "lower the learning rate",
                 start and "initialize by He",
                 "scale the inputs",

@@ -25,14 +25,16 @@ def label_encoding(evidence):
     refused = _REFUSED.search(evidence.error or "")
     seen = [labels.low, labels.high, *([float(refused[1])] if refused else [])]
     low, high = min(seen), max(seen)
-    problem, remedy = None, ""
+    problem, remedy, part = None, "", "keras.utils.to_categorical"
     if facts.loss.startswith("binary"):
         if labels.low < 0 or labels.high > 1:
             problem = "The binary cross-entropy takes labels between 0 and 1."
             remedy = "Encode the two classes as 0 and 1."
+            part = "(y > y.min()).astype(int)"
             if labels.kind in ("integers", "real") and labels.classes > 2:
                 remedy = "Use one softmax unit a class and sparse_categorical_crossentropy, or "
                 remedy += "a regression loss if the targets are amounts."
+                part = 'keras.layers.Dense(classes, activation="softmax")'
     elif facts.loss.startswith("categorical") and labels.kind not in ("one_hot", "shares"):
         if units != 1 and labels.kind != "multi_hot":
             problem = "The categorical cross-entropy takes one column a class, 0 or 1."
@@ -41,12 +43,15 @@ def label_encoding(evidence):
         if labels.shape and labels.shape == evidence.prediction_shape and units > 1:
             problem = "The sparse cross-entropy takes one class number, not a column a class."
             remedy = "Use categorical_crossentropy, or y.argmax(axis=-1) as labels."
+            part = "y.argmax(axis=-1)"
         elif any(label != facts.ignored_label and not 0 <= label < units for label in (low, high)):
             problem = f"Class numbers have to lie between 0 and {units - 1}, the last unit's."
             remedy = "Count classes from 0, and give the output one unit a class."
+            part = "y - y.min()"
         elif not labels.whole:
             problem = "The sparse cross-entropy takes class numbers; these are amounts."
             remedy = "Use a linear output with a regression loss."
+            part = 'keras.layers.Dense(units), loss="mse"'
     if problem is None:
         return []
     return [
@@ -64,7 +69,7 @@ def label_encoding(evidence):
                 "output units": units,
             },
             layer=facts.output_layer,
-            part="keras.utils.to_categorical",
+            part=part,
             explains=(
                 "target_shape_mismatch",
                 "error_in_training",

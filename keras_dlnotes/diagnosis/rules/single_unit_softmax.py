@@ -14,18 +14,26 @@ def single_unit_softmax(evidence):
     units = evidence.prediction_shape[-1] if evidence.prediction_shape else None
     if evidence.model.output_activation != "softmax" or units != 1:
         return []
+    labels = evidence.labels
+    amounts = labels is not None and labels.kind == "real"
     return [
         Finding(
             cause="softmax_with_one_unit",
             symptom="Every prediction is exactly 1.",
             explanation="A softmax normalizes over the output's units, and there is one.",
-            remedy='Use activation="sigmoid" with loss="binary_crossentropy" for two classes, or '
+            remedy="Leave the output without an activation, with a regression loss."
+            if amounts
+            else 'Use activation="sigmoid" with loss="binary_crossentropy" for two classes, or '
             "one unit a class with softmax.",
             confidence=0.98,
             evidence={"output units": 1, "output activation": "softmax"},
             layer=evidence.model.output_layer,
-            part='keras.layers.Dense(1, activation="sigmoid")',
-            fix={"activation": "sigmoid", "loss": "binary_crossentropy"},
+            part="keras.layers.Dense(1)"
+            if amounts
+            else 'keras.layers.Dense(1, activation="sigmoid")',
+            fix={"activation": "linear", "loss": "mse"}
+            if amounts
+            else {"activation": "sigmoid", "loss": "binary_crossentropy"},
             explains=("stuck_at_trivial_predictor", "*"),
         )
     ]
