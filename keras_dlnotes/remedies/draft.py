@@ -4,6 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+import keras
+
 from keras_dlnotes.diagnosis import ModelFacts
 
 
@@ -43,7 +45,7 @@ class Draft:
     balanced: bool = False
     stops_early: bool = False
 
-    def configuration(self, layer, config):
+    def configuration(self, layer: keras.Layer, config: dict[str, Any]) -> dict[str, Any]:
         """The configuration of the copy of a layer."""
         for change in self.layers:
             config = change(layer, config)

@@ -56,6 +56,6 @@ class Examples:
         return Examples(inputs, self.targets[chosen], self.held_out)
 
 
-def sorted_places(targets):
+def sorted_places(targets: np.ndarray) -> np.ndarray:
     """Places of the examples in the order of their classes or amounts, at random among equals."""
     return np.lexsort((np.random.default_rng(0).random(len(targets)), sort_keys(targets)))
