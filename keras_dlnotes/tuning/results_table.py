@@ -18,7 +18,7 @@ OUTCOME = "outcome"
 _CELL_WIDTH = 60
 
 
-class ResultsTable(list):
+class ResultsTable(list[dict[str, Any]]):
     """A list with one dict for each trial, in the order in which they began.
 
     When to use it: `print(search.results())` reads as a table; `pandas.json_normalize` makes a
