@@ -63,7 +63,7 @@ def thinned_files(paths: Sequence[str], size: float) -> list[str]:
             with open(path, "wb") as file:
                 records = FastRecordWriter(file)
                 for event, kind, must_stay in events:
-                    if must_stay or event.step in kept[kind]:
+                    if must_stay or kind is None or event.step in kept[kind]:
                         records.write(event.SerializeToString())
                 records.flush()
                 os.fsync(file.fileno())
