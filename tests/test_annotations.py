@@ -41,7 +41,7 @@ def methods_of(item):
     Yields:
         The name, the function, and whether its first parameter is the object or the class.
     """
-    seen = set()
+    seen = set(getattr(item, "__dataclass_fields__", ()))  # a function may be a default
     for base in item.__mro__:
         for name, attribute in vars(base).items():
             is_public = not name.startswith("_") or name in CALLED

@@ -5,7 +5,9 @@ import os
 import pathlib
 import warnings
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
+
+import keras
 
 from keras_dlnotes.backend import active
 from keras_dlnotes.callbacks.copyable_callback import CopyableCallback
@@ -107,7 +109,13 @@ class Diagnosis(CopyableCallback):
 
     of_a_fit = ("_observer", "_subscription")
 
-    def __init__(self, action="warn", log_dir=None, verify=False, verbose=True):
+    def __init__(
+        self,
+        action: Literal["warn", "stop", "raise", "repair"] = "warn",
+        log_dir: str | os.PathLike[str] | None = None,
+        verify: bool = False,
+        verbose: bool = True,
+    ) -> None:
         super().__init__()
         if action not in _ACTIONS:
             raise ValueError(
@@ -131,17 +139,15 @@ class Diagnosis(CopyableCallback):
         """What a notebook shows of it: what was found."""
         return diagnosis_html(self.findings, self.evidence)
 
-    def set_model(self, model):
+    def set_model(self, model: keras.Model) -> None:
         """Attaches to the model and removes the observer left by a `fit` that raised."""
         super().set_model(model)
         TrainStepObserver.remove_from(model)
 
-    def on_train_begin(self, logs=None):
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         """Forgets what was found in an earlier `fit`."""
         self.findings = Findings()
-        self.evidence = []
-        self.repair = None
-        self.told = {}
+        self.evidence, self.told, self.repair = [], {}, None
         self._numbers: dict[str, int] = {}  # under which causes were printed
         self._facts: list = []  # one an output
         self._unreadable = False
@@ -149,7 +155,7 @@ class Diagnosis(CopyableCallback):
         self._ended = False  # by what was found
         self._report.close()
 
-    def on_epoch_begin(self, epoch, logs=None):
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Starts to observe, and starts the clock anew: what lies between epochs is no step."""
         if self._subscription is None:
             self._begin(epoch)
@@ -181,14 +187,14 @@ class Diagnosis(CopyableCallback):
         )
         self._observer.subscribe(self._subscription)
 
-    def on_train_batch_begin(self, batch, logs=None):
+    def on_train_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         """Lets the next step be observed, and now and then fetches what was recorded."""
         self._look_at_model()
         if self._observer.waiting >= _ROWS_PER_DELIVERY:
             self._observer.deliver()
         self._observer.arm()
 
-    def on_train_batch_end(self, batch, logs=None):
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         """Looks at a few moments of the run for what is sure already."""
         if self._looks.due(batch):
             self._observer.deliver()
@@ -196,11 +202,11 @@ class Diagnosis(CopyableCallback):
             self._looks.note_rate(learning_rate_of(self.model))
             self._check()
 
-    def on_test_begin(self, logs=None):
+    def on_test_begin(self, logs: dict[str, Any] | None = None) -> None:
         """Takes note of how many examples the epoch had, before validation counts its own."""
         active.processes.note_trained(self.model)
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Looks after 1, 2, 4, 8, ... epochs for what is sure already."""
         self._observer.deliver()
         logs = active.processes.mean_logs(self.model, log_numbers(logs))
@@ -221,7 +227,7 @@ class Diagnosis(CopyableCallback):
         if self.findings and self.action in ("stop", "raise"):
             self._ended = self.model.stop_training = True
 
-    def on_train_end(self, logs=None):
+    def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         """Judges the run and puts everything back."""
         if self._subscription is None:
             return  # there was no epoch
@@ -249,7 +255,7 @@ class Diagnosis(CopyableCallback):
         """
         return self.findings.explain(n)
 
-    def to_json(self):
+    def to_json(self) -> str:
         """The findings as a JSON text."""
         return json.dumps([finding.to_dict() for finding in self.findings], indent=2, default=str)
 
@@ -314,14 +320,9 @@ class Diagnosis(CopyableCallback):
             replay(self.model, sample, self.findings, steps, silent_diagnosis)
 
     def _repair(self):
+        steps, epochs = self._record.steps, self.params.get("epochs")
         self.repair = repaired(
-            self.model,
-            self._record,
-            self.findings,
-            self._record.steps,
-            self.params.get("epochs"),
-            silent_diagnosis,
-            self.verbose,
+            self.model, self._record, self.findings, steps, epochs, silent_diagnosis, self.verbose
         )
 
     def _evidence(self, record, probed, finished, error=None):
@@ -337,8 +338,7 @@ class Diagnosis(CopyableCallback):
         doubted = [replace(evidence, rates=rates) for evidence in self.evidence]
         if not any(forecast(evidence, highest=True) for evidence in doubted):
             return
-        probed = self._probe()
-        if probed is None:
+        if (probed := self._probe()) is None:
             return
         asked = self._evidence(self._record, probed, finished=False)
         asked = [replace(evidence, rates=rates) for evidence in asked]
@@ -395,6 +395,6 @@ def _warn_of(error):
     warnings.warn(f"The diagnosis was given up: {type(error).__name__}: {error}", stacklevel=3)
 
 
-def silent_diagnosis():
+def silent_diagnosis() -> Diagnosis:
     """A diagnosis of a short run, which prints nothing."""
     return Diagnosis(verbose=False)

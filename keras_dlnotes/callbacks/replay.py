@@ -92,7 +92,7 @@ def repaired(
     try:
         sample = record.sample()
         problem = no_runs_of(sample)
-        if problem is not None:
+        if problem is not None or sample is None:
             warnings.warn(f"The run is not repaired: {problem}.", stacklevel=2)
             return None
         inputs, (targets,) = sample
