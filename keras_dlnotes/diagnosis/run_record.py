@@ -44,9 +44,7 @@ class RunRecord:
         self.outputs: list[OutputRecord] = []  # an `OutputRecord` for each output
         self._share = 1.0  # of the batches that is kept
         self._random = np.random.default_rng(0)
-        self._running: tuple[int, float] | None = (
-            None  # (step within the epoch, running mean of the loss)
-        )
+        self._running: tuple[int, float] | None = None  # (step in the epoch, running mean loss)
         self.non_finite_inputs = 0
         self.non_numeric: tuple = ()  # of the last batch, see `Evidence`
         self.weighted = False  # whether some examples count more than others

@@ -2,7 +2,7 @@
 
 import sys
 import time
-from typing import Any
+from typing import Any, Literal
 
 import keras
 
@@ -18,7 +18,7 @@ class Progress:
         verbose: 0 for never, 1 for always, "auto" for a terminal or a notebook only.
     """
 
-    def __init__(self, verbose: Any) -> None:
+    def __init__(self, verbose: int | Literal["auto"]) -> None:
         interactive = sys.stdout.isatty() or hasattr(sys, "ps1") or "ipykernel" in sys.modules
         self._shown = bool(verbose) if verbose != "auto" else interactive
         self._start = time.perf_counter()

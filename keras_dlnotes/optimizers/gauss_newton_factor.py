@@ -127,7 +127,7 @@ def form(
     return Factor(matrix, target, rest, coupled)
 
 
-def _is_below(examples: int, per_example: int, max_size: int) -> bool:
+def _is_below(examples: Any, per_example: int, max_size: int) -> bool:
     """Whether there are few enough residuals; on TensorFlow their number is not known before."""
     return not isinstance(examples, int) or examples * per_example <= max_size
 
