@@ -174,7 +174,7 @@ def _as_arrays(data: Any) -> tuple[Any, ...]:
             f"{[type(part).__name__ for part in parts] if isinstance(data, tuple) else ''}. Make "
             "arrays of lists with `numpy.array`."
         )
-    known: dict = {}  # an array that is given twice, as for an autoencoder, stays one
+    known: dict[int, Any] = {}  # an array that is given twice, as for an autoencoder, stays one
 
     def as_one_numpy(leaf: Any) -> Any:
         if leaf is None:

@@ -53,7 +53,7 @@ class ExpandedArrays(keras.utils.PyDataset):
         self.batch_size = batch_size
         self.shuffle = shuffle
         self.epoch = 0
-        self._order: tuple = (None, None)  # an epoch and its order
+        self._order: tuple[Any, ...] = (None, None)  # an epoch and its order
 
     @property
     def num_examples(self) -> int:

@@ -238,7 +238,7 @@ def _unpacked(transforms: Iterable[Any]) -> Iterator[Any]:
 
 def _stages(transforms: Iterable[Any]) -> list[Any]:
     """Keras layers, and lists of geometric transforms that one resampling can do together."""
-    stages: list = []
+    stages: list[Any] = []
     for geometric, run in groupby(transforms, lambda each: isinstance(each, GeometricTransform)):
         if not geometric:
             stages.extend(run)

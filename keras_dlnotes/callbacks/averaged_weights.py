@@ -31,8 +31,8 @@ class AveragedWeights:
 
     def __init__(self, callback: keras.callbacks.Callback) -> None:
         self._model = callback.model
-        self.trained: list | None = None
-        self._swapping: list = []
+        self.trained: list[Any] | None = None
+        self._swapping: list[Any] = []
         optimizer = inner_optimizer(self._model)
         # A `MultiOptimizer` knows its optimizers when it is built, perhaps by the first step.
         if getattr(optimizer, "use_ema", False) or hasattr(optimizer, "optimizers"):

@@ -128,7 +128,7 @@ class Diagnosis(CopyableCallback):
         self.verify = verify
         self.verbose = verbose
         self.findings = Findings()
-        self.evidence: list = []
+        self.evidence: list[Any] = []
         self.repair: Repair | None = None
         self.told: dict[str, int] = {}
         self._observer: Any = None
@@ -149,7 +149,7 @@ class Diagnosis(CopyableCallback):
         self.findings = Findings()
         self.evidence, self.told, self.repair = [], {}, None
         self._numbers: dict[str, int] = {}  # under which causes were printed
-        self._facts: list = []  # one an output
+        self._facts: list[Any] = []  # one an output
         self._unreadable = False
         self._subscription = None
         self._ended = False  # by what was found

@@ -73,7 +73,7 @@ class EarlyLooks:
         """Takes note of the learning rate that was seen at a look."""
         self._rates.append((self._taken, rate))
 
-    def known_rates(self, model: Any) -> tuple:
+    def known_rates(self, model: Any) -> tuple[Any, ...]:
         """Pairs of steps taken and learning rate; empty as long as a callback may yet raise it.
 
         Callbacks change the rate between epochs, but not that of a schedule, which is asked.

@@ -167,7 +167,7 @@ class EarlyStopping(CopyableCallback):
         self.stopped_epoch = 0
         self.reason: str | None = None
         self._best.forget()
-        self._trained: list | None = None  # weights that a saved run was about to go on with
+        self._trained: list[Any] | None = None  # weights that a saved run was about to go on with
         self._best_error = float("inf")
         self._criterion_state = None
         self._batches = 0

@@ -34,7 +34,7 @@ _WORST_OF = (
     "weights/norm",
     "updates/ratio",
 )
-_RANKS: dict[str, Callable] = {"largest": np.max, "median": np.median, "smallest": np.min}
+_RANKS: dict[str, Callable[..., Any]] = {"largest": np.max, "median": np.median, "smallest": np.min}
 _START_AT_ZERO = ("bias", "beta")
 
 
@@ -72,7 +72,7 @@ class WorstScalars:
     """
 
     def __init__(self, chosen: list[Any]) -> None:
-        groups: dict[str, list] = {}
+        groups: dict[str, list[Any]] = {}
         for column, place in chosen:
             groups.setdefault(f"{column.section}/{column.statistic}", []).append((column, place))
         self._groups = []

@@ -46,8 +46,8 @@ class MonitoredQuantities:
 
     def forget(self) -> None:
         """Forgets all that belongs to one run: averages, directions, and what was warned of."""
-        self.averages: dict[str, list] = {}  # name to (average, count)
-        self._comparisons: dict = {}
+        self.averages: dict[str, list[Any]] = {}  # name to (average, count)
+        self._comparisons: dict[str, Any] = {}
         self._missed: set[str] = set()
 
     def comparison(self, name: str) -> Callable[..., Any] | None:

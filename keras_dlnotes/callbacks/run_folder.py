@@ -3,6 +3,7 @@
 import os
 import re
 import weakref
+from typing import Any
 
 import keras
 
@@ -11,7 +12,7 @@ from keras_dlnotes.summaries.event_file_writer import FILE_SUFFIX
 
 # For each model: the fit (by the dict of its parameters, which Keras makes anew for each and hands
 # to all of its callbacks) that last wrote to a `log_dir`, and the folder that it wrote to.
-_FOLDERS: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
+_FOLDERS: weakref.WeakKeyDictionary[Any, Any] = weakref.WeakKeyDictionary()
 
 
 def run_folder(

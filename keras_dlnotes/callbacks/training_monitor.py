@@ -167,7 +167,7 @@ class TrainingMonitor(CopyableCallback):
     def _begin(self, epoch: int) -> None:
         # Not before the first epoch begins: by then `BackupAndRestore`, wherever it stands in the
         # list of callbacks, has restored the optimizer and with it the number of the step.
-        self._layouts: dict = {}
+        self._layouts: dict[int, Any] = {}
         self._charts = Charts()
         self._last_delivery = time.monotonic()
         self._observer = TrainStepObserver.on(self.model, idle=self._observer)
@@ -281,7 +281,7 @@ class TrainingMonitor(CopyableCallback):
 
 def _layer_parts(chosen: list[Any]) -> list[tuple[str, list[Any], np.ndarray]]:
     """The same numbers as one vector a statistic: `[(tag, rows, places)]`."""
-    parts: dict[str, tuple[list, list]] = {}
+    parts: dict[str, tuple[list[Any], list[Any]]] = {}
     for column, place in chosen:
         rows, places = parts.setdefault(f"{column.section}/{column.statistic}", ([], []))
         rows.append(column.origin.row | {"tag": column.name})

@@ -30,10 +30,10 @@ class GradientRow:
 
     part: str
     path: str
-    shape: tuple
+    shape: tuple[int, ...]
     verdict: str
     relative_error: float = 0.0
-    worst_index: tuple | None = None
+    worst_index: tuple[int, ...] | None = None
     analytic: float = 0.0
     numeric: float = 0.0
     tolerance: float = 0.0

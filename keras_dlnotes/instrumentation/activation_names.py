@@ -57,7 +57,7 @@ def _sparsemax(x: Any) -> Any:
 # What the functions of `keras.activations` compute at their defaults; `leaky_relu` and `elu`, whose
 # slopes differ between frameworks, are in `_relative_of`. In NumPy: to run them all on JAX takes
 # seconds of compilation.
-_FUNCTIONS: dict[str, Callable] = {
+_FUNCTIONS: dict[str, Callable[..., Any]] = {
     "linear": lambda x: x,
     "relu": lambda x: np.maximum(x, 0.0),
     "relu6": lambda x: np.clip(x, 0.0, 6.0),
@@ -88,7 +88,7 @@ _FUNCTIONS: dict[str, Callable] = {
     "tanh_shrink": lambda x: x - np.tanh(x),
 }
 # Inverses of functions that are also known when their argument is multiplied by a positive number.
-_INVERSES: dict[str, Callable] = {
+_INVERSES: dict[str, Callable[..., Any]] = {
     "softmax": np.log,
     "sigmoid": lambda a: np.log(a / (1.0 - a)),
     "tanh": np.arctanh,

@@ -24,11 +24,11 @@ class StepRecord:
     """
 
     step: int
-    columns: tuple
+    columns: tuple[Any, ...]
     values: np.ndarray
-    logs: dict
+    logs: dict[str, float]
     wall_time: float
-    examples: dict | None = None
+    examples: dict[str, Any] | None = None
 
     def histograms(self) -> dict[Any, tuple[float, float, np.ndarray]]:
         """Dict from `Column` to `(low, high, counts)`."""
@@ -78,7 +78,7 @@ class Subscription:
     first: int = 0
     start: int = 0
     steps_per_epoch: int | None = None
-    names: frozenset | None = field(default=None, init=False)
+    names: frozenset[str] | None = field(default=None, init=False)
 
     def settings(self) -> str:
         """What several processes must have in common, as text."""

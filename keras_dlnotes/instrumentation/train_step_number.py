@@ -21,13 +21,13 @@ class _Known:
         reached: number of the step that comes next, by the steps taken since.
     """
 
-    optimizers: list
+    optimizers: list[weakref.ref[Any]]
     count: int
     step: int
     reached: int
 
 
-_KNOWN: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
+_KNOWN: weakref.WeakKeyDictionary[Any, Any] = weakref.WeakKeyDictionary()
 
 
 def train_step_number(model: keras.Model) -> int:

@@ -70,7 +70,7 @@ def fold(model: keras.Model, partial: bool = False) -> keras.Model:
             f"Received:\n{listed}\nPass `partial=True` to fold the others and keep these."
         )
     folded = [rebuild.copy_of(linear, use_bias=True) for linear, _ in pairs]
-    replacements: dict[int, list] = {id(normalization): [] for _, normalization in pairs}
+    replacements: dict[int, list[Any]] = {id(normalization): [] for _, normalization in pairs}
     replacements |= {id(linear): [new] for (linear, _), new in zip(pairs, folded, strict=True)}
     new_model = rebuild.rebuild(model, replacements)
     for (linear, normalization), new in zip(pairs, folded, strict=True):
@@ -83,7 +83,7 @@ def _find_pairs(
 ) -> tuple[list[tuple[keras.Layer, keras.Layer]], list[tuple[str, str]]]:
     """Lists each `(linear, normalization)` to be folded, and `(name, reason)` of the others."""
     models = rebuild.nested_models(model)
-    reasons: dict[int, tuple] = {}
+    reasons: dict[int, tuple[Any, ...]] = {}
     for layer in (layer for each in models for layer in each.layers):
         if isinstance(layer, NORMALIZATIONS):
             reasons[id(layer)] = (layer.name, "there is no layer before it in its model")

@@ -111,7 +111,7 @@ def _copy_kernels(layer: keras.Layer, new: keras.Layer) -> None:
 def _layers_before_an_activation(model: keras.Model) -> list[keras.Layer]:
     models = rebuild.nested_models(model)
     output_layers = _output_layers(model)
-    consumers: dict[int, tuple] = {}
+    consumers: dict[int, tuple[Any, ...]] = {}
     for each in models:
         for layer, following in rebuild.connections(each):
             consumers.setdefault(id(layer), (layer, []))[1].extend(following)

@@ -82,7 +82,7 @@ def rebuild(model: keras.Model, replacements: dict[int, list[keras.Layer]]) -> k
         The new model. The layers that were not replaced have the old ones' values; it is compiled
         as the old one was.
     """
-    copies: dict[int, tuple] = {}
+    copies: dict[int, tuple[Any, ...]] = {}
     new_model = _rebuilt(model, replacements, copies)
     for layer, copied in copies.values():
         if copied.built and not has_graph(copied):  # a nested model's layers are here too

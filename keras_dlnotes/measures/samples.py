@@ -29,7 +29,7 @@ class Samples:
     def __init__(self, tensors: Sequence[Any], once: bool = False) -> None:
         tensors = [active.reductions.as_row(tensor) for tensor in tensors]
         stacked = active.reductions.stacked_size(once)
-        alike: dict[tuple, list[int]] = {}
+        alike: dict[tuple[Any, ...], list[int]] = {}
         for place, row in enumerate(tensors):
             size = row.shape[1]
             small = size is not None and size <= stacked

@@ -70,7 +70,9 @@ class Adam(FirstOrderOptimizer):
     """
 
     slot_names = ("momentum", "velocity")
-    keras_arguments: ClassVar[dict[str, tuple]] = {"amsgrad": (False, "keras.optimizers.Adam")}
+    keras_arguments: ClassVar[dict[str, tuple[Any, str]]] = {
+        "amsgrad": (False, "keras.optimizers.Adam")
+    }
 
     def __init__(
         self,

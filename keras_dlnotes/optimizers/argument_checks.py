@@ -59,7 +59,9 @@ def check_initial_value(name: str, value: float) -> float:
     return float(value)
 
 
-def take_out_keras_arguments(class_name: str, accepted: dict, kwargs: dict) -> None:
+def take_out_keras_arguments(
+    class_name: str, accepted: dict[str, tuple[Any, str]], kwargs: dict[str, Any]
+) -> None:
     """Removes arguments of Keras's optimizer of the same rule that this one has no place for.
 
     Args:

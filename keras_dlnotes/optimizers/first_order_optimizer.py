@@ -36,7 +36,7 @@ class FirstOrderOptimizer(keras.optimizers.Optimizer, abc.ABC):
 
     slot_names: tuple[str, ...] = ()
     slot_initializer = "zeros"
-    keras_arguments: ClassVar[dict[str, tuple]] = {}
+    keras_arguments: ClassVar[dict[str, tuple[Any, str]]] = {}
 
     def __init__(self, learning_rate: LearningRate, **kwargs: Any) -> None:
         kwargs.pop("requires", None)

@@ -39,7 +39,7 @@ class GradientDescent(FirstOrderOptimizer):
     Reference: deep-learning notes, "Gradient Descent Update".
     """
 
-    keras_arguments: ClassVar[dict[str, tuple]] = {
+    keras_arguments: ClassVar[dict[str, tuple[Any, str]]] = {
         "nesterov": (False, "kd.optimizers.NesterovMomentum"),
         "momentum": (0.0, "kd.optimizers.Momentum, or kd.optimizers.NesterovMomentum"),
     }

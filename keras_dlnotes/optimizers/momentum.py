@@ -42,7 +42,7 @@ class Momentum(FirstOrderOptimizer):
     """
 
     slot_names = ("momentum",)
-    keras_arguments: ClassVar[dict[str, tuple]] = {
+    keras_arguments: ClassVar[dict[str, tuple[Any, str]]] = {
         "nesterov": (False, "kd.optimizers.NesterovMomentum")
     }
 

@@ -43,7 +43,9 @@ class NesterovMomentum(FirstOrderOptimizer):
     """
 
     slot_names = ("momentum",)
-    keras_arguments: ClassVar[dict[str, tuple]] = {"nesterov": (True, "kd.optimizers.Momentum")}
+    keras_arguments: ClassVar[dict[str, tuple[Any, str]]] = {
+        "nesterov": (True, "kd.optimizers.Momentum")
+    }
 
     def __init__(
         self, learning_rate: LearningRate = 0.01, momentum: float = 0.9, **kwargs: Any

@@ -53,7 +53,7 @@ class RMSProp(FirstOrderOptimizer):
     """
 
     slot_names = ("velocity",)
-    keras_arguments: ClassVar[dict[str, tuple]] = {
+    keras_arguments: ClassVar[dict[str, tuple[Any, str]]] = {
         "momentum": (0.0, "kd.optimizers.Adam, which has both, or keras.optimizers.RMSprop"),
         "centered": (False, "keras.optimizers.RMSprop"),
     }

@@ -29,13 +29,13 @@ class Panel:
     """
 
     title: str
-    lines: list = field(default_factory=list)
-    bars: list = field(default_factory=list)
-    levels: list = field(default_factory=list)
-    marked: tuple = ()
+    lines: list[Any] = field(default_factory=list)
+    bars: list[Any] = field(default_factory=list)
+    levels: list[Any] = field(default_factory=list)
+    marked: tuple[Any, ...] = ()
     across: str = "step"
 
-    def numbers(self) -> list:
+    def numbers(self) -> list[float]:
         """All finite numbers that it shows."""
         shown = [float(v) for _, _, values in self.lines for v in values]
         shown += [float(value) for _, value in [*self.bars, *self.levels]]

@@ -33,12 +33,12 @@ class Draft:
 
     facts: ModelFacts
     seed: int = 0
-    layers: list[Callable] = field(default_factory=list)
-    models: list[Callable] = field(default_factory=list)
-    examples: list[Callable] = field(default_factory=list)
-    compiled: dict = field(default_factory=dict)
+    layers: list[Callable[..., Any]] = field(default_factory=list)
+    models: list[Callable[..., Any]] = field(default_factory=list)
+    examples: list[Callable[..., Any]] = field(default_factory=list)
+    compiled: dict[str, Any] = field(default_factory=dict)
     optimizer: str | None = None
-    optimizer_settings: dict = field(default_factory=dict)
+    optimizer_settings: dict[str, Any] = field(default_factory=dict)
     batch_size: int = 32
     longer: int = 1
     shuffle: bool = True

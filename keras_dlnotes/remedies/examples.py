@@ -20,12 +20,12 @@ class Examples:
             are.
     """
 
-    inputs: list
+    inputs: list[np.ndarray]
     targets: np.ndarray
-    held_out: tuple[list, np.ndarray] | None = None
+    held_out: tuple[list[np.ndarray], np.ndarray] | None = None
 
     @classmethod
-    def split(cls, inputs: list, targets: np.ndarray) -> "Examples":
+    def split(cls, inputs: list[np.ndarray], targets: np.ndarray) -> "Examples":
         """Holds a quarter of the examples out, as many of each class; of fewer than 40, none."""
         if len(targets) < _FEWEST:
             return cls(inputs, targets)

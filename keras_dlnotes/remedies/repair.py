@@ -34,7 +34,7 @@ class Repair:
     def __init__(
         self,
         runs: ShortRuns,
-        settings: dict,
+        settings: dict[str, Any],
         findings: list[Finding],
         pairs: list[tuple[float, float]],
         not_repaired: Sequence[tuple[Finding | None, str]],
@@ -65,7 +65,7 @@ class Repair:
         """Standard deviation over the seeds of that gain."""
         return float(np.std([after - before for before, after in self.pairs] or [0.0]))
 
-    def data(self, x: Any, y: Any) -> tuple:
+    def data(self, x: Any, y: Any) -> tuple[Any, ...]:
         """Inputs and targets as the repaired model takes them.
 
         Args:

@@ -97,7 +97,7 @@ class EventFileWriter:
         self._next_thinning = self._limit
         self._templates: dict[tuple[str, ...], ScalarsTemplate] = {}
         self._layer_tags: set[str] = set()  # those whose rows are in the file
-        self._queue: queue.SimpleQueue = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="event-file-writer", daemon=True)
         self._thread.start()
         atexit.register(self.close)  # what a crash left in the queue is what one wants to see
@@ -262,7 +262,7 @@ class EventFileWriter:
         self._size = total_size(files)
         if self._size <= self._limit:
             return
-        copies: list = []
+        copies: list[Any] = []
         try:
             copies = thinned_files(files, self._limit // 2)
             file = open(copies[-1], "ab")  # noqa: SIM115, closed by the thread

@@ -108,7 +108,7 @@ def total_size(paths: Sequence[str]) -> int:
 def _steps_to_keep(paths: Sequence[str], size: float) -> dict[str, set[int]]:
     """Dict from kind to the set of steps that stay."""
     fixed = 0
-    sizes: dict[str, Counter] = defaultdict(Counter)
+    sizes: dict[str, Counter[int]] = defaultdict(Counter)
     for events in _sorted_events(paths):
         for event, kind, must_stay in events:
             if kind:

@@ -33,7 +33,7 @@ class Outcome:
 
     state: str
     objective: float | None = None
-    executions: list = dataclasses.field(default_factory=list)
+    executions: list[Any] = dataclasses.field(default_factory=list)
     epochs: int = 0
     seconds: float = 0.0
     message: str = ""
