@@ -11,6 +11,7 @@
 import importlib
 import importlib.metadata
 import importlib.util
+from typing import TYPE_CHECKING, Any
 
 from keras_dlnotes import (
     augmentation,
@@ -47,7 +48,7 @@ __version__ = "0.1.0"
 text_names.register()
 
 
-def _has_optuna():
+def _has_optuna() -> bool:
     try:
         found = importlib.util.find_spec("optuna") and importlib.util.find_spec("filelock")
         return bool(found) and int(importlib.metadata.version("optuna").split(".")[0]) >= 5
@@ -60,14 +61,18 @@ if _has_optuna():
     __all__ += ["tuning"]
 
 
-def __getattr__(name):
-    if name == "tuning":
-        try:
-            return importlib.import_module("keras_dlnotes.tuning")
-        except ImportError as error:  # `hasattr` and `getattr` with a default expect the other one
-            raise AttributeError(str(error)) from error
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+if TYPE_CHECKING:
+    from keras_dlnotes import tuning
+else:
+
+    def __getattr__(name: str) -> Any:
+        if name == "tuning":
+            try:
+                return importlib.import_module("keras_dlnotes.tuning")
+            except ImportError as error:  # what `hasattr` expects
+                raise AttributeError(str(error)) from error
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
-def __dir__():
+def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})

@@ -2,6 +2,7 @@
 
 import time
 from dataclasses import replace
+from typing import Any
 
 import keras
 import numpy as np
@@ -12,6 +13,7 @@ from keras_dlnotes.diagnosis import (
     CannotCopyError,
     Evidence,
     Findings,
+    ModelFacts,
     batch_size_of,
     compile_like,
     copy_of,
@@ -28,6 +30,7 @@ from keras_dlnotes.diagnosis import (
     sample_of,
     sort_keys,
 )
+from keras_dlnotes.diagnosis.data_sample import DataSample
 from keras_dlnotes.instrumentation.observed_step import in_order_of_outputs
 from keras_dlnotes.measures import Skill
 
@@ -53,7 +56,7 @@ _NOT_TOLD = (
 )
 
 
-def diagnose(model, x, y=None, verify=False) -> Findings:
+def diagnose(model: keras.Model, x: Any, y: Any = None, verify: bool = False) -> Findings:
     r"""Says in seconds what is wrong with a model and its data, before it is trained.
 
     When to use it: once, between `compile` and the first long `fit`. It looks at the data, the
@@ -139,11 +142,11 @@ def diagnose(model, x, y=None, verify=False) -> Findings:
     return Findings(findings, told, evidences)
 
 
-def _told(evidences):
+def _told(evidences: list[Evidence]) -> Findings:
     return Findings(findings_of(*evidences), looked_at(evidences), evidences)
 
 
-def _check_model(model):
+def _check_model(model: keras.Model) -> None:
     if not getattr(model, "compiled", False):
         raise ValueError(
             "`diagnose` looks at the loss and the optimizer. Expected a compiled model. Received: "
@@ -151,7 +154,9 @@ def _check_model(model):
         )
 
 
-def _known(model, copy, sample, error=None):
+def _known(
+    model: keras.Model, copy: keras.Model, sample: DataSample, error: str | None = None
+) -> list[Evidence]:
     """`Evidence` of the configuration and the data, before any training, one an output.
 
     Args:
@@ -185,13 +190,21 @@ def _known(model, copy, sample, error=None):
     ]
 
 
-def _takes_text(model):
+def _takes_text(model: keras.Model) -> bool:
     return any(
         getattr(part, "dtype", None) == "string" for part in getattr(model, "inputs", None) or ()
     )
 
 
-def _known_of_output(facts, shape, sample, targets, all_targets, error, text):
+def _known_of_output(
+    facts: ModelFacts,
+    shape: tuple[int | None, ...],
+    sample: DataSample,
+    targets: np.ndarray | None,
+    all_targets: np.ndarray | None,
+    error: str | None,
+    text: bool,
+) -> Evidence:
     evidence = Evidence(
         model=facts,
         prediction_shape=shape,
@@ -215,7 +228,7 @@ def _known_of_output(facts, shape, sample, targets, all_targets, error, text):
     return evidence
 
 
-def _missing_classes(targets):
+def _missing_classes(targets: np.ndarray | None) -> int:
     """How many classes have no example; 0 where not all targets were seen."""
     if targets is None:
         return 0
@@ -228,11 +241,11 @@ def _missing_classes(targets):
 class _TimeLimit(keras.callbacks.Callback):
     """Ends a `fit` whose epochs are steps when it has taken too long."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__()
         self.kept = True
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         if epoch == 1:
             self._start = time.perf_counter()
         over = epoch > 1 and time.perf_counter() - self._start > _SECONDS
@@ -241,7 +254,9 @@ class _TimeLimit(keras.callbacks.Callback):
             self.model.stop_training = True
 
 
-def _after_training(copy, sample, known):
+def _after_training(
+    copy: keras.Model, sample: DataSample, known: list[Evidence]
+) -> tuple[list[Evidence], bool]:
     """`Evidence` by output of a copy that trained on one small batch, and of the sample's data.
 
     Also whether it was done in time.
@@ -265,7 +280,7 @@ def _after_training(copy, sample, known):
     return joined, limit.kept
 
 
-def _joined(evidence, known, error):
+def _joined(evidence: Evidence, known: Evidence, error: str | None) -> Evidence:
     """What training one small batch has shown, with what is known of all the data."""
     accuracy = evidence.skill is not None and evidence.skill.accuracy is not None
     return replace(
@@ -282,14 +297,14 @@ def _joined(evidence, known, error):
     )
 
 
-def _needs_longer(evidence):
+def _needs_longer(evidence: Evidence) -> bool:
     """Whether the loss was still on its way down when the small run ended."""
     losses = evidence.losses
     fell = len(losses) > 1 and losses[0] - losses[-1] > _LEAST_FALL * abs(losses[0])
     return fell and evidence.still_falling > _LATE_FALL
 
 
-def _varied(targets, size):
+def _varied(targets: np.ndarray, size: int) -> np.ndarray:
     """Places of a small batch in which the targets differ as much as they do in the sample."""
     order = np.argsort(sort_keys(targets), kind="stable")
     return order[np.linspace(0, len(order) - 1, min(size, len(targets))).astype(int)]

@@ -1,10 +1,13 @@
 """Finds out what is wrong with a run, and repairs a copy of it."""
 
+from typing import Any
+
 import keras
 
 from keras_dlnotes.backend import active
 from keras_dlnotes.callbacks.diagnosis import silent_diagnosis
 from keras_dlnotes.diagnosis import CannotCopyError, leaves_of, sample_of
+from keras_dlnotes.diagnosis.data_sample import DataSample
 from keras_dlnotes.numerics.number_arguments import whole_number
 from keras_dlnotes.remedies import Examples, Repair, ShortRuns, search
 
@@ -16,15 +19,15 @@ _MOST_EXAMPLES = 8192
 
 def repair(
     model: keras.Model,
-    x,
-    y=None,
-    validation_data=None,
+    x: Any,
+    y: Any = None,
+    validation_data: Any = None,
     budget: int = 10_000,
     seeds: int = 3,
     epochs: int | None = None,
     batch_size: int | None = None,
     shuffle: bool = True,
-    class_weight: dict | None = None,
+    class_weight: dict[int, float] | None = None,
     verbose: bool = True,
 ) -> Repair:
     r"""Repairs a copy of a model that does not train: tries remedies, and keeps those that help.
@@ -125,7 +128,7 @@ def repair(
     return search(runs, budget, seeds, say=print if verbose else lambda text: None, times=times)
 
 
-def _sample_of_pair(validation_data):
+def _sample_of_pair(validation_data: Any) -> DataSample:
     if isinstance(validation_data, tuple | list) and len(validation_data) == 2:
         x, y = validation_data
         return sample_of(x, y, most=_MOST_EXAMPLES)
@@ -135,7 +138,7 @@ def _sample_of_pair(validation_data):
     )
 
 
-def _check(model, budget, **numbers):
+def _check(model: keras.Model, budget: int, **numbers: int | None) -> None:
     whole_number("budget", budget, 1)
     for name, value in numbers.items():
         if value is not None:

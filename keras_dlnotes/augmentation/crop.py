@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from keras_dlnotes.augmentation.geometric import GeometricTransform
+from keras_dlnotes.augmentation.geometric import GeometricTransform, Size
 from keras_dlnotes.numerics import affine
 from keras_dlnotes.numerics.number_arguments import whole_number
 
@@ -37,8 +37,10 @@ class _Crop(GeometricTransform):
     height: int
     width: int
 
-    def maps(self, generator, count, size, training):
-        room = np.array(size) - (self.height, self.width)
+    def maps(
+        self, generator: np.random.Generator, count: int, size: Size, training: bool
+    ) -> np.ndarray:
+        room = np.subtract(size, (self.height, self.width))
         if (room < 0).any():
             raise ValueError(
                 f"Expected pictures of at least {self.height} x {self.width} pixels, the window of "
@@ -48,5 +50,5 @@ class _Crop(GeometricTransform):
         drawn = generator.integers(0, room + 1, (count, 2))
         return affine.translation(drawn if training else np.tile(room // 2, (count, 1)))
 
-    def new_size(self, size):
+    def new_size(self, size: Size) -> Size:
         return (self.height, self.width)

@@ -1,26 +1,30 @@
 """More training examples out of the same ones."""
 
+from collections.abc import Callable, Sequence
+from typing import Any, Literal
+
 import keras
 import numpy as np
 
 from keras_dlnotes.augmentation.expanded_arrays import ExpandedArrays, as_numpy, augmented
 from keras_dlnotes.augmentation.expanded_batches import ExpandedBatches, turns
+from keras_dlnotes.augmentation.geometric import GeometricTransform
 from keras_dlnotes.augmentation.pipeline import Pipeline
 from keras_dlnotes.numerics.number_arguments import whole_number
 
 
 def expand(
-    data,
-    transforms,
-    copies=1,
-    keep_original=True,
-    seed=None,
-    batch_size=32,
-    shuffle=True,
-    data_format=None,
-    labels="auto",
-    **kwargs,
-):
+    data: Any,
+    transforms: Sequence[GeometricTransform | keras.Layer],
+    copies: int = 1,
+    keep_original: bool = True,
+    seed: int | None = None,
+    batch_size: int = 32,
+    shuffle: bool = True,
+    data_format: Literal["channels_last", "channels_first"] | None = None,
+    labels: Any = "auto",
+    **kwargs: Any,
+) -> Any:
     """Increases a training set by transformed copies of its pictures.
 
     Use it where pictures are few and some changes of a picture do not change its label. The set
@@ -109,7 +113,12 @@ def expand(
         seed = int(np.random.default_rng().integers(2**31))
     seed = whole_number("seed", seed, least=0)
     pipeline = Pipeline(transforms, data_format)
-    common = {"pipeline": pipeline, "copies": copies, "keep_original": keep_original, "seed": seed}
+    common: dict[str, Any] = {
+        "pipeline": pipeline,
+        "copies": copies,
+        "keep_original": keep_original,
+        "seed": seed,
+    }
     if isinstance(data, keras.utils.PyDataset):
         _check_no_more(kwargs, "a PyDataset, which has its own workers")
         return ExpandedBatches(data, labels, shuffle=shuffle, **common)
@@ -121,19 +130,27 @@ def expand(
     return ExpandedArrays(arrays, kinds, batch_size=batch_size, shuffle=shuffle, **common, **kwargs)
 
 
-def _expanded_dataset(dataset, labels, pipeline, copies, keep_original, seed, shuffle):
+def _expanded_dataset(
+    dataset: Any,
+    labels: Any,
+    pipeline: Pipeline,
+    copies: int,
+    keep_original: bool,
+    seed: int,
+    shuffle: bool,
+) -> Any:
     # Whoever has such a dataset has TensorFlow, whatever Keras computes with.
     from keras_dlnotes.backend.tensorflow import datasets
 
     variants = copies + keep_original
 
-    def moving(parts):
+    def moving(parts: Any) -> tuple[list[int], Callable[..., Any]]:
         """Which parts of a batch move, the pictures first, and how they do."""
         kinds = pipeline.kinds_of(parts, labels)
         chosen = [index for index, kind in enumerate(kinds, 1) if kind != "fixed"]
         moved = [kinds[index - 1] for index in chosen]
 
-        def variant(draw, turn, *arrays):
+        def variant(draw: int, turn: int, *arrays: Any) -> Any:
             """What a batch shows at one of its turns; each example shows each variant once."""
             original = turns(len(arrays[0]), variants, [seed, draw])[turn] == 0
             generator = np.random.default_rng([seed, draw, turn])
@@ -144,7 +161,7 @@ def _expanded_dataset(dataset, labels, pipeline, copies, keep_original, seed, sh
     return datasets.expanded(dataset, moving, variants, seed, shuffle)
 
 
-def _as_arrays(data):
+def _as_arrays(data: Any) -> tuple[Any, ...]:
     parts = data if isinstance(data, tuple) else (data,)
     while parts and parts[-1] is None:
         parts = parts[:-1]
@@ -157,9 +174,9 @@ def _as_arrays(data):
             f"{[type(part).__name__ for part in parts] if isinstance(data, tuple) else ''}. Make "
             "arrays of lists with `numpy.array`."
         )
-    known: dict = {}  # an array that is given twice, as for an autoencoder, stays one
+    known: dict[int, Any] = {}  # an array that is given twice, as for an autoencoder, stays one
 
-    def as_one_numpy(leaf):
+    def as_one_numpy(leaf: Any) -> Any:
         if leaf is None:
             return None
         known.setdefault(id(leaf), as_numpy(leaf))
@@ -175,7 +192,7 @@ def _as_arrays(data):
     return arrays
 
 
-def _check_no_more(kwargs, data):
+def _check_no_more(kwargs: dict[str, Any], data: str) -> None:
     if kwargs:
         raise ValueError(
             f"Expected no further arguments with {data}. Received: {', '.join(sorted(kwargs))}."

@@ -1,9 +1,13 @@
 """Arrays with augmented copies."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import keras
 import numpy as np
 
 from keras_dlnotes.augmentation.moving_labels import as_before, as_pixels, picture_size
+from keras_dlnotes.augmentation.pipeline import Pipeline
 
 
 class ExpandedArrays(keras.utils.PyDataset):
@@ -28,8 +32,17 @@ class ExpandedArrays(keras.utils.PyDataset):
     """
 
     def __init__(
-        self, arrays, kinds, pipeline, copies, keep_original, seed, batch_size, shuffle, **kwargs
-    ):
+        self,
+        arrays: tuple[Any, ...],
+        kinds: Sequence[str],
+        pipeline: Pipeline,
+        copies: int,
+        keep_original: bool,
+        seed: int,
+        batch_size: int,
+        shuffle: bool,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         self.arrays = arrays
         self.kinds = kinds
@@ -40,17 +53,17 @@ class ExpandedArrays(keras.utils.PyDataset):
         self.batch_size = batch_size
         self.shuffle = shuffle
         self.epoch = 0
-        self._order: tuple = (None, None)  # an epoch and its order
+        self._order: tuple[Any, ...] = (None, None)  # an epoch and its order
 
     @property
-    def num_examples(self):
+    def num_examples(self) -> int:
         """Originals and copies together."""
         return self.variants * len(self.arrays[0])
 
-    def __len__(self):
+    def __len__(self) -> int:
         return -(-self.num_examples // self.batch_size)
 
-    def __getitem__(self, index):
+    def __getitem__(self, index: int) -> tuple[Any, ...]:
         """Makes one batch, the same whenever it is asked for in this epoch."""
         if not 0 <= index < len(self):
             raise IndexError(f"Expected a batch from 0 to {len(self) - 1}. Received: {index}.")
@@ -64,7 +77,7 @@ class ExpandedArrays(keras.utils.PyDataset):
         generator = np.random.default_rng([self.seed, epoch, index])
         return augmented(self.pipeline, parts, self.kinds, original, generator)
 
-    def _epoch_order(self, epoch):
+    def _epoch_order(self, epoch: int) -> np.ndarray:
         if not self.shuffle:
             # Each example beside its copies, as far as an order is asked for at all.
             return np.arange(self.num_examples).reshape(self.variants, -1).T.ravel()
@@ -74,12 +87,18 @@ class ExpandedArrays(keras.utils.PyDataset):
             self._order = (epoch, order)
         return order
 
-    def on_epoch_end(self):
+    def on_epoch_end(self) -> None:
         """Begins new draws."""
         self.epoch += 1
 
 
-def augmented(pipeline, parts, kinds, original, generator):
+def augmented(
+    pipeline: Pipeline,
+    parts: Sequence[Any],
+    kinds: Sequence[str],
+    original: np.ndarray,
+    generator: np.random.Generator,
+) -> tuple[Any, ...]:
     """A batch with the pictures transformed that are not `original`, and these cut to their size.
 
     Args:
@@ -103,7 +122,7 @@ def augmented(pipeline, parts, kinds, original, generator):
     }
     companions = [(kinds[index], as_pixels(leaf, *layout)) for index, leaf in moving.items()]
 
-    def transformed(chosen, training):
+    def transformed(chosen: np.ndarray, training: bool) -> list[np.ndarray]:
         chosen_companions = [(kind, array[chosen]) for kind, array in companions]
         new, moved = pipeline(images[chosen], chosen_companions, generator, training)
         return [new, *moved]
@@ -129,6 +148,6 @@ def augmented(pipeline, parts, kinds, original, generator):
     return (new[0], *keras.tree.pack_sequence_as(rest, leaves))
 
 
-def as_numpy(array):
+def as_numpy(array: Any) -> np.ndarray:
     """An array of any backend as NumPy's."""
     return array if isinstance(array, np.ndarray) else keras.ops.convert_to_numpy(array)

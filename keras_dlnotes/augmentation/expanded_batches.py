@@ -1,9 +1,13 @@
 """Another dataset's batches with augmented copies."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import keras
 import numpy as np
 
 from keras_dlnotes.augmentation.expanded_arrays import augmented
+from keras_dlnotes.augmentation.pipeline import Pipeline
 
 
 class ExpandedBatches(keras.utils.PyDataset):
@@ -28,7 +32,16 @@ class ExpandedBatches(keras.utils.PyDataset):
     ```
     """
 
-    def __init__(self, source, labels, pipeline, copies, keep_original, seed, shuffle):
+    def __init__(
+        self,
+        source: keras.utils.PyDataset,
+        labels: Any,
+        pipeline: Pipeline,
+        copies: int,
+        keep_original: bool,
+        seed: int,
+        shuffle: bool,
+    ) -> None:
         super().__init__(source.workers, source.use_multiprocessing, source.max_queue_size)
         self.source = source
         self.labels = labels
@@ -40,15 +53,15 @@ class ExpandedBatches(keras.utils.PyDataset):
         self.epoch = 0
 
     @property
-    def num_batches(self):
+    def num_batches(self) -> int | None:
         """The source's, times the variants; None where it never ends."""
         batches = self.source.num_batches
         return None if batches is None else batches * self.variants
 
-    def __len__(self):
-        return self.num_batches
+    def __len__(self) -> int:
+        return self.num_batches  # type: ignore[return-value]  # endless: Python raises a TypeError
 
-    def __getitem__(self, index):
+    def __getitem__(self, index: int) -> tuple[Any, ...]:
         """Makes one batch, the same whenever it is asked for in this epoch."""
         epoch, batches = self.epoch, self.num_batches
         if batches is not None and not 0 <= index < batches:
@@ -63,17 +76,17 @@ class ExpandedBatches(keras.utils.PyDataset):
         generator = np.random.default_rng([self.seed, epoch, number, turn])
         return augmented(self.pipeline, parts, kinds, original & self.keep_original, generator)
 
-    def on_epoch_begin(self):
+    def on_epoch_begin(self) -> None:
         """Tells the source."""
         self.source.on_epoch_begin()
 
-    def on_epoch_end(self):
+    def on_epoch_end(self) -> None:
         """Begins new draws."""
         self.source.on_epoch_end()
         self.epoch += 1
 
 
-def turns(examples, variants, seed):
+def turns(examples: int, variants: int, seed: Sequence[int]) -> np.ndarray:
     """Which variant each example shows at each turn, [variants, examples]: each once."""
     order = np.tile(np.arange(variants)[:, None], (1, examples))
     return np.random.default_rng(seed).permuted(order, axis=0)

@@ -1,16 +1,19 @@
 """Mirrored pictures."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
-from keras_dlnotes.augmentation.geometric import GeometricTransform
+from keras_dlnotes.augmentation.geometric import GeometricTransform, Size
 from keras_dlnotes.numerics import affine
 
 MODES = ("horizontal", "vertical", "horizontal_and_vertical")
 
 
-def flip(mode: str = "horizontal") -> GeometricTransform:
+def flip(
+    mode: Literal["horizontal", "vertical", "horizontal_and_vertical"] = "horizontal",
+) -> GeometricTransform:
     """A transform that mirrors each picture with probability one half.
 
     Use it where a mirrored picture means the same: photographs left to right, not handwriting.
@@ -37,7 +40,9 @@ class _Flip(GeometricTransform):
     upside_down: bool
     left_to_right: bool
 
-    def maps(self, generator, count, size, training):
+    def maps(
+        self, generator: np.random.Generator, count: int, size: Size, training: bool
+    ) -> np.ndarray:
         drawn = generator.random((count, 2)) < 0.5
         chosen = drawn & [self.upside_down, self.left_to_right] & training
         return affine.reflection(np.asarray(chosen), size)

@@ -1,12 +1,15 @@
 """What flips, rotations and crops share: they are affine maps, and one resampling does them all."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from keras_dlnotes.augmentation import opencv
 from keras_dlnotes.numerics import affine
+
+Size = tuple[int, int]  # height and width
 
 
 class Resampling(NamedTuple):
@@ -17,7 +20,7 @@ class Resampling(NamedTuple):
     fill_value: float = 0.0
     mask_fill_value: float = 0.0
 
-    def of_kind(self, kind):
+    def of_kind(self, kind: str) -> "Resampling":
         """The same for pictures, or for masks, in which no value may be made up."""
         if kind == "mask":
             return self._replace(interpolation="nearest", fill_value=self.mask_fill_value)
@@ -34,7 +37,9 @@ class GeometricTransform(ABC):
     resampling: Resampling | None = None
 
     @abstractmethod
-    def maps(self, generator, count, size, training):
+    def maps(
+        self, generator: np.random.Generator, count: int, size: Size, training: bool
+    ) -> np.ndarray:
         """Draws maps from places of the new pictures to places of the old.
 
         Args:
@@ -47,12 +52,17 @@ class GeometricTransform(ABC):
             The maps, [n, 3, 3].
         """
 
-    def new_size(self, size):
+    def new_size(self, size: Size) -> Size:
         """The (height, width) of the new pictures."""
         return size
 
 
-def apply_geometric(transforms, layers, generator, training):
+def apply_geometric(
+    transforms: Sequence[GeometricTransform],
+    layers: Sequence[tuple[str, np.ndarray]],
+    generator: np.random.Generator,
+    training: bool,
+) -> list[np.ndarray]:
     """Applies flips, rotations and crops one after the other, by resampling once.
 
     Args:
@@ -81,14 +91,17 @@ def apply_geometric(transforms, layers, generator, training):
     ]
 
 
-def _resampled(array, maps, size, new_size, resampling):
+def _resampled(
+    array: np.ndarray, maps: np.ndarray, size: Sequence[int], new_size: Size, resampling: Resampling
+) -> np.ndarray:
     """Resamples by maps between pictures of `size` and of `new_size`, to the array's own scale."""
     own_size = array.shape[1:3]
     if own_size != tuple(size):
         scale = np.array(own_size) / size
         maps = affine.scaled(maps, scale)
         exact = new_size * scale
-        new_size = tuple(int(length) for length in np.rint(exact))
+        height, width = (int(length) for length in np.rint(exact))
+        new_size = (height, width)
         if not np.allclose(exact, new_size):
             raise ValueError(
                 "Expected windows of `crop` that are whole pixels of the labels too. Received: "
@@ -99,6 +112,6 @@ def _resampled(array, maps, size, new_size, resampling):
     return resample(array, maps, new_size, *resampling[:3])
 
 
-def shared_resampling(transforms):
+def shared_resampling(transforms: Iterable[GeometricTransform]) -> Resampling | None:
     """The one resampling among the transforms; None if there is none."""
     return next((each.resampling for each in transforms if each.resampling is not None), None)

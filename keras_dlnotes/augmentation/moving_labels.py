@@ -1,6 +1,8 @@
 """Labels and weights that move with their pictures: segmentation masks, pictures, pixel weights."""
 
 import math
+from collections.abc import Sequence
+from typing import Any
 
 import keras
 import numpy as np
@@ -15,7 +17,9 @@ _WHAT_TO_DO = (
 )
 
 
-def kinds_of(parts, labels, size, channels_first):
+def kinds_of(
+    parts: Sequence[Any], labels: Any, size: Sequence[int | None], channels_first: bool
+) -> list[str]:
     """How labels and weights follow their pictures, in the order of `keras.tree.flatten`.
 
     Args:
@@ -43,25 +47,29 @@ def kinds_of(parts, labels, size, channels_first):
     return kinds
 
 
-def picture_size(shape, channels_first):
+def picture_size(shape: Sequence[int | None], channels_first: bool) -> tuple[Any, ...]:
     """(height, width) of pictures of that shape, examples first."""
     return tuple(shape[2:4] if channels_first and len(shape) == 4 else shape[1:3])
 
 
-def as_pixels(array, size, channels_first):
+def as_pixels(array: np.ndarray, size: Sequence[int | None], channels_first: bool) -> np.ndarray:
     """An array [n, ...] as [n, height, width, channels]."""
     array = np.moveaxis(array, _axes(array.shape, size, channels_first), (1, 2))
     return array.reshape(*array.shape[:3], -1)
 
 
-def as_before(pixels, array, size, channels_first):
+def as_before(
+    pixels: np.ndarray, array: np.ndarray, size: Sequence[int | None], channels_first: bool
+) -> np.ndarray:
     """New pixels in the layout of the `array` that the old ones were taken from."""
     axes = _axes(array.shape, size, channels_first)
     others = [length for axis, length in enumerate(array.shape) if axis not in (0, *axes)]
     return np.moveaxis(pixels.reshape(*pixels.shape[:3], *others), (1, 2), axes)
 
 
-def _axes(shape, size, channels_first):
+def _axes(
+    shape: Sequence[int | None], size: Sequence[int | None], channels_first: bool
+) -> tuple[int, int]:
     """The axes of height and width: those of the pictures' size, or as `channels_first` says."""
     rank = len(shape)
     last, first = (1, 2), (rank - 2, rank - 1)
@@ -70,7 +78,14 @@ def _axes(shape, size, channels_first):
     return other if fits[other] and not fits[wanted] and rank > 3 else wanted
 
 
-def _kind(said, name, leaf, is_picture, size, channels_first):
+def _kind(
+    said: str,
+    name: str,
+    leaf: Any,
+    is_picture: bool,
+    size: Sequence[int | None],
+    channels_first: bool,
+) -> str:
     shape = getattr(leaf, "shape", None)
     if leaf is None or said == "fixed":
         return "fixed"
@@ -94,7 +109,8 @@ def _kind(said, name, leaf, is_picture, size, channels_first):
         )
     if own == tuple(size):
         return "image" if is_picture else "mask"
-    pixels = None if None in size else math.prod(size)
+    lengths = [length for length in size if length is not None]
+    pixels = math.prod(lengths) if len(lengths) == len(size) else None
     flattened = pixels is not None and pixels > 1 and shape[1:2] == (pixels,)
     if len(shape) < 3 and not flattened:
         return "fixed"
@@ -104,7 +120,7 @@ def _kind(said, name, leaf, is_picture, size, channels_first):
     )
 
 
-def _said(labels, path):
+def _said(labels: Any, path: Sequence[Any]) -> str:
     for step in path:
         if isinstance(labels, str):
             break
@@ -112,7 +128,7 @@ def _said(labels, path):
     return labels
 
 
-def _check_said(labels, targets):
+def _check_said(labels: Any, targets: Any) -> None:
     """Checks that what is said about the labels is known and of their structure."""
     if isinstance(labels, str) and labels in KINDS[: 2 if targets is None else None]:
         return

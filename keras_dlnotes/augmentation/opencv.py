@@ -1,5 +1,6 @@
 """The resampling of `numerics.affine` by OpenCV, several times as fast, where it is installed."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ _CHANNELS = (1, 3, 4)
 _LARGEST_SIZE = 32766  # its coordinates have 16 bits
 
 
-def can_resample(images, resampling):
+def can_resample(images: np.ndarray, resampling: Any) -> bool:
     """Whether OpenCV is there and resamples such pictures exactly."""
     return (
         cv2 is not None
@@ -31,7 +32,14 @@ def can_resample(images, resampling):
     )
 
 
-def resample(images, maps, size, interpolation, fill_mode, fill_value):
+def resample(
+    images: np.ndarray,
+    maps: np.ndarray,
+    size: Sequence[int],
+    interpolation: str,
+    fill_mode: str,
+    fill_value: float,
+) -> np.ndarray:
     """See `numerics.affine.resample`; whole numbers may differ from it by one in the rounding."""
     border = {
         "reflect": cv2.BORDER_REFLECT,

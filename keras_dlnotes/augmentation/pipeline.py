@@ -1,8 +1,10 @@
 """The transforms of one augmentation, applied in turn to batches of pictures."""
 
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import groupby
 from threading import Lock
+from typing import Any
 
 import keras
 import numpy as np
@@ -80,7 +82,7 @@ class Pipeline:
         ValueError: if it is a layer that mixes labels, or the data format is unknown.
     """
 
-    def __init__(self, transforms, data_format=None):
+    def __init__(self, transforms: Any, data_format: str | None = None) -> None:
         transforms = transforms if isinstance(transforms, (list, tuple)) else [transforms]
         for transform in _unpacked(transforms):
             _check_transform(transform)
@@ -94,14 +96,14 @@ class Pipeline:
         self.stages = _stages(_unpacked(transforms))
         self._lock = Lock()  # a layer's random state is one for all of `fit`'s workers
 
-    def __getstate__(self):
+    def __getstate__(self) -> dict[str, Any]:
         """Without the lock, for worker processes."""
         return {key: value for key, value in vars(self).items() if key != "_lock"}
 
-    def __setstate__(self, state):
+    def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state, _lock=Lock())
 
-    def kinds_of(self, parts, labels):
+    def kinds_of(self, parts: Sequence[Any], labels: Any) -> list[str]:
         """How labels and weights follow these pictures: `moving_labels.kinds_of`.
 
         Args:
@@ -127,7 +129,13 @@ class Pipeline:
                 )
         return kinds
 
-    def __call__(self, images, companions, generator, training=True):
+    def __call__(
+        self,
+        images: np.ndarray,
+        companions: Sequence[tuple[str, np.ndarray]],
+        generator: np.random.Generator,
+        training: bool = True,
+    ) -> tuple[np.ndarray, list[np.ndarray]]:
         """Transforms a batch of pictures and what lies over them.
 
         Args:
@@ -157,36 +165,43 @@ class Pipeline:
             companions = [(kind, new) for (kind, _), new in zip(companions, moved, strict=True)]
         return images, [array for _, array in companions]
 
-    def _channels_last(self, images):
+    def _channels_last(self, images: np.ndarray) -> np.ndarray:
         if images.ndim == 3:
             return images[..., None]
         return np.ascontiguousarray(images.transpose(0, 2, 3, 1)) if self.channels_first else images
 
-    def _as_given(self, pixels, rank):
+    def _as_given(self, pixels: np.ndarray, rank: int) -> np.ndarray:
         if rank == 3:
             return pixels[..., 0]
         return np.ascontiguousarray(pixels.transpose(0, 3, 1, 2)) if self.channels_first else pixels
 
-    def _through_layer(self, layer, images, companions, generator, training):
+    def _through_layer(
+        self,
+        layer: keras.Layer,
+        images: np.ndarray,
+        companions: Sequence[tuple[str, np.ndarray]],
+        generator: np.random.Generator,
+        training: bool,
+    ) -> tuple[np.ndarray, list[np.ndarray]]:
         draws = [
             (seeds, generator.integers(0, 2**31 - 1, seeds.state.shape))
             for inner in layer._flatten_layers()
             for seeds in inner._seed_generators
         ]
 
-        def applied(data):
+        def applied(data: Any) -> Any:
             """The layer with the same draws each time."""
             for seeds, state in draws:
                 seeds.state.assign(state.astype(keras.backend.standardize_dtype(seeds.state.dtype)))
             return layer(data, training=training)
 
-        def as_inputs(images):
+        def as_inputs(images: np.ndarray) -> Any:
             if images.ndim == 3:
                 images = images[:, None] if self.channels_first else images[..., None]
             # Not all of Keras's layers take whole numbers, but all give floating-point ones.
             return keras.ops.convert_to_tensor(images, dtype=layer.compute_dtype)
 
-        def as_outputs(images, rank):
+        def as_outputs(images: Any, rank: int) -> np.ndarray:
             images = keras.ops.convert_to_numpy(images)
             return (
                 images[:, 0]
@@ -212,7 +227,7 @@ class Pipeline:
         return new, moved
 
 
-def _unpacked(transforms):
+def _unpacked(transforms: Iterable[Any]) -> Iterator[Any]:
     """The layers of a `Sequential` or a `Pipeline` one by one."""
     for transform in transforms:
         if isinstance(transform, (keras.Sequential, keras.layers.Pipeline)):
@@ -221,9 +236,9 @@ def _unpacked(transforms):
             yield transform
 
 
-def _stages(transforms):
+def _stages(transforms: Iterable[Any]) -> list[Any]:
     """Keras layers, and lists of geometric transforms that one resampling can do together."""
-    stages: list = []
+    stages: list[Any] = []
     for geometric, run in groupby(transforms, lambda each: isinstance(each, GeometricTransform)):
         if not geometric:
             stages.extend(run)
@@ -237,7 +252,7 @@ def _stages(transforms):
     return stages
 
 
-def _check_transform(transform):
+def _check_transform(transform: Any) -> None:
     if isinstance(transform, _MIXING_LAYERS):
         raise ValueError(
             "Expected transforms that leave the labels as they are. Received: "
@@ -252,7 +267,7 @@ def _check_transform(transform):
 
 
 @contextmanager
-def _of_kind(layer, kind):
+def _of_kind(layer: keras.Layer, kind: str) -> Iterator[None]:
     """For masks, lets the layer copy the nearest pixel, and 0 where there is none.
 
     Not by the layer's own way with masks: with Keras 3.15 on torch, RandomRotation turns masks
@@ -269,7 +284,7 @@ def _of_kind(layer, kind):
             setattr(layer, name, value)
 
 
-def _check_size(layer, array, size):
+def _check_size(layer: keras.Layer, array: np.ndarray, size: Sequence[int]) -> None:
     if array.shape[1:3] != tuple(size):
         raise ValueError(
             f"Expected labels of the pictures' {size[0]} x {size[1]} pixels, as {layer.name!r} "
@@ -278,7 +293,7 @@ def _check_size(layer, array, size):
         )
 
 
-def _check_no_stretching(layer, size):
+def _check_no_stretching(layer: keras.Layer, size: Sequence[int]) -> None:
     stretching = isinstance(layer, (keras.layers.CenterCrop, keras.layers.RandomCrop))
     if stretching and (layer.height > size[0] or layer.width > size[1]):
         raise ValueError(
@@ -289,7 +304,7 @@ def _check_no_stretching(layer, size):
         )
 
 
-def _check_exact(layer, array, cast):
+def _check_exact(layer: keras.Layer, array: np.ndarray, cast: np.ndarray) -> None:
     """Checks that the layer's dtype holds the mask's whole numbers, which may be classes."""
     values = array.astype("float64")
     whole = values == np.rint(values)

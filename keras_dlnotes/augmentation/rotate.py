@@ -2,16 +2,20 @@
 
 import math
 import numbers
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any, Literal
 
-from keras_dlnotes.augmentation.geometric import GeometricTransform, Resampling
+import numpy as np
+
+from keras_dlnotes.augmentation.geometric import GeometricTransform, Resampling, Size
 from keras_dlnotes.numerics import affine
 
 
 def rotate(
     factor: float | tuple[float, float],
-    fill_mode: str = "reflect",
-    interpolation: str = "bilinear",
+    fill_mode: Literal["reflect", "constant", "wrap", "nearest"] = "reflect",
+    interpolation: Literal["bilinear", "nearest"] = "bilinear",
     fill_value: float = 0.0,
     mask_fill_value: float = 0.0,
 ) -> GeometricTransform:
@@ -54,7 +58,7 @@ def rotate(
     return _Rotate(low, high, resampling)
 
 
-def _bounds(factor):
+def _bounds(factor: Any) -> Sequence[Any]:
     """The lowest and highest fraction of a turn; NaN for what is neither a number nor a pair."""
     if isinstance(factor, numbers.Real):
         return -abs(factor), abs(factor)
@@ -68,6 +72,8 @@ class _Rotate(GeometricTransform):
     high: float
     resampling: Resampling
 
-    def maps(self, generator, count, size, training):
+    def maps(
+        self, generator: np.random.Generator, count: int, size: Size, training: bool
+    ) -> np.ndarray:
         turns = generator.uniform(self.low, self.high, count)
         return affine.rotation(2 * math.pi * turns * training, size)

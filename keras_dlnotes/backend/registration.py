@@ -1,14 +1,16 @@
 """Registers classes with Keras, so that saved models find them and never another in their place."""
 
 from collections.abc import Callable
+from typing import TypeVar
 
 import keras
 
 PACKAGE = "keras_dlnotes"
 REMINDER = f"import {PACKAGE}"
+_Class = TypeVar("_Class", bound=type)
 
 
-def registered(name: str) -> Callable[[type], type]:
+def registered(name: str) -> Callable[[_Class], _Class]:
     """Registers a class for saving under a name that says what to import before loading.
 
     Where the package was not imported, Keras does not know the class. Its error shows what was
@@ -31,7 +33,7 @@ def registered(name: str) -> Callable[[type], type]:
     ```
     """
 
-    def register(item):
+    def register(item: _Class) -> _Class:
         register_as = keras.saving.register_keras_serializable
         register_as(PACKAGE, name)(item)
         # The last one is the name that is saved.

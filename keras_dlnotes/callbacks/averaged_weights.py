@@ -2,6 +2,8 @@
 
 import contextlib
 import gc
+from collections.abc import Iterator
+from typing import Any
 
 import keras
 import numpy as np
@@ -27,10 +29,10 @@ class AveragedWeights:
         trained: the weights that are trained, while the averages are in the model; else None.
     """
 
-    def __init__(self, callback):
+    def __init__(self, callback: keras.callbacks.Callback) -> None:
         self._model = callback.model
-        self.trained: list | None = None
-        self._swapping: list = []
+        self.trained: list[Any] | None = None
+        self._swapping: list[Any] = []
         optimizer = inner_optimizer(self._model)
         # A `MultiOptimizer` knows its optimizers when it is built, perhaps by the first step.
         if getattr(optimizer, "use_ema", False) or hasattr(optimizer, "optimizers"):
@@ -38,13 +40,13 @@ class AveragedWeights:
             kind = keras.callbacks.SwapEMAWeights
             self._swapping = [c for each in lists for c in each if isinstance(c, kind)]
 
-    def put_in(self):
+    def put_in(self) -> None:
         """Puts the averages in, to stay until `take_out`, unless `SwapEMAWeights` does."""
         if not self._swapping:
             self._put_in()
 
     @contextlib.contextmanager
-    def in_model(self):
+    def in_model(self) -> Iterator[None]:
         """The averages are in the model while the block runs."""
         were_in = self.trained is not None or any(c._ema_weights_in_model for c in self._swapping)
         if not were_in:
@@ -55,14 +57,14 @@ class AveragedWeights:
             if not were_in:
                 self.take_out()
 
-    def take_out(self):
+    def take_out(self) -> None:
         """Gives the model the weights that are trained."""
         trained, self.trained = self.trained, None
         if trained is not None:
             for (variable, _), value in zip(self._pairs(), trained, strict=True):
                 variable.assign(value)
 
-    def take_out_of(self, model):
+    def take_out_of(self, model: keras.Model) -> None:
         """`take_out`, if the averages are still in this model: nobody has set its weights since."""
         if self._model is model and self.trained is not None:
             same = [
@@ -72,7 +74,7 @@ class AveragedWeights:
             if len(same) == len(self.trained) and all(same):
                 self.take_out()
 
-    def _put_in(self):
+    def _put_in(self) -> None:
         pairs = self._pairs()
         if pairs and self.trained is None:
             self.trained = [ops.convert_to_numpy(variable).copy() for variable, _ in pairs]
@@ -80,12 +82,12 @@ class AveragedWeights:
                 # By way of the host: on JAX two variables must not share one buffer.
                 variable.assign(ops.convert_to_numpy(average).copy())
 
-    def _optimizers(self):
+    def _optimizers(self) -> list[Any]:
         optimizer = inner_optimizer(self._model)
         several = getattr(optimizer, "optimizers", None)  # a MultiOptimizer
         return [o for o in several or [optimizer] if hasattr(o, "use_ema")]
 
-    def _pairs(self):
+    def _pairs(self) -> list[tuple[keras.Variable, keras.Variable]]:
         """List of `(variable, its average)`; an optimizer makes the averages when it is built."""
         return [
             (variable, average)

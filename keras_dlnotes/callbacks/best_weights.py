@@ -2,6 +2,9 @@
 
 import os
 import warnings
+from typing import Any
+
+import keras
 
 from keras_dlnotes.backend import active
 from keras_dlnotes.callbacks import inside_fit
@@ -24,22 +27,22 @@ class BestWeights:
         is_on_disk: whether the best ones are in the file.
     """
 
-    def __init__(self, path):
-        self.path = path
+    def __init__(self, path: str | os.PathLike[str] | None) -> None:
+        self.path: Any = path
         self.forget()
 
-    def forget(self):
+    def forget(self) -> None:
         """Forgets what was kept; the file stays."""
-        self.arrays = None
+        self.arrays: list[Any] | None = None
         self.is_on_disk = False
         self._warned = False
 
-    def check(self, model):
+    def check(self, model: keras.Model) -> None:
         """Raises an OSError where the file can never be written."""
         if self._writes(model):
             check_file_can_be_made("best_weights_path", self.path)
 
-    def keep(self, model):
+    def keep(self, model: keras.Model) -> None:
         """Keeps the model's weights as they are now."""
         if self._writes(model):
             try:
@@ -50,11 +53,11 @@ class BestWeights:
                 self._warn(f"could not be written: {error}. They are kept in memory")
         self.arrays, self.is_on_disk = model.get_weights(), False
 
-    def _writes(self, model):
+    def _writes(self, model: keras.Model) -> bool:
         """Whether there is a file, and this process the one of several that writes it."""
         return self.path is not None and active.processes.is_chief(model)
 
-    def restore(self, model):
+    def restore(self, model: keras.Model) -> bool:
         """Sets the weights; returns whether there were any."""
         if self.arrays is not None:
             model.set_weights(self.arrays)
@@ -68,7 +71,7 @@ class BestWeights:
                 self._warn(f"could not be read again: {error}. The model keeps those it has")
         return False
 
-    def _warn(self, what):
+    def _warn(self, what: str) -> None:
         if not self._warned:
             self._warned = True
             warnings.warn(

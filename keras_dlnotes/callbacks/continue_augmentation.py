@@ -1,5 +1,7 @@
 """Lets an expanded training set go on where training goes on."""
 
+from typing import Any
+
 from keras_dlnotes.augmentation.expanded_arrays import ExpandedArrays
 from keras_dlnotes.augmentation.expanded_batches import ExpandedBatches
 from keras_dlnotes.callbacks.copyable_callback import CopyableCallback
@@ -30,7 +32,7 @@ class ContinueAugmentation(CopyableCallback):
     ```
     """
 
-    def __init__(self, data):
+    def __init__(self, data: ExpandedArrays | ExpandedBatches) -> None:
         super().__init__()
         if not isinstance(data, (ExpandedArrays, ExpandedBatches)):
             raise TypeError(
@@ -39,6 +41,6 @@ class ContinueAugmentation(CopyableCallback):
             )
         self.data = data
 
-    def on_epoch_begin(self, epoch, logs=None):
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Tells the set the epoch, before it makes the first batch of it."""
         self.data.epoch = epoch

@@ -2,6 +2,7 @@
 
 import abc
 import copy
+from typing import Any, Self
 
 import keras
 
@@ -20,10 +21,10 @@ class CopyableCallback(keras.callbacks.Callback, abc.ABC):
     of_a_fit: tuple[str, ...] = ()
     shared: tuple[str, ...] = ()
 
-    def __getstate__(self):
+    def __getstate__(self) -> dict[str, Any]:
         return vars(self) | dict.fromkeys(("_model", *self.of_a_fit))
 
-    def __deepcopy__(self, memo):
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         copied = type(self).__new__(type(self))
         memo[id(self)] = copied
         for name in self.shared:

@@ -3,6 +3,8 @@
 import contextlib
 import statistics
 import time
+from collections.abc import Iterator
+from typing import Any
 
 
 class CostMeter:
@@ -25,7 +27,7 @@ class CostMeter:
         writer: the event file's writer.
     """
 
-    def __init__(self, observer, writer):
+    def __init__(self, observer: Any, writer: Any) -> None:
         self._observer = observer
         self._writer = writer
         self._start = time.perf_counter()
@@ -33,7 +35,7 @@ class CostMeter:
         self._host_seconds = 0.0
 
     @contextlib.contextmanager
-    def host_work(self):
+    def host_work(self) -> Iterator[None]:
         """Counts the block's time as the monitor's."""
         start = time.perf_counter()
         try:
@@ -41,7 +43,7 @@ class CostMeter:
         finally:
             self._host_seconds += time.perf_counter() - start
 
-    def scalars(self):
+    def scalars(self) -> dict[str, float]:
         """Dict from tag to number."""
         wall = time.perf_counter() - self._start
         numbers = {

@@ -5,7 +5,9 @@ import os
 import pathlib
 import warnings
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
+
+import keras
 
 from keras_dlnotes.backend import active
 from keras_dlnotes.callbacks.copyable_callback import CopyableCallback
@@ -106,7 +108,13 @@ class Diagnosis(CopyableCallback):
 
     of_a_fit = ("_observer", "_subscription")
 
-    def __init__(self, action="warn", log_dir=None, verify=False, verbose=True):
+    def __init__(
+        self,
+        action: Literal["warn", "stop", "raise", "repair"] = "warn",
+        log_dir: str | os.PathLike[str] | None = None,
+        verify: bool = False,
+        verbose: bool = True,
+    ) -> None:
         super().__init__()
         if action not in _ACTIONS:
             raise ValueError(
@@ -119,7 +127,7 @@ class Diagnosis(CopyableCallback):
         self.verify = verify
         self.verbose = verbose
         self.findings = Findings()
-        self.evidence: list = []
+        self.evidence: list[Any] = []
         self.repair: Repair | None = None
         self.told: dict[str, int] = {}
         self._observer: Any = None
@@ -133,25 +141,23 @@ class Diagnosis(CopyableCallback):
         """What a notebook shows of it: what was found."""
         return diagnosis_html(self.findings, self.evidence)
 
-    def set_model(self, model):
+    def set_model(self, model: keras.Model) -> None:
         """Attaches to the model and removes the observer left by a `fit` that raised."""
         super().set_model(model)
         TrainStepObserver.remove_from(model)
 
-    def on_train_begin(self, logs=None):
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         """Forgets what was found in an earlier `fit`."""
         self.findings = Findings()
-        self.evidence = []
-        self.repair = None
-        self.told = {}
+        self.evidence, self.told, self.repair = [], {}, None
         self._printer = DiagnosisPrinter()
-        self._facts: list = []  # one an output
+        self._facts: list[Any] = []  # one an output
         self._unreadable = False
         self._subscription = None
         self._ended = False  # by what was found
         self._report.close()
 
-    def on_epoch_begin(self, epoch, logs=None):
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Starts to observe, and starts the clock anew: what lies between epochs is no step."""
         if self._subscription is None:
             self._begin(epoch)
@@ -183,14 +189,14 @@ class Diagnosis(CopyableCallback):
         )
         self._observer.subscribe(self._subscription)
 
-    def on_train_batch_begin(self, batch, logs=None):
+    def on_train_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         """Lets the next step be observed, and now and then fetches what was recorded."""
         self._look_at_model()
         if self._observer.waiting >= _ROWS_PER_DELIVERY:
             self._observer.deliver()
         self._observer.arm()
 
-    def on_train_batch_end(self, batch, logs=None):
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         """Looks at a few moments of the run for what is sure already."""
         if self._looks.due(batch):
             self._observer.deliver()
@@ -198,11 +204,11 @@ class Diagnosis(CopyableCallback):
             self._looks.note_rate(learning_rate_of(self.model))
             self._check()
 
-    def on_test_begin(self, logs=None):
+    def on_test_begin(self, logs: dict[str, Any] | None = None) -> None:
         """Takes note of how many examples the epoch had, before validation counts its own."""
         active.processes.note_trained(self.model)
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Looks after 1, 2, 4, 8, ... epochs for what is sure already."""
         self._observer.deliver()
         logs = active.processes.mean_logs(self.model, log_numbers(logs))
@@ -224,7 +230,7 @@ class Diagnosis(CopyableCallback):
         if self.findings and self.action in ("stop", "raise") and not over:
             self._ended = self.model.stop_training = True
 
-    def on_train_end(self, logs=None):
+    def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         """Judges the run and puts everything back."""
         if self._subscription is None:
             return  # there was no epoch
@@ -250,7 +256,7 @@ class Diagnosis(CopyableCallback):
         """
         return self.findings.explain(n)
 
-    def to_json(self):
+    def to_json(self) -> str:
         """The findings as a JSON text."""
         return json.dumps([finding.to_dict() for finding in self.findings], indent=2, default=str)
 
@@ -302,7 +308,10 @@ class Diagnosis(CopyableCallback):
             self._replay()
         # An error that is raised at the end has the report as its text; one of a step has not.
         if self._prints() and not (found and self.action == "raise" and error is None):
-            self._tell(finished)
+            if finished:
+                self._printer.print_all(self.findings)
+            else:
+                self._printer.print_new(self.findings, self.evidence, self._record.planned_steps)
         new = (finding.cause for finding in self.findings if finding.cause not in self.told)
         self.told |= dict.fromkeys(new, self._record.steps)
 
@@ -324,14 +333,9 @@ class Diagnosis(CopyableCallback):
             replay(self.model, sample, self.findings, steps, silent_diagnosis)
 
     def _repair(self):
+        steps, epochs = self._record.steps, self.params.get("epochs")
         self.repair = repaired(
-            self.model,
-            self._record,
-            self.findings,
-            self._record.steps,
-            self.params.get("epochs"),
-            silent_diagnosis,
-            self.verbose,
+            self.model, self._record, self.findings, steps, epochs, silent_diagnosis, self.verbose
         )
 
     def _evidence(self, record, probed, finished, error=None):
@@ -347,8 +351,7 @@ class Diagnosis(CopyableCallback):
         doubted = [replace(evidence, rates=rates) for evidence in self.evidence]
         if not any(forecast(evidence, highest=True) for evidence in doubted):
             return
-        probed = self._probe()
-        if probed is None:
+        if (probed := self._probe()) is None:
             return
         asked = self._evidence(self._record, probed, finished=False)
         asked = [replace(evidence, rates=rates) for evidence in asked]
@@ -364,12 +367,6 @@ class Diagnosis(CopyableCallback):
             return probe(self.model, sample[0])
         except Exception:  # a model that takes its inputs in a way of its own
             return None
-
-    def _tell(self, finished):
-        if finished:
-            self._printer.print_all(self.findings)
-        else:
-            self._printer.print_new(self.findings, self.evidence, self._record.planned_steps)
 
     def _on_interruption(self, error):
         """A step raised: what is known by then is all there will be."""
@@ -398,6 +395,6 @@ def _warn_of(error):
     warnings.warn(f"The diagnosis was given up: {type(error).__name__}: {error}", stacklevel=3)
 
 
-def silent_diagnosis():
+def silent_diagnosis() -> Diagnosis:
     """A diagnosis of a short run, which prints nothing."""
     return Diagnosis(verbose=False)

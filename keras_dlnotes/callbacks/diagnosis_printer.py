@@ -45,5 +45,5 @@ class DiagnosisPrinter:
         print(f"Ended by action='stop' after {counted(steps, 'step')}.", flush=True)
 
 
-def _numbers(findings):
+def _numbers(findings: Findings) -> dict[str, int]:
     return {finding.cause: number for number, finding in enumerate(findings, start=1)}

@@ -32,7 +32,7 @@ class EarlyLooks:
         rate: the learning rate before the first step; None without one.
     """
 
-    def __init__(self, epochs: int, steps_per_epoch: int | None, rate: float | None):
+    def __init__(self, epochs: int, steps_per_epoch: int | None, rate: float | None) -> None:
         self.planned_steps: int | None = None
         self._epochs = epochs
         self._begun = self._ended = 0
@@ -42,7 +42,7 @@ class EarlyLooks:
         self._rates = [(0, rate)]
         self._plan(steps_per_epoch)
 
-    def _plan(self, steps_per_epoch):
+    def _plan(self, steps_per_epoch: int | None) -> None:
         if steps_per_epoch is not None:
             self.planned_steps = steps_per_epoch * self._epochs
             self._steps = check_steps(self.planned_steps)
@@ -73,7 +73,7 @@ class EarlyLooks:
         """Takes note of the learning rate that was seen at a look."""
         self._rates.append((self._taken, rate))
 
-    def known_rates(self, model: Any) -> tuple:
+    def known_rates(self, model: Any) -> tuple[Any, ...]:
         """Pairs of steps taken and learning rate; empty as long as a callback may yet raise it.
 
         Callbacks change the rate between epochs, but not that of a schedule, which is asked.

@@ -2,11 +2,13 @@
 
 import json
 import logging
+import os
 import time
 import warnings
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, Literal
 
-from keras.saving import serialize_keras_object
+import keras
 
 from keras_dlnotes.backend import active
 from keras_dlnotes.backend.registration import REMINDER
@@ -21,6 +23,8 @@ from keras_dlnotes.callbacks.stopping_state import StoppingState
 from keras_dlnotes.instrumentation import log_numbers, train_step_number
 from keras_dlnotes.numerics import early_stopping
 from keras_dlnotes.numerics.number_arguments import whole_number
+from keras_dlnotes.stopping.check import Check
+from keras_dlnotes.stopping.criterion import Criterion, Mode
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -104,43 +108,38 @@ class EarlyStopping(CopyableCallback):
 
     def __init__(
         self,
-        monitor="val_loss",
-        min_delta=0,
-        patience=0,
-        verbose=0,
-        mode="auto",
-        baseline=None,
-        restore_best_weights=False,
-        start_from_epoch=0,
+        monitor: str | Sequence[str] = "val_loss",
+        min_delta: float = 0,
+        patience: float = 0,
+        verbose: int = 0,
+        mode: Mode | Sequence[Mode] = "auto",
+        baseline: float | None = None,
+        restore_best_weights: bool = False,
+        start_from_epoch: int = 0,
         *,
-        criterion=None,
-        smoothing=0.0,
-        every=None,
-        validation_data=None,
-        best_weights_path=None,
-        resume="auto",
-        log_dir=None,
-        writer=None,
-    ):
+        criterion: Criterion | None = None,
+        smoothing: float = 0.0,
+        every: int | None = None,
+        validation_data: Any = None,
+        best_weights_path: str | os.PathLike[str] | None = None,
+        resume: bool | Literal["auto"] = "auto",
+        log_dir: str | os.PathLike[str] | None = None,
+        writer: Any = None,
+    ) -> None:
         super().__init__()
         monitors, modes = arguments.monitors_and_modes(monitor, mode)
-        if every is not None:
-            advice = "Pass None to check at the end of each epoch only."
-            every = whole_number("every", every, unit="train steps", advice=advice)
+        every = arguments.steps_between_checks(every)
         arguments.check(monitors, resume, every, validation_data, best_weights_path)
         criterion = arguments.choose_criterion(
             criterion, monitors, modes, patience, min_delta, baseline
         )
-        self.monitor = monitors[0]
-        self.mode = modes[0]
+        self.monitor, self.mode = monitors[0], modes[0]
         self.min_delta = abs(min_delta)
         self.patience = patience
         self.verbose = verbose
         self.baseline = baseline
         self.restore_best_weights = restore_best_weights
-        self.start_from_epoch = whole_number(
-            "start_from_epoch", start_from_epoch, least=0, unit="epochs"
-        )
+        self.start_from_epoch = whole_number("start_from_epoch", start_from_epoch, 0, "epochs")
         self.criterion = criterion
         self.every = every
         self.validation_data = validation_data
@@ -151,7 +150,8 @@ class EarlyStopping(CopyableCallback):
         self._quantities = MonitoredQuantities([(self.monitor, self.mode), *wanted], smoothing)
         self._report = ReportWriter("early stopping", writer)
         # What a saved state belongs to. It is in file names of states that are on disk already.
-        settings = [monitors, modes, serialize_keras_object(criterion), smoothing, every]
+        config = keras.saving.serialize_keras_object(criterion)
+        settings = [monitors, modes, config, smoothing, every]
         self._identity = json.dumps(settings, default=str).replace(f" ({REMINDER})", "")
         self._best = BestWeights(best_weights_path)
         self._state: Any = None
@@ -160,14 +160,14 @@ class EarlyStopping(CopyableCallback):
         self._begun = False
         self._forget()
 
-    def _forget(self):
+    def _forget(self) -> None:
         self.best: float | None = None
         self.best_epoch = 0
         self.wait = 0
         self.stopped_epoch = 0
         self.reason: str | None = None
         self._best.forget()
-        self._trained: list | None = None  # weights that a saved run was about to go on with
+        self._trained: list[Any] | None = None  # weights that a saved run was about to go on with
         self._best_error = float("inf")
         self._criterion_state = None
         self._batches = 0
@@ -178,21 +178,21 @@ class EarlyStopping(CopyableCallback):
         self._quantities.forget()
 
     @property
-    def best_weights(self):
+    def best_weights(self) -> list[Any] | None:
         """The best weights, where they are kept in memory, or None."""
         return self._best.arrays
 
     @property
-    def best_weights_path(self):
+    def best_weights_path(self) -> str | os.PathLike[str] | None:
         """The file in which the best weights are kept, or None."""
         return self._best.path
 
     @property
-    def monitor_op(self):
+    def monitor_op(self) -> Callable[..., Any] | None:
         """`keras.ops.less` or `keras.ops.greater`, whichever is better; None before it is known."""
         return self._quantities.comparison(self.monitor)
 
-    def set_model(self, model):
+    def set_model(self, model: keras.Model) -> None:
         """Takes the model, and has the state saved with its weights while `fit` runs."""
         super().set_model(model)
         self._trained = None  # of a load after which no epoch began
@@ -202,7 +202,7 @@ class EarlyStopping(CopyableCallback):
         self._state = StoppingState(self, self._identity)
         self._state.attach(model)
 
-    def on_train_begin(self, logs=None):
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         """Looks whether what is to be written can be, and starts the clock."""
         self._begun = False
         # All that decides when a process waits here for the others.
@@ -213,7 +213,7 @@ class EarlyStopping(CopyableCallback):
         self._clock = time.monotonic()
         self._averages = AveragedWeights(self)
 
-    def on_epoch_begin(self, epoch, logs=None):
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Goes on with the last run or starts anew, and remembers to which epoch steps belong."""
         if not self._begun:
             self._begin(epoch)
@@ -222,7 +222,7 @@ class EarlyStopping(CopyableCallback):
         self._epoch = epoch
         self._batch = -1
 
-    def _begin(self, epoch):
+    def _begin(self, epoch: int) -> None:
         # Only now it is known in which epoch this `fit` starts, and what was restored before it.
         self._begun = True
         clock = self._clock
@@ -244,7 +244,7 @@ class EarlyStopping(CopyableCallback):
         self._run = (self.model, _compiled(self.model))
         self._report.open(self, self.log_dir, epoch)
 
-    def _continues(self, epoch):
+    def _continues(self, epoch: int) -> bool:
         """Whether this `fit`, which starts in that epoch, goes on with the last run."""
         if self._state.was_loaded:
             return True
@@ -252,13 +252,13 @@ class EarlyStopping(CopyableCallback):
             return False
         return self.resume is True or (epoch > 0 and self._run[1] is _compiled(self.model))
 
-    def on_test_begin(self, logs=None):
+    def on_test_begin(self, logs: dict[str, Any] | None = None) -> None:
         """Lets the validation of `fit` judge what the user will predict with."""
         active.processes.note_trained(self.model)
         if self._averages is not None:
             self._averages.put_in()
 
-    def on_train_batch_end(self, batch, logs=None):
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         """Checks, if `every` says so."""
         if self.every is None:
             return
@@ -268,7 +268,7 @@ class EarlyStopping(CopyableCallback):
             active.fit_batches.sync_variables(self.model)
             self._check(self._epoch, logs or {})
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Checks, unless the very last step of the epoch was checked already."""
         if not self._begun:  # a loop of the user's own that tells of the ends of epochs alone
             self.on_epoch_begin(epoch)
@@ -277,7 +277,7 @@ class EarlyStopping(CopyableCallback):
         if self.reason is None and (self.every is None or self._checked_at != self._batches):
             self._check(epoch, logs or {})
 
-    def on_train_end(self, logs=None):
+    def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         """Restores the best weights if asked to, and closes the event file."""
         self._tick()
         self._clock = None
@@ -287,7 +287,7 @@ class EarlyStopping(CopyableCallback):
         self._report.close()
         self._state.detach(self.model)
 
-    def restore(self):
+    def restore(self) -> None:
         """Sets the best weights seen; leaves the model as it is where there are none."""
         if not self._best.restore(self.model):
             return
@@ -297,7 +297,7 @@ class EarlyStopping(CopyableCallback):
             epoch = self.best_epoch + 1
             print(f"Restoring model weights from the end of the best epoch: {epoch}.")
 
-    def get_state(self):
+    def get_state(self) -> tuple[dict[str, Any], list[Any] | None]:
         """What is saved with the model's weights: numbers and arrays."""
         self._tick()
         best, trained = self._best.arrays, self._averages and self._averages.trained
@@ -308,7 +308,7 @@ class EarlyStopping(CopyableCallback):
         }
         return numbers, best if trained is None else [*(best or ()), *trained]
 
-    def set_state(self, numbers, arrays):
+    def set_state(self, numbers: dict[str, Any] | None, arrays: list[Any] | None) -> None:
         """What was saved, or None and None where nothing was."""
         clock = self._clock
         self._forget()
@@ -322,10 +322,10 @@ class EarlyStopping(CopyableCallback):
             if name in numbers:
                 setattr(self, name, numbers[name])
         count = len(arrays or ()) - numbers.get("trained_count", 0)
-        self._best.arrays = arrays[:count] if count else None
+        self._best.arrays = (arrays or [])[:count] or None
         self._trained = (arrays or [])[count:] or None
 
-    def _check(self, epoch, logs):
+    def _check(self, epoch: int, logs: dict[str, Any]) -> None:
         self._checked_at = self._batches
         self._quantities.find_directions(self.model)
         if epoch < self.start_from_epoch:
@@ -352,7 +352,7 @@ class EarlyStopping(CopyableCallback):
         if self.reason is not None:
             self._stop(epoch, step)
 
-    def _stop(self, epoch, step):
+    def _stop(self, epoch: int, step: int) -> None:
         self.stopped_epoch = epoch
         self.model.stop_training = True
         sentence = f"Epoch {epoch + 1}: early stopping at step {step}: {self.reason}."
@@ -361,7 +361,7 @@ class EarlyStopping(CopyableCallback):
         _LOGGER.info(sentence)
         self._report.text(step, "early_stopping/reason", sentence)
 
-    def _keep_best(self, epoch, check):
+    def _keep_best(self, epoch: int, check: Check) -> None:
         baseline = self.baseline
         if baseline is not None:
             baseline = early_stopping.as_error(baseline, self.monitor in check.maximized)
@@ -375,7 +375,7 @@ class EarlyStopping(CopyableCallback):
         if self.best_weights_path is not None or self.restore_best_weights:
             self._best.keep(self.model)
 
-    def _tick(self):
+    def _tick(self) -> None:
         now = time.monotonic()
         self._seconds += 0.0 if self._clock is None else now - self._clock
         self._clock = now
@@ -395,6 +395,6 @@ _REMEMBERED = (
 )
 
 
-def _compiled(model):
+def _compiled(model: keras.Model) -> Any:
     """Something that each `compile` makes anew."""
     return getattr(model, "_compile_config", None)

@@ -1,13 +1,19 @@
 """Checks of the arguments of `EarlyStopping`."""
 
-from keras_dlnotes.stopping import AllOf, Patience
-from keras_dlnotes.stopping.criterion import check_criterion
+from collections.abc import Sequence
+from typing import Any
+
+from keras_dlnotes.numerics.number_arguments import whole_number
+from keras_dlnotes.stopping import AllOf, Criterion, Patience
+from keras_dlnotes.stopping.criterion import Mode, check_criterion
 
 
-def monitors_and_modes(monitor, mode):
+def monitors_and_modes(
+    monitor: str | Sequence[str], mode: Mode | Sequence[Mode]
+) -> tuple[list[str], list[Mode]]:
     """The names of the monitored quantities and the direction of each, two lists."""
-    monitors = list(monitor) if isinstance(monitor, list | tuple) else [monitor]
-    modes = list(mode) if isinstance(mode, list | tuple) else [mode] * len(monitors)
+    monitors: list[Any] = list(monitor) if isinstance(monitor, list | tuple) else [monitor]
+    modes: list[Any] = list(mode) if isinstance(mode, list | tuple) else [mode] * len(monitors)
     named = monitors and all(isinstance(name, str) for name in monitors)
     if not named or len(monitors) != len(modes):
         raise ValueError(
@@ -19,7 +25,21 @@ def monitors_and_modes(monitor, mode):
     return monitors, modes
 
 
-def check(monitors, resume, every, validation_data, best_weights_path):
+def steps_between_checks(every: Any) -> int | None:
+    """The argument `every` as Python's own number; None for the ends of epochs only."""
+    if every is None:
+        return None
+    advice = "Pass None to check at the end of each epoch only."
+    return whole_number("every", every, unit="train steps", advice=advice)
+
+
+def check(
+    monitors: list[str],
+    resume: Any,
+    every: int | None,
+    validation_data: Any,
+    best_weights_path: Any,
+) -> None:
     """Says what is wrong with the arguments of `EarlyStopping` before `fit` starts."""
     if resume not in ("auto", True, False):
         raise ValueError(
@@ -39,7 +59,14 @@ def check(monitors, resume, every, validation_data, best_weights_path):
         )
 
 
-def choose_criterion(criterion, monitors, modes, patience, min_delta, baseline):
+def choose_criterion(
+    criterion: Criterion | None,
+    monitors: list[str],
+    modes: list[Mode],
+    patience: float,
+    min_delta: float,
+    baseline: float | None,
+) -> Criterion:
     """The criterion that was given, or what Keras's arguments mean."""
     if criterion is None:
         pairs = zip(monitors, modes, strict=True)

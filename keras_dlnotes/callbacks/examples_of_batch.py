@@ -1,9 +1,14 @@
 """How many examples the batch of a training step has."""
 
+from collections.abc import Callable
+from typing import Any
+
 import keras
 
 
-def telling_examples(tell):
+def telling_examples(
+    tell: Callable[[Any], Any],
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """What stands in for a `train_step` that first tells the number of its batch's examples.
 
     Args:
@@ -13,8 +18,8 @@ def telling_examples(tell):
         A function from the model's own `train_step` to that, as `ReplacedMethods` takes it.
     """
 
-    def replacement(train_step):
-        def telling_train_step(*arguments):
+    def replacement(train_step: Callable[..., Any]) -> Callable[..., Any]:
+        def telling_train_step(*arguments: Any) -> Any:
             x, _, _ = keras.utils.unpack_x_y_sample_weight(arguments[-1])
             inputs = [leaf for leaf in keras.tree.flatten(x) if leaf is not None]
             tell(keras.ops.shape(inputs[0])[0])

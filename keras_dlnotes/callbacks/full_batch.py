@@ -1,5 +1,10 @@
 """Full-batch training on more data than memory holds."""
 
+from collections.abc import Callable
+from typing import Any
+
+import keras
+
 from keras_dlnotes.backend import active
 from keras_dlnotes.callbacks.copyable_callback import CopyableCallback
 from keras_dlnotes.callbacks.examples_of_batch import telling_examples
@@ -9,7 +14,7 @@ from keras_dlnotes.numerics.number_arguments import whole_number
 from keras_dlnotes.optimizers.second_order_optimizer import SecondOrderOptimizer
 
 
-def second_order_optimizer(model, caller):
+def second_order_optimizer(model: keras.Model, caller: str) -> Any:
     """The model's optimizer, out of a `LossScaleOptimizer` if need be; an error if not ours."""
     optimizer = inner_optimizer(model)
     if not isinstance(optimizer, SecondOrderOptimizer):
@@ -67,11 +72,11 @@ class FullBatch(CopyableCallback):
 
     of_a_fit = ("_optimizer", "_replaced")
 
-    def __init__(self, evaluations=1):
+    def __init__(self, evaluations: int = 1) -> None:
         super().__init__()
         self.evaluations = whole_number("evaluations", evaluations)
 
-    def set_model(self, model):
+    def set_model(self, model: keras.Model) -> None:
         """Let the train step tell the optimizer each batch's size."""
         super().set_model(model)
         optimizer = second_order_optimizer(model, type(self).__name__)
@@ -102,13 +107,13 @@ class FullBatch(CopyableCallback):
         weighted = telling_examples(optimizer.weigh_batch)
         self._replaced = ReplacedMethods(model, {"train_step": weighted}, self._discard_evaluation)
 
-    def _repeating(self, train_step):
+    def _repeating(self, train_step: Callable[..., Any]) -> Callable[..., Any]:
         count = self.evaluations - 1
 
-        def repeat(result, *arguments):
+        def repeat(result: Any, *arguments: Any) -> Any:
             return active.iteration.repeated(train_step, count, result, *arguments)
 
-        def repeating_train_step(*arguments):
+        def repeating_train_step(*arguments: Any) -> Any:
             return repeat(train_step(*arguments), *arguments)
 
         # An observed step measures the first evaluation alone.
@@ -116,12 +121,12 @@ class FullBatch(CopyableCallback):
         repeating_train_step.repeat = repeat  # type: ignore[attr-defined]
         return repeating_train_step
 
-    def on_train_begin(self, logs=None):
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         """Put the replacement in, and watch over the train function."""
         self._check_batches((self.params or {}).get("steps") or 1)
         self._replaced.start()
 
-    def _check_batches(self, batches):
+    def _check_batches(self, batches: int) -> None:
         if self.evaluations > 1 and batches > 1:
             self._replaced.remove()
             raise ValueError(
@@ -131,27 +136,27 @@ class FullBatch(CopyableCallback):
                 "sums over the batches of an epoch."
             )
 
-    def on_train_batch_begin(self, batch, logs=None):
+    def on_train_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         """Let the next step through."""
         self._replaced.arm()
 
-    def on_train_batch_end(self, batch, logs=None):
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         """Refuse a second batch, which data of unknown length may have."""
         self._check_batches(batch + 1)
 
-    def _discard_evaluation(self):
+    def _discard_evaluation(self) -> None:
         if self._optimizer.built and self.evaluations == 1:
             self._optimizer.discard_evaluation()
 
-    def on_epoch_begin(self, epoch, logs=None):
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Forget a sum that an interrupted epoch may have left behind."""
         self._discard_evaluation()
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Hand the epoch's loss and gradient to the optimizer as one evaluation."""
         if self.evaluations == 1:
             self._optimizer.finish_evaluation()
 
-    def on_train_end(self, logs=None):
+    def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         """Give the model its own train step back."""
         self._replaced.remove()

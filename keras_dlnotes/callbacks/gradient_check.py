@@ -1,15 +1,18 @@
 """Checks a model's gradients while it trains."""
 
 import inspect
+import os
 import re
 import warnings
+from collections.abc import Collection
+from typing import Any, Literal
 
 import keras
 
 from keras_dlnotes.backend import active
 from keras_dlnotes.callbacks.copyable_callback import CopyableCallback
 from keras_dlnotes.callbacks.report_writer import ReportWriter
-from keras_dlnotes.gradient_check import check_gradients
+from keras_dlnotes.gradient_check import GradientReport, check_gradients
 from keras_dlnotes.instrumentation import NextBatch, train_step_number
 from keras_dlnotes.numerics.number_arguments import whole_number
 
@@ -69,13 +72,13 @@ class GradientCheck(CopyableCallback):
 
     def __init__(
         self,
-        data=None,
-        at=("start", "after:100"),
-        samples=32,
-        action="warn",
-        log_dir=None,
-        **options,
-    ):
+        data: tuple[Any, ...] | list[Any] | None = None,
+        at: str | Collection[str] = ("start", "after:100"),
+        samples: int | None = 32,
+        action: Literal["warn", "raise", "stop"] = "warn",
+        log_dir: str | os.PathLike[str] | None = None,
+        **options: Any,
+    ) -> None:
         super().__init__()
         if action not in _ACTIONS:
             raise ValueError(f"`action` must be one of {_ACTIONS}. Received: action={action!r}.")
@@ -99,13 +102,13 @@ class GradientCheck(CopyableCallback):
         self.action = action
         self.log_dir = log_dir
         self._report = ReportWriter("gradient check")
-        self.reports = {}
+        self.reports: dict[str, GradientReport | None] = {}
         self._steps_of_names = {name: _step(name) for name in self.at}
         self._options = options
-        self._next_batch = None
+        self._next_batch: NextBatch | None = None
         self._batch = data
 
-    def on_train_begin(self, logs=None):
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         """Starts to count steps."""
         self._remove()
         self.reports = {}
@@ -113,11 +116,11 @@ class GradientCheck(CopyableCallback):
         self._batch = self.data
         self._report.close()
 
-    def on_epoch_begin(self, epoch, logs=None):
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Opens the event file when the first epoch begins."""
         self._report.open(self, self.log_dir, epoch)
 
-    def on_train_batch_begin(self, batch, logs=None):
+    def on_train_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         """Checks what is due before this step."""
         self._first_of_execution = batch
         due = [
@@ -133,11 +136,11 @@ class GradientCheck(CopyableCallback):
         else:
             self._next_batch = NextBatch(self.model, lambda data: self._check(due, data))
 
-    def on_train_batch_end(self, batch, logs=None):
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         """Counts the steps, of which one execution may have taken several."""
         self._steps_done += batch - self._first_of_execution + 1
 
-    def on_train_end(self, logs=None):
+    def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         """Checks what the training was too short for."""
         self._remove()
         left = [name for name in self.at if name not in self.reports]
@@ -145,12 +148,12 @@ class GradientCheck(CopyableCallback):
             self._check(left, self._batch)
         self._report.close()
 
-    def _remove(self):
+    def _remove(self) -> None:
         if self._next_batch is not None:
             self._next_batch.remove()  # a fit that raised may have left it
             self._next_batch = None
 
-    def _check(self, names, data):
+    def _check(self, names: list[str], data: Any) -> None:
         self._batch = data
         failure = None
         try:
@@ -168,7 +171,7 @@ class GradientCheck(CopyableCallback):
         if anywhere:
             self.model.stop_training = True
 
-    def _found_wrong(self, names, data):
+    def _found_wrong(self, names: list[str], data: Any) -> bool:
         """Checks; whether a gradient is wrong."""
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
         x, y, sample_weight = keras.tree.map_structure(
@@ -197,7 +200,7 @@ class GradientCheck(CopyableCallback):
         return bool(report.failures)
 
 
-def _step(name):
+def _step(name: str) -> int:
     """The number of steps before which "start" or "after:100" is due."""
     match = re.fullmatch(r"start|after:(\d+)", str(name))
     if match is None:

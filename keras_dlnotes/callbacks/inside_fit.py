@@ -1,5 +1,8 @@
 """What a callback may do with a model in the middle of `fit`."""
 
+import os
+from typing import Any
+
 import keras
 from keras import ops
 
@@ -9,7 +12,7 @@ from keras_dlnotes.instrumentation.patch import patched
 from keras_dlnotes.summaries.whole_file import whole_file
 
 
-def evaluate(model, data):
+def evaluate(model: keras.Model, data: Any) -> dict[str, float]:
     """`model.evaluate` without a trace in the running epoch.
 
     Args:
@@ -38,13 +41,13 @@ def evaluate(model, data):
     return measured
 
 
-def save_weights(model, path):
+def save_weights(model: keras.Model, path: str | os.PathLike[str]) -> None:
     """Saves a file of weights; a crash in the middle of it leaves the one that was there."""
     with whole_file(path) as unfinished:
         model.save_weights(unfinished, overwrite=True)
 
 
-def load_weights(model, path):
+def load_weights(model: keras.Model, path: str | os.PathLike[str]) -> None:
     """Loads a file of weights and leaves the optimizer, whose state is in it too, as it is."""
     with patched([(model, "optimizer", None)]):
         model.load_weights(path)

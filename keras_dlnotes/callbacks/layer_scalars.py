@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -33,7 +34,7 @@ _WORST_OF = (
     "weights/norm",
     "updates/ratio",
 )
-_RANKS: dict[str, Callable] = {"largest": np.max, "median": np.median, "smallest": np.min}
+_RANKS: dict[str, Callable[..., Any]] = {"largest": np.max, "median": np.median, "smallest": np.min}
 _START_AT_ZERO = ("bias", "beta")
 
 
@@ -44,12 +45,12 @@ class AllScalars:
         chosen: list of `(column, place in the row)`.
     """
 
-    def __init__(self, chosen):
+    def __init__(self, chosen: list[Any]) -> None:
         self.tags = tuple(column.tag for column, _ in chosen)
         self._places = np.array([place for _, place in chosen], dtype=int)
         self._may_lack = np.array([tag.startswith("updates/") for tag in self.tags], dtype=bool)
 
-    def of(self, values):
+    def of(self, values: np.ndarray) -> tuple[tuple[str, ...], list[float]]:
         """The tags and the numbers of a row; the same tags for each row that lacks none."""
         numbers = values[self._places]
         # The update ratio of a weight of norm 0 does not exist; any other NaN is news.
@@ -70,8 +71,8 @@ class WorstScalars:
         chosen: list of `(column, place in the row)`.
     """
 
-    def __init__(self, chosen):
-        groups: dict[str, list] = {}
+    def __init__(self, chosen: list[Any]) -> None:
+        groups: dict[str, list[Any]] = {}
         for column, place in chosen:
             groups.setdefault(f"{column.section}/{column.statistic}", []).append((column, place))
         self._groups = []
@@ -87,7 +88,7 @@ class WorstScalars:
             for rank in _RANKS
         )
 
-    def of(self, values):
+    def of(self, values: np.ndarray) -> tuple[tuple[str, ...], list[float]]:
         """The tags and the numbers of a row; the same tags for each row that lacks none."""
         tags: list[str] = []
         numbers: list[float] = []
@@ -101,7 +102,9 @@ class WorstScalars:
         return (self.tags if len(tags) == len(self.tags) else tuple(tags)), numbers
 
 
-def layer_scalars(choice, chosen, into_event_file):
+def layer_scalars(
+    choice: str, chosen: list[Any], into_event_file: bool
+) -> AllScalars | WorstScalars:
     """What is written of each row.
 
     Args:
@@ -121,11 +124,11 @@ def layer_scalars(choice, chosen, into_event_file):
 class Charts:
     """The layout of the custom-scalars dashboard: the charts in which there is something to see."""
 
-    def __init__(self):
-        self._shown = set()
-        self._seen = set()
+    def __init__(self) -> None:
+        self._shown: set[str] = set()
+        self._seen: set[tuple[str, ...]] = set()
 
-    def with_tags(self, tags):
+    def with_tags(self, tags: tuple[str, ...]) -> dict[str, dict[str, list[str]]] | None:
         """Takes tags that are written; the layout if they fill a chart that was empty, else None.
 
         Args:
@@ -150,6 +153,6 @@ class Charts:
         return {category: charts for category, charts in layout.items() if charts}
 
 
-def _last_name(variable):
+def _last_name(variable: str | None) -> str:
     """`"bias"` of `"query/bias"`: what a composite layer's variable is called in its own layer."""
     return (variable or "").rpartition("/")[2]

@@ -1,5 +1,6 @@
 """The loss of a training step taken apart for `GaussNewton`: outputs, and the loss in them."""
 
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -27,7 +28,7 @@ _LINKS = {
 }
 
 
-def losses_of_outputs(model):
+def losses_of_outputs(model: keras.Model) -> list[str | None] | str | None:
     """The names of the outputs' losses, None for one of the user's; a list, or one for all outputs.
 
     Raises:
@@ -40,7 +41,7 @@ def losses_of_outputs(model):
     return names if len(names) > 1 else names[0] if names else None
 
 
-def _name_of(loss):
+def _name_of(loss: Any) -> str | None:
     if loss is None:
         return None
     found = keras.losses.get(loss)
@@ -59,7 +60,7 @@ def _name_of(loss):
     return name
 
 
-def _are_elementwise(names):
+def _are_elementwise(names: list[str | None] | str | None) -> list[bool] | bool:
     """Whether each output's loss is a sum over single numbers; a list, or one for all outputs."""
     if isinstance(names, list):
         return [name in _ELEMENTWISE for name in names]
@@ -69,7 +70,9 @@ def _are_elementwise(names):
 class _Outputs:
     """A model's outputs, or the numbers before a last softmax or sigmoid, which it remembers."""
 
-    def __init__(self, model, state, names):
+    def __init__(
+        self, model: keras.Model, state: Any, names: list[str | None] | str | None
+    ) -> None:
         self._model = model
         self._state = state
         self._names = names  # of the losses
@@ -78,21 +81,21 @@ class _Outputs:
         self._masks: Any = None
         self.has_call_losses = False
 
-    def call(self, inputs):
+    def call(self, inputs: Any) -> Any:
         """What the model's own training step takes for its predictions."""
         if self._model._call_has_training_arg:
             return self._model(inputs, training=True)
         return self._model(inputs)
 
-    def __call__(self, weights, inputs):
+    def __call__(self, weights: Any, inputs: Any) -> list[Any]:
         """The list of outputs for some inputs."""
         seen: list[Any] = []
         layers = self._model._flatten_layers()
         ends = [(la, la.__dict__["activation"]) for la in layers if "activation" in la.__dict__]
         ends = [(layer, link) for layer, link in ends if link in _LINKS]
 
-        def noting(link):
-            def noted(x):
+        def noting(link: Any) -> Any:
+            def noted(x: Any) -> Any:
                 y = link(x)
                 seen.append((y, x, link))
                 return y
@@ -123,14 +126,14 @@ class _Outputs:
                 )
         return outputs
 
-    def _before_link(self, seen, output, number):
+    def _before_link(self, seen: Any, output: Any, number: Any) -> tuple[Any, Any]:
         name = self._names[number] if isinstance(self._names, list) else self._names
         for y, x, link in seen:
             if y is output and name in _LINKS[link]:
                 return x, link
         return output, None
 
-    def predictions(self, outputs):
+    def predictions(self, outputs: Any) -> Any:
         """The structure that the model returns, of a list of outputs."""
         given = []
         for output, link, mask in zip(outputs, self._links, self._masks, strict=True):
@@ -140,20 +143,27 @@ class _Outputs:
             given.append(prediction)
         return keras.tree.pack_sequence_as(self._like, given)
 
-    def has_penalties(self):
+    def has_penalties(self) -> bool:
         """Whether the loss depends on the weights past the outputs."""
         weights = self._model.trainable_variables
         penalized = any(getattr(weight, "regularizer", None) is not None for weight in weights)
         return penalized or self.has_call_losses
 
 
-def of_variables(model, compute_loss, names, x, y, sample_weight):
+def of_variables(
+    model: keras.Model,
+    compute_loss: Callable[..., Any],
+    names: list[str | None] | str | None,
+    x: Any,
+    y: Any,
+    sample_weight: Any,
+) -> LeastSquares:
     """The problem where the variables hold their values, as on TensorFlow and torch."""
     outputs_of = _Outputs(model, (), names)
     takes_training = getattr(model, "_compute_loss_has_training_arg", True)
     training = {"training": True} if takes_training else {}
 
-    def loss(weights, outputs):
+    def loss(weights: Any, outputs: Any) -> Any:
         mapping = list(zip(model.trainable_variables, weights, strict=True))
         with keras.StatelessScope(state_mapping=mapping, collect_losses=True):
             if outputs_of.has_call_losses:
@@ -165,15 +175,24 @@ def of_variables(model, compute_loss, names, x, y, sample_weight):
     return LeastSquares(loss, outputs_of, x, _are_elementwise(names), outputs_of.has_penalties)
 
 
-def of_state(model, state, names, x, y, sample_weight):
+def of_state(
+    model: keras.Model,
+    state: Any,
+    names: list[str | None] | str | None,
+    x: Any,
+    y: Any,
+    sample_weight: Any,
+) -> LeastSquares:
     """The problem where the values are in the state of the training step, as on JAX."""
     _, non_trainable, optimizer_variables, metrics = state
     values = zip(model.non_trainable_variables, non_trainable, strict=True)
     outputs_of = _Outputs(model, list(values), names)
     compute_loss = model.compute_loss
 
-    def loss(weights, outputs):
-        def with_given(x=None, y=None, y_pred=None, *rest, **more):
+    def loss(weights: Any, outputs: Any) -> Any:
+        def with_given(
+            x: Any = None, y: Any = None, y_pred: Any = None, *rest: Any, **more: Any
+        ) -> Any:
             return compute_loss(x, y, outputs_of.predictions(outputs), *rest, **more)
 
         with patched([(model, "compute_loss", with_given)]):

@@ -1,6 +1,8 @@
 """The quantities that early stopping looks at: which are there, and which way is up."""
 
 import warnings
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import keras
 import numpy as np
@@ -9,6 +11,7 @@ from keras_dlnotes.instrumentation.log_numbers import one_number
 from keras_dlnotes.numerics import early_stopping
 from keras_dlnotes.numerics.number_arguments import as_python_number, is_real_number
 from keras_dlnotes.stopping.check import Check
+from keras_dlnotes.stopping.criterion import Mode
 
 
 class MonitoredQuantities:
@@ -22,7 +25,7 @@ class MonitoredQuantities:
         ValueError: if `smoothing` is out of bounds, or one quantity is wanted in two directions.
     """
 
-    def __init__(self, wanted, smoothing):
+    def __init__(self, wanted: list[tuple[str, Mode]], smoothing: float) -> None:
         if not is_real_number(smoothing) or not 0 <= smoothing < 1:
             raise ValueError(
                 "Expected `smoothing` to be a number in [0, 1), 0 for none. "
@@ -41,17 +44,17 @@ class MonitoredQuantities:
         self._smoothing = as_python_number(smoothing)
         self.forget()
 
-    def forget(self):
+    def forget(self) -> None:
         """Forgets all that belongs to one run: averages, directions, and what was warned of."""
-        self.averages: dict[str, list] = {}  # name to (average, count)
-        self._comparisons: dict = {}
+        self.averages: dict[str, list[Any]] = {}  # name to (average, count)
+        self._comparisons: dict[str, Any] = {}
         self._missed: set[str] = set()
 
-    def comparison(self, name):
+    def comparison(self, name: str) -> Callable[..., Any] | None:
         """`keras.ops.less` or `keras.ops.greater`; None before `find_directions`."""
         return self._comparisons.get(name)
 
-    def find_directions(self, model):
+    def find_directions(self, model: keras.Model) -> None:
         """Asks Keras which way is up, once the model's metrics are there."""
         for name, mode in self._modes.items():
             if name not in self._comparisons:
@@ -60,7 +63,7 @@ class MonitoredQuantities:
                 keras_own._set_monitor_op()
                 self._comparisons[name] = keras_own.monitor_op
 
-    def check(self, logs, seconds):
+    def check(self, logs: Mapping[str, Any], seconds: float) -> Check:
         """The quantities that are in the logs, as a `Check`."""
         values, errors, raw_errors = {}, {}, {}
         maximized = {n for n, op in self._comparisons.items() if op is keras.ops.greater}
@@ -77,7 +80,7 @@ class MonitoredQuantities:
             errors[name] = early_stopping.as_error(value, larger_is_better)
         return Check(self._first, values, errors, raw_errors, maximized, seconds)
 
-    def _smooth(self, name, value):
+    def _smooth(self, name: str, value: float) -> float:
         if not np.isfinite(value):
             return value  # and the average goes on without it
         average, count = self.averages.get(name, (0.0, 0))
@@ -87,7 +90,7 @@ class MonitoredQuantities:
         self.averages[name] = [average, count]
         return smoothed
 
-    def _warn_once(self, name, logs):
+    def _warn_once(self, name: str, logs: Mapping[str, Any]) -> None:
         if name in self._missed:
             return
         self._missed.add(name)

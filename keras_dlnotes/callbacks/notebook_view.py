@@ -34,7 +34,7 @@ def monitor_html(run: Any, every: int, log_dir: Any) -> str:
     return run_html(run, "TrainingMonitor")
 
 
-def diagnosis_html(findings: Any, evidence: list) -> str:
+def diagnosis_html(findings: Any, evidence: list[Any]) -> str:
     """A diagnosis as HTML.
 
     Args:

@@ -1,5 +1,8 @@
 """The statistics of batch normalization recomputed over real data."""
 
+from collections.abc import Callable, Iterator
+from typing import Any
+
 import keras
 import numpy as np
 from keras import ops
@@ -58,7 +61,9 @@ class PreciseBatchStatistics(CopyableCallback):
     of_a_fit = ("_layers",)
     shared = ("data",)
 
-    def __init__(self, data, batch_size=128, batches=None, every_epoch=True):
+    def __init__(
+        self, data: Any, batch_size: int = 128, batches: int | None = None, every_epoch: bool = True
+    ) -> None:
         super().__init__()
         batch_size = whole_number("batch_size", batch_size, unit="examples")
         batches = None if batches is None else whole_number("batches", batches)
@@ -84,7 +89,7 @@ class PreciseBatchStatistics(CopyableCallback):
         self.every_epoch = every_epoch
         self._stale = False
 
-    def set_model(self, model):
+    def set_model(self, model: keras.Model) -> None:
         """Finds the normalizations."""
         super().set_model(model)
         kinds = (BatchNormalization, keras.layers.BatchNormalization)
@@ -99,29 +104,29 @@ class PreciseBatchStatistics(CopyableCallback):
                 f"Received: {model.name!r}. Leave the callback out."
             )
 
-    def on_train_batch_end(self, batch, logs=None):
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         """Remembers that the weights have changed."""
         self._stale = True
 
-    def on_test_begin(self, logs=None):
+    def on_test_begin(self, logs: dict[str, Any] | None = None) -> None:
         """Validation sees the new statistics."""
         self._run_if(self.every_epoch)
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """And so do callbacks after this one."""
         self._run_if(self.every_epoch)
 
-    def on_train_end(self, logs=None):
+    def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         """And the trained model."""
         self._run_if(True)
 
-    def _run_if(self, wanted):
+    def _run_if(self, wanted: bool) -> None:
         if wanted and self._stale:
             active.fit_batches.sync_variables(self.model)
             self.recompute()
             self._stale = False
 
-    def recompute(self):
+    def recompute(self) -> None:
         """Assigns the statistics of the data to every normalization of the model, once."""
         moments = {id(layer): (0.0, 0.0, 0.0) for layer in self._layers}
         taken = 0
@@ -139,10 +144,10 @@ class PreciseBatchStatistics(CopyableCallback):
                 _assign(layer, count, mean, variance, count / taken)
 
 
-def _collecting(layer, moments):
+def _collecting(layer: keras.Layer, moments: dict[int, Any]) -> Callable[..., Any]:
     """A `call` that adds up the moments of the layer's inputs and normalizes by the batch."""
 
-    def call(inputs, training=None, mask=None):
+    def call(inputs: Any, training: Any = None, mask: Any = None) -> Any:
         axis = layer.axis % len(inputs.shape)
         inputs = ops.cast(inputs, arithmetic_dtype(inputs.dtype))
         if mask is not None:
@@ -162,7 +167,9 @@ def _collecting(layer, moments):
     return call
 
 
-def _assign(layer, count, mean, variance, count_of_a_batch):
+def _assign(
+    layer: keras.Layer, count: Any, mean: Any, variance: Any, count_of_a_batch: Any
+) -> None:
     if getattr(layer, "unbiased", False):
         variance = variance * count / np.maximum(count - 1, 1)
     layer.moving_mean.assign(mean)
@@ -174,13 +181,13 @@ def _assign(layer, count, mean, variance, count_of_a_batch):
         layer.moving_stddev.assign(np.sqrt(variance + layer.epsilon))
 
 
-def _never_ends(data):
+def _never_ends(data: Any) -> bool:
     if hasattr(data, "cardinality"):
         return int(data.cardinality()) == -1  # tf.data.INFINITE_CARDINALITY
     return isinstance(data, keras.utils.PyDataset) and data.num_batches is None
 
 
-def _batches_of_inputs(data, batch_size):
+def _batches_of_inputs(data: Any, batch_size: int) -> Iterator[Any]:
     if isinstance(data, (tuple, dict)) or hasattr(data, "shape"):
         inputs = data[0] if isinstance(data, tuple) else data
         for start in range(0, keras.tree.flatten(inputs)[0].shape[0], batch_size):

@@ -1,5 +1,8 @@
 """Shows what regularization adds to the training loss."""
 
+import os
+from typing import Any
+
 from keras_dlnotes.callbacks.copyable_callback import CopyableCallback
 from keras_dlnotes.callbacks.report_writer import ReportWriter
 from keras_dlnotes.instrumentation import train_step_number
@@ -44,20 +47,20 @@ class RegularizationLog(CopyableCallback):
     ```
     """
 
-    def __init__(self, log_dir=None, writer=None):
+    def __init__(self, log_dir: str | os.PathLike[str] | None = None, writer: Any = None) -> None:
         super().__init__()
         self.log_dir = log_dir
         self._report = ReportWriter("regularization log", writer)
 
-    def on_train_begin(self, logs=None):
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         """Closes an event file that a `fit` which raised has left."""
         self._report.close()
 
-    def on_epoch_begin(self, epoch, logs=None):
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Opens the event file when the first epoch begins."""
         self._report.open(self, self.log_dir, epoch)
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Measures and reports."""
         by_layer = penalties_by_layer(self.model)
         for layer in self.model._flatten_layers(include_self=False):
@@ -70,6 +73,6 @@ class RegularizationLog(CopyableCallback):
         step = train_step_number(self.model)
         self._report.scalars(step, "regularization", {"penalty": total, **by_layer})
 
-    def on_train_end(self, logs=None):
+    def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         """Closes the event file."""
         self._report.close()

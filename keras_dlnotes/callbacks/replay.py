@@ -1,15 +1,26 @@
 """Tries remedies on copies of a model, in short runs."""
 
 import warnings
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import keras
 
 from keras_dlnotes.backend import active
+from keras_dlnotes.diagnosis import Finding, RunRecord
 from keras_dlnotes.remedies import Examples, Repair, ShortRuns, search
 
 _MOST_STEPS = 300
 _BUDGET = 10_000  # train steps of all short runs of a repair
 
 
-def replay(model, sample, findings, steps, diagnosis):
+def replay(
+    model: keras.Model,
+    sample: Any,
+    findings: Iterable[Finding],
+    steps: int,
+    diagnosis: Callable[[], Any],
+) -> None:
     """Trains copies of a model from fresh weights on a sample, without and with each remedy.
 
     The model itself, its weights and its optimizer stay as they are. Each finding whose remedy can
@@ -53,7 +64,15 @@ def replay(model, sample, findings, steps, diagnosis):
         }
 
 
-def repaired(model, record, findings, steps, epochs, diagnosis, verbose) -> Repair | None:
+def repaired(
+    model: keras.Model,
+    record: RunRecord,
+    findings: Sequence[Finding],
+    steps: int,
+    epochs: int,
+    diagnosis: Callable[[], Any],
+    verbose: bool,
+) -> Repair | None:
     """Repairs a copy of a model whose run is over, on the examples that were recorded.
 
     Args:
@@ -73,7 +92,7 @@ def repaired(model, record, findings, steps, epochs, diagnosis, verbose) -> Repa
     try:
         sample = record.sample()
         problem = no_runs_of(sample)
-        if problem is not None:
+        if problem is not None or sample is None:
             warnings.warn(f"The run is not repaired: {problem}.", stacklevel=2)
             return None
         inputs, (targets,) = sample
@@ -91,7 +110,7 @@ def repaired(model, record, findings, steps, epochs, diagnosis, verbose) -> Repa
     return repair
 
 
-def no_runs_of(sample) -> str | None:
+def no_runs_of(sample: Any) -> str | None:
     """Why no short runs can be made on a sample of a run's examples, or None."""
     if sample is None:
         return "no examples of the run are known"

@@ -2,7 +2,10 @@
 
 import os
 import warnings
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
+
+import keras
 
 from keras_dlnotes.backend import active
 from keras_dlnotes.callbacks.run_folder import run_folder
@@ -25,21 +28,28 @@ class ReportWriter:
         max_megabytes: how much the event files of the run may take, or None.
     """
 
-    def __init__(self, reporter, writer=None, max_megabytes=None):
+    def __init__(
+        self, reporter: str, writer: Any = None, max_megabytes: float | None = None
+    ) -> None:
         self._reporter = reporter
         self._given = writer
         self._max_megabytes = max_megabytes
-        self._writer = None
-        self._failure = None
+        self._writer: Any = None
+        self._failure: Exception | None = None
         self._warned = False
         self._is_open = False
         self.folder: Any = None  # of this run, see `run_folder`
 
-    def __getstate__(self):
+    def __getstate__(self) -> dict[str, Any]:
         # The file belongs to a `fit`; a copy opens its own.
         return vars(self) | {"_writer": None, "_failure": None, "_is_open": False}
 
-    def open(self, callback, log_dir, epoch=0):
+    def open(
+        self,
+        callback: keras.callbacks.Callback,
+        log_dir: str | os.PathLike[str] | None,
+        epoch: int = 0,
+    ) -> None:
         """Opens the event file for a callback's `fit`, unless it is open.
 
         Args:
@@ -66,7 +76,7 @@ class ReportWriter:
                     raise
                 self.fail(error)
 
-    def close(self):
+    def close(self) -> None:
         """Closes the event file; lets a given writer write what it holds."""
         if self._writer is not None:
             self._ask("close" if self._given is None else "flush")
@@ -75,55 +85,69 @@ class ReportWriter:
         self._is_open = False
 
     @property
-    def run(self):
+    def run(self) -> Any:
         """What can be read back: the run's folder or a given writer; None before any `fit`."""
         if isinstance(self._given, EventFileWriter):
             return os.path.dirname(self._given.path)
         return self.folder if self._given is None else self._given
 
     @property
-    def writes_event_file(self):
+    def writes_event_file(self) -> bool:
         """Whether what is written goes to an event file."""
         return self._given is None or isinstance(self._given, EventFileWriter)
 
     @property
-    def seconds(self):
+    def seconds(self) -> float:
         """How long the writer has been busy."""
         return getattr(self._writer, "seconds", 0.0)
 
-    def add_scalars(self, step, tags, numbers, wall_time=None):
+    def add_scalars(
+        self,
+        step: int,
+        tags: tuple[str, ...],
+        numbers: Sequence[float],
+        wall_time: float | None = None,
+    ) -> None:
         """See `EventFileWriter.add_scalars`."""
         self._ask("add_scalars", step, tags, numbers, wall_time)
 
-    def add_histogram(self, step, tag, low, high, counts, wall_time=None):
+    def add_histogram(
+        self,
+        step: int,
+        tag: str,
+        low: float,
+        high: float,
+        counts: Any,
+        wall_time: float | None = None,
+    ) -> None:
         """See `EventFileWriter.add_histogram`."""
         self._ask("add_histogram", step, tag, low, high, counts, wall_time)
 
-    def add_layers(self, step, parts, wall_time=None):
+    def add_layers(self, step: int, parts: Iterable[Any], wall_time: float | None = None) -> None:
         """See `EventFileWriter.add_layers`; a writer of the user's own need not have it."""
         if hasattr(self._writer, "add_layers"):
             self._ask("add_layers", step, parts, wall_time)
 
-    def add_findings(self, step, findings):
+    def add_findings(self, step: int, findings: Iterable[dict[str, Any]]) -> None:
         """See `EventFileWriter.add_findings`."""
         self._ask("add_findings", step, findings)
 
-    def add_custom_scalars(self, categories):
+    def add_custom_scalars(self, categories: dict[str, dict[str, list[str]]]) -> None:
         """See `EventFileWriter.add_custom_scalars`."""
         self._ask("add_custom_scalars", categories)
 
-    def scalars(self, step, prefix, numbers):
+    def scalars(self, step: int, prefix: str, numbers: Mapping[str, float]) -> None:
         """Writes a dict of numbers under `prefix/<name>`."""
         if numbers:
             tags = tuple(f"{prefix}/{name}" for name in numbers)
             self.add_scalars(step, tags, list(numbers.values()))
 
-    def text(self, step, tag, text):
+    def text(self, step: int, tag: str, text: str) -> None:
         """Writes a text, and sees to it that it is in the file."""
         self._ask("add_text", step, tag, text)
         self._ask("flush")
 
-    def warn_of_failure(self):
+    def warn_of_failure(self) -> None:
         """Tells, once in a `fit`, that and why nothing is written any more."""
         failure = self._failure or getattr(self._writer, "failure", None)
         if failure is not None and not self._warned:
@@ -135,12 +159,12 @@ class ReportWriter:
                 stacklevel=2,
             )
 
-    def fail(self, error):
+    def fail(self, error: Exception) -> None:
         """Tells that something could not be written, and writes no more."""
         self._failure = self._failure or error
         self.warn_of_failure()
 
-    def _ask(self, method, *arguments):
+    def _ask(self, method: str, *arguments: Any) -> None:
         if self._writer is None or (self._failure is not None and method != "close"):
             return
         try:

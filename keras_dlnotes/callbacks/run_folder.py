@@ -3,16 +3,21 @@
 import os
 import re
 import weakref
+from typing import Any
+
+import keras
 
 from keras_dlnotes.instrumentation import train_step_number
 from keras_dlnotes.summaries.event_file_writer import FILE_SUFFIX
 
 # For each model: the fit (by the dict of its parameters, which Keras makes anew for each and hands
 # to all of its callbacks) that last wrote to a `log_dir`, and the folder that it wrote to.
-_FOLDERS: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
+_FOLDERS: weakref.WeakKeyDictionary[Any, Any] = weakref.WeakKeyDictionary()
 
 
-def run_folder(log_dir, callback, epoch=0):
+def run_folder(
+    log_dir: str | os.PathLike[str], callback: keras.callbacks.Callback, epoch: int = 0
+) -> str:
     """The folder in `log_dir` for the `fit` that a callback takes part in.
 
     TensorBoard takes all event files of one folder for one run: where a second run begins at step
@@ -45,7 +50,7 @@ def run_folder(log_dir, callback, epoch=0):
     return folder
 
 
-def _runs(log_dir):
+def _runs(log_dir: str) -> dict[int, str]:
     """Dict from a run's number to its folder, of those that hold event files."""
     folders = {1: log_dir}
     for name in _names(log_dir):
@@ -58,7 +63,7 @@ def _runs(log_dir):
     }
 
 
-def _names(folder):
+def _names(folder: str) -> list[str]:
     try:
         return os.listdir(folder)
     except OSError:  # it is not there, or is no folder, of which the one who writes there tells

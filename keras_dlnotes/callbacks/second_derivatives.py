@@ -1,5 +1,6 @@
 """Second derivatives for Newton's method where the loss alone does not carry them."""
 
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -46,7 +47,7 @@ class SecondDerivatives(CopyableCallback):
 
     of_a_fit = ("_replaced",)
 
-    def set_model(self, model):
+    def set_model(self, model: keras.Model) -> None:
         """Hand the optimizer the loss function, or the outputs, in every training step."""
         super().set_model(model)
         self._replaced = None
@@ -73,7 +74,7 @@ class SecondDerivatives(CopyableCallback):
         if replacements:
             self._replaced = ReplacedMethods(model, replacements)
 
-    def on_train_begin(self, logs=None):
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         """Put the replacements in, and watch over the train function."""
         if hasattr(self.model.train_step, "repeat"):
             raise ValueError(
@@ -86,23 +87,23 @@ class SecondDerivatives(CopyableCallback):
                 self.model.jit_compile = False
             self._replaced.start()
 
-    def on_train_batch_begin(self, batch, logs=None):
+    def on_train_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         """Let the next step through."""
         if self._replaced is not None:
             self._replaced.arm()
 
-    def on_train_end(self, logs=None):
+    def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         """Give the model its own methods back."""
         if self._replaced is not None:
             self._replaced.remove()
 
-    def _taking_apart(self, model):
+    def _taking_apart(self, model: keras.Model) -> ReplacedMethods:
         names = least_squares_problem.losses_of_outputs(model)
         differentiate = model.optimizer.differentiate
         if active.derivatives.SOURCE == "function":
 
-            def replacement(train_step):
-                def observed_train_step(state, data):
+            def replacement(train_step: Any) -> Any:
+                def observed_train_step(state: Any, data: Any) -> Any:
                     batch = keras.utils.unpack_x_y_sample_weight(data)
                     problem = least_squares_problem.of_state(model, state, names, *batch)
                     differentiate(*problem)
@@ -112,8 +113,14 @@ class SecondDerivatives(CopyableCallback):
 
             return ReplacedMethods(model, {"train_step": replacement})
 
-        def observed(compute_loss):
-            def observed_compute_loss(x=None, y=None, y_pred=None, sample_weight=None, **more):
+        def observed(compute_loss: Any) -> Any:
+            def observed_compute_loss(
+                x: Any = None,
+                y: Any = None,
+                y_pred: Any = None,
+                sample_weight: Any = None,
+                **more: Any,
+            ) -> Any:
                 if more.get("training", True):
                     problem = least_squares_problem.of_variables(
                         model, compute_loss, names, x, y, sample_weight
@@ -123,30 +130,37 @@ class SecondDerivatives(CopyableCallback):
 
             return observed_compute_loss
 
-        def restore():
+        def restore() -> None:
             model.jit_compile = self._compiled
 
         self._without_xla = keras.backend.backend() == "tensorflow"
         return ReplacedMethods(model, {"compute_loss": observed}, restore)
 
-    def _with_outputs(self, compute_loss):
+    def _with_outputs(self, compute_loss: Callable[..., Any]) -> Callable[..., Any]:
         optimizer = self.model.optimizer
 
-        def observed_compute_loss(x=None, y=None, y_pred=None, *rest, training=True, **more):
+        def observed_compute_loss(
+            x: Any = None,
+            y: Any = None,
+            y_pred: Any = None,
+            *rest: Any,
+            training: Any = True,
+            **more: Any,
+        ) -> Any:
             if training:
                 optimizer.observe_outputs(keras.tree.flatten(y_pred))
             return compute_loss(x, y, y_pred, *rest, training=training, **more)
 
         return observed_compute_loss
 
-    def _with_loss_function(self, train_step):
+    def _with_loss_function(self, train_step: Callable[..., Any]) -> Callable[..., Any]:
         model, optimizer = self.model, self.model.optimizer
 
-        def observed_train_step(state, data):
+        def observed_train_step(state: Any, data: Any) -> Any:
             x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
             _, non_trainable, optimizer_variables, metrics = state
 
-            def loss_function(weights):
+            def loss_function(weights: Any) -> Any:
                 _, (loss, *_) = model.compute_loss_and_updates(
                     weights,
                     non_trainable,
@@ -168,12 +182,16 @@ class SecondDerivatives(CopyableCallback):
         return observed_train_step
 
 
-def _apart(model, loss_function):
+def _apart(
+    model: keras.Model, loss_function: Callable[..., Any]
+) -> tuple[Callable[..., Any], Callable[..., Any]]:
     """The loss as a function of weights and outputs, and the outputs as one of the weights."""
     compute_loss = model.compute_loss
 
-    def loss_of_outputs(weights, outputs):
-        def with_given(x=None, y=None, y_pred=None, *rest, **more):
+    def loss_of_outputs(weights: Any, outputs: Any) -> Any:
+        def with_given(
+            x: Any = None, y: Any = None, y_pred: Any = None, *rest: Any, **more: Any
+        ) -> Any:
             for output, seen in zip(outputs, keras.tree.flatten(y_pred), strict=True):
                 set_keras_mask(output, get_keras_mask(seen))
             given = keras.tree.pack_sequence_as(y_pred, outputs)
@@ -182,10 +200,12 @@ def _apart(model, loss_function):
         with patched([(model, "compute_loss", with_given)]):
             return loss_function(weights)
 
-    def outputs_of(weights):
+    def outputs_of(weights: Any) -> Any:
         seen: list[Any] = []
 
-        def keeping(x=None, y=None, y_pred=None, *rest, **more):
+        def keeping(
+            x: Any = None, y: Any = None, y_pred: Any = None, *rest: Any, **more: Any
+        ) -> Any:
             seen[:] = keras.tree.flatten(y_pred)
             return compute_loss(x, y, y_pred, *rest, **more)
 

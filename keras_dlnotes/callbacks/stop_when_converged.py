@@ -1,5 +1,9 @@
 """Follow a second-order optimizer through `fit`, and stop when it has nothing left to do."""
 
+from typing import Any
+
+import keras
+
 from keras_dlnotes.callbacks.copyable_callback import CopyableCallback
 from keras_dlnotes.callbacks.full_batch import second_order_optimizer
 from keras_dlnotes.numerics.phases import NOT_FINITE, Phase
@@ -67,30 +71,30 @@ class StopWhenConverged(CopyableCallback):
 
     of_a_fit = ("_optimizer",)
 
-    def __init__(self, verbose=1):
+    def __init__(self, verbose: int = 1) -> None:
         super().__init__()
         self.verbose = verbose
 
-    def set_model(self, model):
+    def set_model(self, model: keras.Model) -> None:
         """Find the optimizer."""
         super().set_model(model)
         self._optimizer = second_order_optimizer(model, type(self).__name__)
 
-    def on_train_begin(self, logs=None):
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         """No evaluation has been seen that was not finite."""
         self._not_finite = False
 
-    def on_epoch_begin(self, epoch, logs=None):
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Put the trial point back: its evaluation is due."""
         if self._optimizer.built:
             self._optimizer.swap_in_trial_point()
 
-    def on_test_begin(self, logs=None):
+    def on_test_begin(self, logs: dict[str, Any] | None = None) -> None:
         """Validate the accepted point."""
         if self._optimizer.built:
             self._optimizer.swap_in_accepted_point()
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Report, stop if there is nothing left to do, and leave the accepted point to be saved."""
         optimizer = self._optimizer
         if optimizer.has_unfinished_evaluation:

@@ -2,6 +2,7 @@
 
 import json
 import zlib
+from typing import Any
 
 import keras
 import numpy as np
@@ -21,7 +22,7 @@ class StoppingState(keras.Layer):
         identity: what distinguishes it from other callbacks on the same model; a string.
     """
 
-    def __init__(self, owner, identity):
+    def __init__(self, owner: Any, identity: str) -> None:
         super().__init__(trainable=False, name="early_stopping_state")
         self.built = True
         self.__dict__["_owner"] = owner
@@ -30,17 +31,17 @@ class StoppingState(keras.Layer):
         self.was_loaded = False
         self.listens = False
 
-    def attach(self, model):
+    def attach(self, model: keras.Model) -> None:
         """Hangs the state on the model, in place of that of an earlier such callback."""
         model.__dict__[self._attribute] = self
         self.was_loaded = False
         self.listens = True
 
-    def detach(self, model):
+    def detach(self, model: keras.Model) -> None:
         """Takes the state off the model."""
         model.__dict__.pop(self._attribute, None)
 
-    def save_own_variables(self, store):
+    def save_own_variables(self, store: Any) -> None:
         """Called by Keras where weights are saved."""
         numbers, arrays = self._owner.get_state()
         store["numbers"] = np.frombuffer(_as_json(numbers).encode(), dtype="uint8")
@@ -48,7 +49,7 @@ class StoppingState(keras.Layer):
             store[f"array_{place}"] = array
         store["array_count"] = np.array(-1 if arrays is None else len(arrays))
 
-    def load_own_variables(self, store):
+    def load_own_variables(self, store: Any) -> None:
         """Called by Keras where weights are loaded.
 
         Only what is loaded before the first epoch restores the run. A callback that later goes
@@ -66,6 +67,6 @@ class StoppingState(keras.Layer):
         self._owner.set_state(numbers, None if count < 0 else arrays)
 
 
-def _as_json(numbers):
+def _as_json(numbers: dict[str, Any]) -> str:
     # What a criterion of the user's own remembers may be NumPy's numbers.
     return json.dumps(numbers, default=lambda value: value.item())

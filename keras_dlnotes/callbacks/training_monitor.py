@@ -1,8 +1,10 @@
 """Writes every layer's activations and gradients to TensorBoard from inside the train step."""
 
 import atexit
+import os
 import time
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Literal
 
 import keras
 import numpy as np
@@ -13,7 +15,7 @@ from keras_dlnotes.callbacks.cost_meter import CostMeter
 from keras_dlnotes.callbacks.layer_scalars import CHOICES, Charts, layer_scalars
 from keras_dlnotes.callbacks.notebook_view import monitor_html
 from keras_dlnotes.callbacks.report_writer import ReportWriter
-from keras_dlnotes.instrumentation import Subscription, TrainStepObserver, log_numbers
+from keras_dlnotes.instrumentation import StepRecord, Subscription, TrainStepObserver, log_numbers
 from keras_dlnotes.numerics.number_arguments import whole_number
 from keras_dlnotes.summaries.event_file_writer import checked_megabytes
 
@@ -113,14 +115,14 @@ class TrainingMonitor(CopyableCallback):
 
     def __init__(
         self,
-        log_dir="logs",
-        every=10,
-        layers=None,
-        histograms_every=None,
-        writer=None,
-        scalars="auto",
-        max_megabytes=50,
-    ):
+        log_dir: str | os.PathLike[str] = "logs",
+        every: int = 10,
+        layers: Sequence[str | keras.Layer] | None = None,
+        histograms_every: int | None = None,
+        writer: Any = None,
+        scalars: Literal["auto", "all", "worst", "none"] = "auto",
+        max_megabytes: float | None = 50,
+    ) -> None:
         super().__init__()
         if scalars not in CHOICES:
             raise ValueError(
@@ -146,26 +148,26 @@ class TrainingMonitor(CopyableCallback):
         """What a notebook shows of it: the figures of `kd.plots`, and what to look at first."""
         return monitor_html(self._report.run, self.every, self.log_dir)
 
-    def set_model(self, model):
+    def set_model(self, model: keras.Model) -> None:
         """Attaches to the model and removes the observer left by a `fit` that raised."""
         super().set_model(model)
         TrainStepObserver.remove_from(model)
 
-    def on_train_begin(self, logs=None):
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         """Brings to an end what a `fit` that raised has left."""
         self._finish()
         self._report.close()
 
-    def on_epoch_begin(self, epoch, logs=None):
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Starts to observe, and starts the clock anew: what lies between epochs is no step."""
         if self._subscription is None:
             self._begin(epoch)
         self._observer.restart_clock()
 
-    def _begin(self, epoch):
+    def _begin(self, epoch: int) -> None:
         # Not before the first epoch begins: by then `BackupAndRestore`, wherever it stands in the
         # list of callbacks, has restored the optimizer and with it the number of the step.
-        self._layouts: dict = {}
+        self._layouts: dict[int, Any] = {}
         self._charts = Charts()
         self._last_delivery = time.monotonic()
         self._observer = TrainStepObserver.on(self.model, idle=self._observer)
@@ -188,7 +190,7 @@ class TrainingMonitor(CopyableCallback):
         self._meter = CostMeter(self._observer, self._report)
         atexit.register(self._finish)
 
-    def on_train_batch_begin(self, batch, logs=None):
+    def on_train_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         """Lets the next step be observed, and now and then fetches what was recorded."""
         with self._meter.host_work():
             now = time.monotonic()
@@ -197,11 +199,11 @@ class TrainingMonitor(CopyableCallback):
                 self._deliver()
             self._observer.arm()
 
-    def on_test_begin(self, logs=None):
+    def on_test_begin(self, logs: dict[str, Any] | None = None) -> None:
         """Takes note of how many examples the epoch had, before validation counts its own."""
         active.processes.note_trained(self.model)
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Writes the epoch's metrics."""
         with self._meter.host_work():
             self._deliver()
@@ -214,22 +216,22 @@ class TrainingMonitor(CopyableCallback):
         numbers |= self._meter.scalars()
         self._add_scalars(step, tuple(numbers), list(numbers.values()))
 
-    def on_train_end(self, logs=None):
+    def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         """Writes what is left and puts everything back."""
         self._finish()
 
-    def _finish(self):
+    def _finish(self) -> None:
         if self._subscription is not None:
             self._deliver()
             self._observer.unsubscribe(self._subscription)
             self._close()
 
-    def _deliver(self):
+    def _deliver(self) -> None:
         self._observer.deliver()
         self._last_delivery = time.monotonic()
         self._report.warn_of_failure()
 
-    def _write(self, record):
+    def _write(self, record: StepRecord) -> None:
         scalars, layers = self._layout(record.columns)
         parts = [(tag, rows, record.values[places]) for tag, rows, places in layers]
         self._report.add_layers(record.step, parts, record.wall_time)
@@ -245,14 +247,16 @@ class TrainingMonitor(CopyableCallback):
                         record.step, column.tag, low, high, counts, record.wall_time
                     )
 
-    def _add_scalars(self, step, tags, numbers, wall_time=None):
+    def _add_scalars(
+        self, step: int, tags: tuple[str, ...], numbers: list[float], wall_time: float | None = None
+    ) -> None:
         layout = self._charts.with_tags(tags)
         if layout is not None:
             self._report.add_custom_scalars(layout)
         if tags:
             self._report.add_scalars(step, tags, numbers, wall_time)
 
-    def _layout(self, columns):
+    def _layout(self, columns: tuple[Any, ...]) -> tuple[Any, list[Any]]:
         """What is written of rows with these columns; made once, as they are the same objects."""
         if id(columns) not in self._layouts:
             places = np.cumsum([0] + [c.width for c in columns])
@@ -265,19 +269,19 @@ class TrainingMonitor(CopyableCallback):
             self._layouts[id(columns)] = columns, (scalars, _layer_parts(chosen))
         return self._layouts[id(columns)][1]
 
-    def _on_interruption(self, error):
+    def _on_interruption(self, error: BaseException | None) -> None:
         """A step raised: Keras calls no more of the callback's methods."""
         self._close()
 
-    def _close(self):
+    def _close(self) -> None:
         atexit.unregister(self._finish)
         self._subscription = None
         self._report.close()
 
 
-def _layer_parts(chosen):
+def _layer_parts(chosen: list[Any]) -> list[tuple[str, list[Any], np.ndarray]]:
     """The same numbers as one vector a statistic: `[(tag, rows, places)]`."""
-    parts: dict[str, tuple[list, list]] = {}
+    parts: dict[str, tuple[list[Any], list[Any]]] = {}
     for column, place in chosen:
         rows, places = parts.setdefault(f"{column.section}/{column.statistic}", ([], []))
         rows.append(column.origin.row | {"tag": column.name})

@@ -1,6 +1,7 @@
 """Weights between two bounds."""
 
 import math
+from typing import Any
 
 import keras
 import numpy as np
@@ -37,10 +38,10 @@ class Box(keras.constraints.Constraint):
     ```
     """
 
-    def __init__(self, low=None, high=None):
+    def __init__(self, low: float | None = None, high: float | None = None) -> None:
         self.low, self.high = check_pair("Box", (low, high))
 
-    def __call__(self, w):
+    def __call__(self, w: Any) -> Any:
         """The nearest weights between the bounds."""
         w = ops.convert_to_tensor(w)
         # Not by `ops.maximum`, which may round float64 to float32: what is inside stays as it is.
@@ -51,12 +52,12 @@ class Box(keras.constraints.Constraint):
             w = xp.minimum(w, xp.tensor(np.asarray(self.high), dtype))
         return w
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
         return {"low": self.low, "high": self.high}
 
 
-def check_pair(name, pair):
+def check_pair(name: str, pair: Any) -> tuple[float | None, float | None]:
     """The pair as Python numbers, None where there is no bound.
 
     Raises:

@@ -31,7 +31,6 @@ from keras_dlnotes.diagnosis.model_copy import (
     compile_like,
     copy_of,
     metrics_kept,
-    optimizer_like,
 )
 from keras_dlnotes.diagnosis.model_facts import (
     learning_rate_of,
@@ -50,6 +49,7 @@ from keras_dlnotes.diagnosis.report import (
     report,
 )
 from keras_dlnotes.diagnosis.run_record import RunRecord
+from keras_dlnotes.instrumentation.compiled_settings import optimizer_like
 
 __all__ = [
     "BatchSkill",

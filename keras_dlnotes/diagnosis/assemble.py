@@ -2,8 +2,10 @@
 
 import re
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 
+import keras
 import numpy as np
 
 from keras_dlnotes.diagnosis.augmentations import augmented_inputs
@@ -17,9 +19,11 @@ from keras_dlnotes.diagnosis.columns import (
 )
 from keras_dlnotes.diagnosis.compiled_facts import optimizer_status
 from keras_dlnotes.diagnosis.evidence import Evidence
-from keras_dlnotes.diagnosis.facts import RareClass
+from keras_dlnotes.diagnosis.facts import ModelFacts, RareClass
 from keras_dlnotes.diagnosis.label_facts import label_facts
 from keras_dlnotes.diagnosis.model_facts import symmetric_layers, with_output_layer
+from keras_dlnotes.diagnosis.probe import Answer
+from keras_dlnotes.diagnosis.run_record import RunRecord
 from keras_dlnotes.diagnosis.surroundings import are_aligned, surroundings
 from keras_dlnotes.diagnosis.tables import leak_of
 from keras_dlnotes.measures import Skill, skill
@@ -38,7 +42,16 @@ _LISTED_LABELS = re.compile(r"\s*Label values:[-\d\s]*")  # TensorFlow names all
 
 
 @np.errstate(all="ignore")  # of a run that has diverged, squares and sums may overflow
-def evidence_of(model, facts, record, probed, epochs, finished=True, output=0, error=None):
+def evidence_of(
+    model: keras.Model,
+    facts: ModelFacts,
+    record: RunRecord,
+    probed: Answer | None,
+    epochs: int,
+    finished: bool = True,
+    output: int = 0,
+    error: BaseException | None = None,
+) -> Evidence:
     """Builds `Evidence` of one output.
 
     Args:
@@ -123,7 +136,7 @@ def evidence_of(model, facts, record, probed, epochs, finished=True, output=0, e
     return evidence
 
 
-def described(error):
+def described(error: BaseException) -> str:
     """Type and text of an error; of a long text, which holds a stack, the two ends."""
     text = _LISTED_LABELS.sub(" ", _COLOURS.sub("", str(error))).strip()
     if len(text) > _MOST_TEXT:
@@ -131,14 +144,19 @@ def described(error):
     return f"{type(error).__name__}: {text}"
 
 
-def flat_inputs(inputs):
+def flat_inputs(inputs: Sequence[np.ndarray]) -> np.ndarray:
     """One row an example: all inputs side by side, of very many numbers an even selection."""
     rows = [part.reshape(len(part), -1) for part in inputs]
     rows = [part[:, :: 1 + part.shape[1] // _MOST_FEATURES] for part in rows]
     return np.concatenate([part.astype("float64") for part in rows], axis=1)
 
 
-def with_predictions(evidence, targets, predictions, inputs=()):
+def with_predictions(
+    evidence: Evidence,
+    targets: np.ndarray,
+    predictions: np.ndarray,
+    inputs: Sequence[np.ndarray] = (),
+) -> Evidence:
     """The evidence with what follows from the predictions for the targets.
 
     Args:

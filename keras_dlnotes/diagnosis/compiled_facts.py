@@ -78,7 +78,7 @@ def optimizer_status(model):
     return status if isinstance(status, str) else None
 
 
-def loss_gets_targets(model):
+def loss_gets_targets(model: keras.Model) -> bool:
     """Whether the loss is surely given the targets, which a step of the user's own may change."""
     kind = type(model)
     plain = (keras.Model.train_step, keras.Model.compute_loss)

@@ -37,20 +37,20 @@ class DataSample:
     batch_size: int | None = None
     examples: int = 0
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.leaves[0])
 
     @property
-    def leaves(self):
+    def leaves(self) -> list[np.ndarray]:
         """List of the input arrays."""
         return keras.tree.flatten(self.inputs)
 
-    def part(self, chosen):
+    def part(self, chosen: Any) -> tuple[Any, Any]:
         """Inputs and targets of the examples at some places."""
         return keras.tree.map_structure(lambda a: a[chosen], (self.inputs, self.targets))
 
 
-def sample_of(x, y=None, most=_MOST_EXAMPLES):
+def sample_of(x: Any, y: Any = None, most: int = _MOST_EXAMPLES) -> DataSample:
     """Takes some examples.
 
     Args:
@@ -101,7 +101,7 @@ def sample_of(x, y=None, most=_MOST_EXAMPLES):
     )
 
 
-def sort_keys(targets):
+def sort_keys(targets: np.ndarray) -> np.ndarray:
     """By example its class or amount; 0 where the targets are no numbers."""
     if targets.dtype.kind not in "fiub":
         return np.zeros(len(targets))

@@ -146,13 +146,13 @@ class Evidence:
     hopeless: Forecast | None = None
 
     @property
-    def channels(self):
+    def channels(self) -> int:
         """How many numbers are predicted for each position of an output with many."""
         shape = self.prediction_shape
         return 1 if self.input_shape[:-1] == shape else shape[-1]
 
     @cached_property
-    def share(self):
+    def share(self) -> float | None:
         """The skill as a share of the yardstick's; None if there is none."""
         if self.skill is None or self.reference is None:
             return None
@@ -167,7 +167,7 @@ class Evidence:
         return max(shares, default=None)
 
     @cached_property
-    def outcome(self):
+    def outcome(self) -> str:
         """One of "learned", "poor", "failed", "flat" (no skill, no yardstick) and "unknown"."""
         if self.losses and not np.isfinite(self.losses[-1]):
             return "failed"
@@ -183,7 +183,7 @@ class Evidence:
         return "poor" if self.share < LEARNED_SHARE else "learned"
 
     @cached_property
-    def surely_poor(self):
+    def surely_poor(self) -> bool:
         r"""Whether the share is below what counts as learned by more than the sampling error.
 
         With \(n\) examples, the accuracy \(a\) and that of the most frequent class \(a_0\), the
@@ -211,12 +211,12 @@ class Evidence:
         return bool(shares) and max(shares) < LEARNED_SHARE
 
     @property
-    def poor_is_wrong(self):
+    def poor_is_wrong(self) -> bool:
         """Whether more can be asked for: not of a bottleneck, nor of one output among several."""
         return self.model.outputs == 1 and not self.reconstructs
 
     @property
-    def went_wrong(self):
+    def went_wrong(self) -> bool:
         """Whether the run has learned clearly less than there was to learn."""
         over = self.finished or self.hopeless is not None
         over |= not np.isfinite(self.losses[-1:]).all()
@@ -225,7 +225,7 @@ class Evidence:
         return over and self.outcome in ("failed", "flat")
 
     @property
-    def could_be_better(self):
+    def could_be_better(self) -> bool:
         """Whether the run went wrong, or learned, but less than the data make easy."""
         if self.went_wrong:
             return True
@@ -237,14 +237,14 @@ class Evidence:
         return self.share < WELL_LEARNED_SHARE and self.reference.best >= EASY_REFERENCE
 
     @property
-    def hardly_learned(self):
+    def hardly_learned(self) -> bool:
         """Whether a run that is over has little skill, and no yardstick says that it could have."""
         if self.skill is None or self.outcome != "unknown":
             return False
         return self.finished and self.skill.best < LEAST_REFERENCE
 
     @cached_property
-    def still_falling(self):
+    def still_falling(self) -> float:
         """Share of the whole fall of the loss that happened in the last quarter of the run."""
         losses = np.asarray(self.losses or self.epoch_losses, dtype="float64")
         if len(losses) < 4 or not np.isfinite(losses).all():
@@ -255,14 +255,14 @@ class Evidence:
         return min(float((parts[-1 - quarter] - parts[-1]) / fall), 1.0) if fall > 0 else 0.0
 
     @cached_property
-    def update_ratio(self):
+    def update_ratio(self) -> float | None:
         """Median over the kernels of how much a late step changes one; None if unknown."""
         tags = [f"updates/{layer.weights_path}/ratio" for layer in self.model.layers]
         medians = [median for tag in tags if (median := self.median_of(tag)) is not None]
         return float(np.median(medians)) if medians else None
 
     @property
-    def hardly_moved(self):
+    def hardly_moved(self) -> bool:
         """Whether all updates together, had they all pointed one way, moved the weights little.
 
         Of a run that is not over, those that are still planned are taken to be of the same size.
@@ -270,7 +270,7 @@ class Evidence:
         steps = max(self.steps, self.planned_steps or 0)
         return self.update_ratio is not None and self.update_ratio * steps < LITTLE_MOVED
 
-    def median_of(self, tag, last=0.5):
+    def median_of(self, tag: str, last: float = 0.5) -> float | None:
         """Median of a statistic over the last part of the recorded steps; None if unknown."""
         values = np.asarray(self.statistics.get(tag, ()), dtype="float64")
         values = values[int(len(values) * (1 - last)) :]

@@ -46,7 +46,7 @@ class Explanation:
     ```
     """
 
-    def __init__(self, finding: Finding, evidence: Any = None):
+    def __init__(self, finding: Finding, evidence: Any = None) -> None:
         self.finding = finding
         self.panels = [] if evidence is None else panels_of(finding, evidence)
         self.figure: Any = None

@@ -57,16 +57,16 @@ class LayerFacts:
     embeddings_path: str | None = None
 
     @property
-    def starts_as_he(self):
+    def starts_as_he(self) -> bool:
         """Whether the kernel started with He's scale (1.41), whoever made it."""
         return self._starts_as("He", 1.2, 1.7)
 
     @property
-    def starts_as_xavier(self):
+    def starts_as_xavier(self) -> bool:
         """Whether the kernel started with Xavier's scale (1), whoever made it."""
         return self._starts_as(("Xavier", "Glorot", "Lecun"), 0.8, 1.2)
 
-    def _starts_as(self, names, low, high):
+    def _starts_as(self, names: str | tuple[str, ...], low: float, high: float) -> bool:
         named = (self.initializer or "").startswith(names)
         return named or (self.gain is not None and low <= self.gain <= high)
 
@@ -133,7 +133,7 @@ class ModelFacts:
     only_layers: bool = True
 
     @property
-    def hidden(self):
+    def hidden(self) -> list[LayerFacts]:
         """The layers with a kernel before the output."""
         return [layer for layer in self.layers if layer.has_kernel and not layer.is_output]
 
@@ -164,7 +164,7 @@ class LabelFacts:
     whole: bool = False
 
     @property
-    def numbered_classes(self):
+    def numbered_classes(self) -> bool:
         """Whether each example has one whole number that may be that of its class."""
         return self.kind == "integers" and self.shape in ((), (1,))
 

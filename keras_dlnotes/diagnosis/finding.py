@@ -4,6 +4,7 @@ import math
 import numbers
 import textwrap
 from dataclasses import asdict, dataclass, field
+from typing import Any
 
 # What is printed of one finding.
 _MOST_LINES = 4
@@ -73,7 +74,7 @@ class Finding:
     not_tried: str | None = None
     output: str | None = None
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         # A figure that is infinite or no number says nothing, and JSON has no word for it.
         self.evidence = {
             name: value
@@ -81,7 +82,7 @@ class Finding:
             if not isinstance(value, numbers.Real) or math.isfinite(value)
         }
 
-    def to_dict(self):
+    def to_dict(self) -> dict[str, Any]:
         """What can be written as JSON."""
         return asdict(self)
 
@@ -92,7 +93,7 @@ class Finding:
             place += f" for output {self.output!r}"
         return f"{self.cause} ({self.confidence:.0%} sure){place}"
 
-    def __str__(self):
+    def __str__(self) -> str:
         """At most four lines; `in_full` has all that is known."""
         head = _cut(_wrapped(f"{self.headline()}: {self.symptom}"), _MOST_LINES // 2)
         details = dict(self.details(figures=_MOST_FIGURES))
@@ -128,7 +129,7 @@ class Finding:
         return [(name, text) for name, text in pairs if text]
 
 
-def counted(number, noun, plural=None):
+def counted(number: int, noun: str, plural: str | None = None) -> str:
     """A number and its noun: "1 layer", "2 layers"."""
     return f"{number} {noun if number == 1 else plural or noun + 's'}"
 

@@ -5,6 +5,8 @@ from dataclasses import replace
 
 import numpy as np
 
+from keras_dlnotes.diagnosis.evidence import Evidence
+from keras_dlnotes.diagnosis.finding import Finding
 from keras_dlnotes.diagnosis.rules import (
     BEFORE_TRAINING,
     RULES,
@@ -31,7 +33,7 @@ _OF_ONE_OUTPUT = (
 
 
 @np.errstate(all="ignore")  # of a run that has diverged, squares and sums may overflow
-def findings_of(*outputs, before_training=False):
+def findings_of(*outputs: Evidence, before_training: bool = False) -> list[Finding]:
     """All findings, root causes before symptoms and the surest first.
 
     A finding that another explains is put behind all that are not explained. Beside one whose

@@ -8,7 +8,7 @@ from keras_dlnotes.diagnosis.facts import LabelFacts
 _MOST_CLASSES = 100  # more different whole numbers than this are amounts, not classes
 
 
-def label_facts(targets, loss=None):
+def label_facts(targets: np.ndarray, loss: str | None = None) -> LabelFacts:
     """Looks at a sample of targets, the first axis the examples'.
 
     Args:

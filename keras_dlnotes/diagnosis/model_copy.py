@@ -7,6 +7,7 @@ are handed to the copy as they are: they hold no state of the model.
 
 import contextlib
 import tempfile
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import keras
@@ -39,7 +40,12 @@ class CannotCopyError(ValueError):
     """Says why a model has no copy; the error that showed it is its cause."""
 
 
-def copy_of(model, inputs, change=None, weights=True):
+def copy_of(
+    model: keras.Model,
+    inputs: Any,
+    change: Callable[[keras.Layer, dict[str, Any]], dict[str, Any]] | None = None,
+    weights: bool = True,
+) -> keras.Model:
     """A model of the same layers, built and not compiled; the model itself stays as it is.
 
     Args:
@@ -73,13 +79,15 @@ def copy_of(model, inputs, change=None, weights=True):
     return copy
 
 
-def batch_size_of(model):
+def batch_size_of(model: keras.Model) -> int | None:
     """How many examples the model takes at once, where it prescribes that; else None."""
     inputs = getattr(model, "inputs", None) or [None]
     return getattr(inputs[0], "shape", (None,))[0]
 
 
-def compile_like(copy, model, optimizer=None, **changes):
+def compile_like(
+    copy: keras.Model, model: keras.Model, optimizer: Any = None, **changes: Any
+) -> None:
     """Compiles a copy with the very loss and metrics of the model and an optimizer of its own.
 
     Args:
@@ -96,7 +104,7 @@ def compile_like(copy, model, optimizer=None, **changes):
 
 
 @contextlib.contextmanager
-def metrics_kept(model):
+def metrics_kept(model: keras.Model) -> Iterator[None]:
     """Puts back the values of the model's metrics, which a copy shares."""
     known = getattr(getattr(model, "_compile_config", None), "config", {})
     given = keras.tree.flatten([known.get("metrics"), known.get("weighted_metrics")])

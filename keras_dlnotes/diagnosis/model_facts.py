@@ -55,7 +55,7 @@ _UNKNOWN = (None, OWN_FUNCTION)
 _RATES = 40  # of a schedule that are looked at
 
 
-def model_facts(model, output=0):
+def model_facts(model: keras.Model, output: int = 0) -> ModelFacts:
     """Inspects a compiled and built model.
 
     Args:
@@ -132,14 +132,16 @@ def _takes_learning_rate(optimizer):
         return True
 
 
-def learning_rate_of(model):
+def learning_rate_of(model: keras.Model) -> float | None:
     """The optimizer's learning rate now; None without an optimizer."""
     if model.optimizer is None:
         return None
     return float(keras.ops.convert_to_numpy(model.optimizer.learning_rate))
 
 
-def learning_rates_to_come(model, taken, planned):
+def learning_rates_to_come(
+    model: keras.Model, taken: int, planned: int
+) -> tuple[tuple[int, float], ...]:
     """What the optimizer's schedule gives over a run, as pairs of steps taken and learning rate.
 
     Args:
@@ -163,7 +165,7 @@ def learning_rates_to_come(model, taken, planned):
     )
 
 
-def symmetric_layers(model):
+def symmetric_layers(model: keras.Model) -> tuple[str, ...]:
     """Names of the layers all of whose units have the same weights."""
     return tuple(
         w.name
@@ -194,7 +196,9 @@ def _output_layer(model, output=0):
     return None  # a class of the user's own: it shows only when it is called
 
 
-def with_output_layer(facts, model, layer):
+def with_output_layer(
+    facts: ModelFacts, model: keras.Model, layer: keras.Layer | None
+) -> ModelFacts:
     """The facts of a model of the user's own class, of which a call showed the output's layer."""
     if facts.output_layer is not None or layer is None:
         return facts

@@ -38,7 +38,7 @@ class Origin:
     grown: bool = False
 
     @property
-    def by_operation(self):
+    def by_operation(self) -> bool:
         """Whether one operation made it, at numbers of an ordinary size."""
         return self.kind != "unseen" and not self.grown
 

@@ -1,6 +1,6 @@
 """Asks a model, outside training, how its layers answer to a sample."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
@@ -37,7 +37,7 @@ class Answer(NamedTuple):
 
 
 @np.errstate(all="ignore")  # of a run that has diverged, squares and sums may overflow
-def probe(model, inputs):
+def probe(model: keras.Model, inputs: list[np.ndarray]) -> Answer:
     """Runs the model in inference mode on a sample.
 
     Args:
@@ -139,7 +139,7 @@ def _maker_of(outputs, called):
     return None
 
 
-def as_taken(model, chunk):
+def as_taken(model: keras.Model, chunk: list[np.ndarray]) -> Any:
     """A list of input arrays in the structure that the model takes."""
     structure = getattr(model, "_inputs_struct", None)
     if structure is not None and keras.tree.is_nested(structure):
@@ -161,7 +161,7 @@ def _is_read(outputs, given):
     return False
 
 
-def leaves_of(model, inputs):
+def leaves_of(model: keras.Model, inputs: Any) -> list[np.ndarray]:
     """The input arrays as a list in the order of the model's inputs; a dict goes by names."""
     takes_dict = isinstance(getattr(model, "_inputs_struct", None), dict)
     if isinstance(inputs, dict) and not takes_dict:

@@ -2,16 +2,17 @@
 
 import html
 import math
+from collections.abc import Iterable, Sequence
 
-from keras_dlnotes.diagnosis.evidence import LEARNED_SHARE
+from keras_dlnotes.diagnosis.evidence import LEARNED_SHARE, Evidence
 from keras_dlnotes.diagnosis.explanation import Explanation, explained
-from keras_dlnotes.diagnosis.finding import counted
+from keras_dlnotes.diagnosis.finding import Finding, counted
 
 # Notebooks align the cells of tables to the right and do not wrap them.
 _CELL = "text-align:left;vertical-align:top;white-space:normal;padding-right:1em"
 
 
-class Findings(list):
+class Findings(list[Finding]):
     """List of `Finding`, the most likely cause first, that prints as a report.
 
     Args:
@@ -21,7 +22,12 @@ class Findings(list):
         evidence: list of the `Evidence` that they were found in, one an output of the model.
     """
 
-    def __init__(self, findings=(), looked_at=None, evidence=()):
+    def __init__(
+        self,
+        findings: Iterable[Finding] = (),
+        looked_at: str | None = None,
+        evidence: Iterable[Evidence] = (),
+    ) -> None:
         super().__init__(findings)
         self.looked_at = looked_at
         self.evidence = list(evidence)
@@ -40,7 +46,7 @@ class Findings(list):
         """
         return explained(self, n, self.evidence)
 
-    def __str__(self):
+    def __str__(self) -> str:
         if self:
             return report(self)
         if self.looked_at is None:
@@ -60,7 +66,11 @@ class Findings(list):
             return f"<pre>{html.escape(list.__repr__(self))}</pre>"
 
 
-def report(findings, heading="Diagnosis, most likely cause first:", shown=None):
+def report(
+    findings: Sequence[Finding],
+    heading: str = "Diagnosis, most likely cause first:",
+    shown: Sequence[Finding] | None = None,
+) -> str:
     """The findings as text, the most likely cause first.
 
     Args:
@@ -76,7 +86,7 @@ def report(findings, heading="Diagnosis, most likely cause first:", shown=None):
     return "\n".join([heading, *lines])
 
 
-def heading_of(evidences, planned):
+def heading_of(evidences: Sequence[Evidence], planned: int | None) -> str:
     """The line above what is told before a run is over.
 
     Args:
@@ -118,7 +128,7 @@ def _item(finding):
     return f"<b>{cause}</b> ({html.escape(head)})<table>{rows}</table>"
 
 
-def looked_at(evidences):
+def looked_at(evidences: Sequence[Evidence]) -> str:
     """A sentence about what the rules have seen of a run.
 
     Args:
@@ -154,6 +164,6 @@ def _number(value):
 class DiagnosisError(RuntimeError):
     """Raised by `Diagnosis(action="raise")`; `findings` holds what was found."""
 
-    def __init__(self, findings):
+    def __init__(self, findings: Sequence[Finding]) -> None:
         self.findings = findings
         super().__init__("Training was ended by its diagnosis.\n" + report(findings))

@@ -1,12 +1,14 @@
 """Keeps what is needed to judge a run while it goes on."""
 
+from typing import Any
+
 import keras
 import numpy as np
 
 from keras_dlnotes.backend.number_dtypes import is_number, widened
 from keras_dlnotes.diagnosis.non_finite_trace import NonFiniteTrace
 from keras_dlnotes.diagnosis.output_record import OutputRecord
-from keras_dlnotes.instrumentation import log_numbers
+from keras_dlnotes.instrumentation import StepRecord, log_numbers
 
 _MOST_EXAMPLES = 512
 _MOST_BYTES = 64 << 20
@@ -22,30 +24,32 @@ class RunRecord:
             other step is only looked through for numbers that are not finite.
     """
 
-    def __init__(self, steps_per_epoch=None, first_step=0, every=1):
+    def __init__(
+        self, steps_per_epoch: int | None = None, first_step: int = 0, every: int = 1
+    ) -> None:
         self.steps_per_epoch = steps_per_epoch
         self.first_step = first_step
         self.every = every
         self.trace = NonFiniteTrace()
         self.steps = 0  # that were taken, as the callback counts them
-        self.planned_steps = None  # of the whole run, None if they are unknown
-        self.statistics = {}
-        self.statistic_steps = []
-        self.loss_steps = []
-        self.losses = []
-        self.epoch_logs = {}
-        self.learning_rates = []
-        self.batch_size = None
-        self.inputs = []  # list over the model's inputs of lists of batches
-        self.outputs = []  # an `OutputRecord` for each output
+        self.planned_steps: int | None = None  # of the whole run, None if they are unknown
+        self.statistics: dict[str, list[float]] = {}
+        self.statistic_steps: list[int] = []
+        self.loss_steps: list[int] = []
+        self.losses: list[float] = []
+        self.epoch_logs: dict[str, list[float]] = {}
+        self.learning_rates: list[float | None] = []
+        self.batch_size: int | None = None
+        self.inputs: list[list[np.ndarray]] = []  # list over the model's inputs of lists of batches
+        self.outputs: list[OutputRecord] = []  # an `OutputRecord` for each output
         self._share = 1.0  # of the batches that is kept
         self._random = np.random.default_rng(0)
-        self._running = None  # (step within the epoch, running mean of the loss)
+        self._running: tuple[int, float] | None = None  # (step in the epoch, running mean loss)
         self.non_finite_inputs = 0
         self.non_numeric: tuple = ()  # of the last batch, see `Evidence`
         self.weighted = False  # whether some examples count more than others
 
-    def add(self, record):
+    def add(self, record: StepRecord) -> None:
         """Takes a `StepRecord`."""
         self.trace.add(record)
         if record.step % self.every:
@@ -65,7 +69,7 @@ class RunRecord:
         if record.examples is not None:
             self.add_examples(record.examples, record.step - self.first_step + 1)
 
-    def add_epoch(self, logs, learning_rate):
+    def add_epoch(self, logs: dict[str, Any] | None, learning_rate: float | None) -> None:
         """Takes an epoch's logs."""
         for name, value in log_numbers(logs).items():
             self.epoch_logs.setdefault(name, []).append(value)
@@ -98,7 +102,7 @@ class RunRecord:
         for output, part in zip(self.outputs, targets, strict=False):
             output.non_finite += int(np.sum(~np.isfinite(part)))
 
-    def add_examples(self, examples, taken=None):
+    def add_examples(self, examples: dict[str, Any], taken: int | None = None) -> None:
         """Takes examples of a batch, named as in `StepRecord.examples`, after so many steps."""
         inputs, targets, predictions = (
             [_to_host(examples[key]) for key in sorted(examples) if key.startswith(name)]
@@ -119,8 +123,8 @@ class RunRecord:
             self.outputs = [OutputRecord() for _ in targets]
         if len(predictions) != len(targets):
             predictions = [None] * len(targets)
-        for output, *batch in zip(self.outputs, targets, predictions, strict=True):
-            output.look_at(*batch, taken)
+        for output, target, guessed in zip(self.outputs, targets, predictions, strict=True):
+            output.look_at(target, guessed, taken)
         if self._random.random() >= self._share:
             return
         for kept, batch in zip(self.inputs, inputs, strict=True):
@@ -146,7 +150,7 @@ class RunRecord:
     def _bytes(self):
         return sum(batch.nbytes for kept in self.inputs for batch in kept)
 
-    def sample(self):
+    def sample(self) -> tuple[list[np.ndarray], list[np.ndarray]] | None:
         """Different examples of the run: lists of input and target arrays; None without."""
         targets = [output.all_targets() for output in self.outputs]
         if not targets or any(part is None for part in targets):

@@ -3,6 +3,8 @@
 import contextlib
 import dataclasses
 import time
+from collections.abc import Callable
+from typing import Any, Literal, TypeAlias
 
 import keras
 import numpy as np
@@ -15,7 +17,7 @@ from keras_dlnotes.gradient_check.error_line import one_line
 from keras_dlnotes.gradient_check.objective import Objective
 from keras_dlnotes.gradient_check.part_check import PartCheck
 from keras_dlnotes.gradient_check.progress import Progress
-from keras_dlnotes.gradient_check.report import GradientReport
+from keras_dlnotes.gradient_check.report import GradientReport, GradientRow
 from keras_dlnotes.gradient_check.shadow import computing_in, replaced
 from keras_dlnotes.gradient_check.subject import build, parts_with_policies
 from keras_dlnotes.numerics.gradient_verdict import FAILED, PASSED
@@ -23,22 +25,24 @@ from keras_dlnotes.numerics.gradient_verdict import FAILED, PASSED
 # Data made by `default_rng(0)` are not to be the projection that is made from seed 0: a gradient
 # x^T r would be symmetric, and pass when transposed.
 _OWN_NUMBERS = 20170807
+# What can be checked: a model, a layer, a loss or its name, or a function of arrays.
+Subject: TypeAlias = keras.Layer | keras.Loss | str | Callable[..., Any]
 
 
 def check_gradients(
-    subject,
-    x,
-    y=None,
-    sample_weight=None,
+    subject: Subject,
+    x: Any,
+    y: Any = None,
+    sample_weight: Any = None,
     *,
-    training=True,
-    inputs=None,
-    second_order=False,
-    directions=None,
-    every_coordinate=False,
-    seed=0,
-    verbose="auto",
-):
+    training: bool | None = True,
+    inputs: bool | None = None,
+    second_order: bool = False,
+    directions: int | None = None,
+    every_coordinate: bool = False,
+    seed: int = 0,
+    verbose: int | Literal["auto"] = "auto",
+) -> GradientReport:
     r"""Compares the gradients of a model, layer, loss or function with differences of its values.
 
     Use it for whatever has a gradient that somebody wrote: a custom layer, loss, regularizer or
@@ -113,7 +117,7 @@ def check_gradients(
     check_counts(directions, seed)
     is_model = isinstance(subject, keras.Model)
     progress = Progress(verbose)
-    options = {
+    options: dict[str, Any] = {
         "subject": subject,
         "batch": batch,
         "training": training,
@@ -137,7 +141,9 @@ def check_gradients(
     return dataclasses.replace(report, seconds=time.perf_counter() - start)
 
 
-def assert_gradients(subject, x, y=None, sample_weight=None, **options):
+def assert_gradients(
+    subject: Subject, x: Any, y: Any = None, sample_weight: Any = None, **options: Any
+) -> GradientReport:
     """`check_gradients` as a test: raises an AssertionError with the table unless it passed.
 
     Use it in the tests of a custom layer or loss, where it is one line.
@@ -164,7 +170,9 @@ def assert_gradients(subject, x, y=None, sample_weight=None, **options):
     return check_gradients(subject, x, y, sample_weight, **options).raise_if_failed()
 
 
-def _check(dtype, options, settings, progress):
+def _check(
+    dtype: str, options: dict[str, Any], settings: tuple[int | None, bool, bool], progress: Progress
+) -> GradientReport:
     directions, every_coordinate, second_order = settings
     subject = options["subject"]
     layers, losses, compile_loss = parts_with_policies(subject)
@@ -215,7 +223,7 @@ def _check(dtype, options, settings, progress):
     )
 
 
-def _told_apart(rows):
+def _told_apart(rows: list[GradientRow]) -> list[GradientRow]:
     """Says where only the penalty's gradient is wrong and that of the data loss is right."""
     right = {row.path for row in rows if row.part == "loss" and row.verdict == PASSED}
     return [
@@ -226,7 +234,7 @@ def _told_apart(rows):
     ]
 
 
-def _slope(objective, tensors, seed):
+def _slope(objective: Objective, tensors: Any, seed: tuple[int, int]) -> Callable[..., Any]:
     """<gradient, v>: its gradient is the Hessian times v."""
     rng = np.random.default_rng((*seed, 2))
     vectors = [

@@ -1,6 +1,7 @@
 """What a gradient check found, as an object, a table and a text for TensorBoard."""
 
 from dataclasses import dataclass, field
+from typing import Self
 
 from keras_dlnotes.numerics.gradient_verdict import FAILED, INCONCLUSIVE, PASSED
 
@@ -29,10 +30,10 @@ class GradientRow:
 
     part: str
     path: str
-    shape: tuple
+    shape: tuple[int, ...]
     verdict: str
     relative_error: float = 0.0
-    worst_index: tuple | None = None
+    worst_index: tuple[int, ...] | None = None
     analytic: float = 0.0
     numeric: float = 0.0
     tolerance: float = 0.0
@@ -41,7 +42,7 @@ class GradientRow:
     compared_count: int = 0
     tested: bool = True
 
-    def cells(self):
+    def cells(self) -> tuple[str, ...]:
         """The row's texts, in the order of the table's columns."""
         place = "a direction" if self.worst_index is None else str(self.worst_index)
         return (
@@ -78,27 +79,27 @@ class GradientReport:
     seconds: float = 0.0
 
     @property
-    def failures(self):
+    def failures(self) -> list[GradientRow]:
         """The rows that failed."""
         return [row for row in self.rows if row.verdict == FAILED]
 
     @property
-    def inconclusive(self):
+    def inconclusive(self) -> list[GradientRow]:
         """The rows on which nothing can be said."""
         return [row for row in self.rows if row.verdict == INCONCLUSIVE]
 
     @property
-    def passed(self):
+    def passed(self) -> bool:
         """Whether no gradient was found wrong; where every derivative is 0, nothing passed."""
         return not self.failures and any(row.tested for row in self.rows)
 
-    def raise_if_failed(self):
+    def raise_if_failed(self) -> Self:
         """Raises an AssertionError with the table unless the check passed; else returns self."""
         if not self.passed:
             raise AssertionError(str(self))
         return self
 
-    def __str__(self):
+    def __str__(self) -> str:
         table = [_COLUMNS] + [row.cells() for row in self.rows]
         widths = [max(map(len, column)) for column in zip(*table, strict=True)]
         lines = [
@@ -110,14 +111,14 @@ class GradientReport:
                 lines[i] += f"\n    {row.cause}"
         return "\n".join([self._headline(), *lines, *self._remarks()])
 
-    def markdown(self):
+    def markdown(self) -> str:
         """The report for TensorBoard's text tab."""
         head = (*_COLUMNS, "cause")
         rows = [(*row.cells(), row.cause) for row in self.rows]
         lines = ["| " + " | ".join(cells) + " |" for cells in (head, ["---"] * len(head), *rows)]
         return "\n".join([f"**{self._headline()}**", "", *lines, "", *self._remarks()])
 
-    def _headline(self):
+    def _headline(self) -> str:
         counts = {v: sum(row.verdict == v for row in self.rows) for v in (PASSED, FAILED)}
         unknown = len(self.inconclusive)
         return (
@@ -125,6 +126,6 @@ class GradientReport:
             f"inconclusive; {self.evaluations} losses in {self.precision}, {self.seconds:.1f} s"
         )
 
-    def _remarks(self):
+    def _remarks(self) -> list[str]:
         skipped = [f"not checked: {path}, {why}" for path, why in self.skipped.items()]
         return [*self.notes, *skipped]

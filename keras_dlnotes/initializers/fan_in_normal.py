@@ -1,11 +1,13 @@
 """What Xavier and He share: an untruncated normal scaled by the inputs that feed one unit."""
 
 import math
+from collections.abc import Sequence
+from typing import Any, Self, cast
 
 import keras
 
 from keras_dlnotes.initializers.seed_of_draw import seed_of_draw
-from keras_dlnotes.numerics.fan_in import check_layout, inputs_per_unit
+from keras_dlnotes.numerics.fan_in import Layout, check_layout, inputs_per_unit
 from keras_dlnotes.numerics.number_arguments import as_python_number, is_whole_number
 
 
@@ -24,9 +26,18 @@ class FanInNormal(keras.initializers.VarianceScaling):
         input_axes: The kernel's axes that one unit sums over.
     """
 
-    def __init__(self, gain, seed=None, layout="dense", strides=1, input_axes=None):
+    def __init__(
+        self,
+        gain: float,
+        seed: int | keras.random.SeedGenerator | None = None,
+        layout: Layout = "dense",
+        strides: int | Sequence[int] = 1,
+        input_axes: Sequence[int] | None = None,
+    ) -> None:
         # Configurations come back from JSON with lists in place of tuples.
-        strides = int(strides) if is_whole_number(strides) else tuple(strides)
+        strides = (
+            int(strides) if is_whole_number(strides) else tuple(cast("Sequence[int]", strides))
+        )
         if input_axes is not None:
             input_axes = tuple(input_axes)
         check_layout(layout, strides, input_axes)
@@ -43,7 +54,7 @@ class FanInNormal(keras.initializers.VarianceScaling):
         """sqrt(gain / n_prev); a kernel without inputs has no values to scale."""
         return math.sqrt(self.scale / n_prev) if n_prev > 0 else 0.0
 
-    def __call__(self, shape, dtype=None):
+    def __call__(self, shape: Sequence[int], dtype: str | None = None) -> Any:
         """Draws a kernel of the given shape."""
         n_prev = inputs_per_unit(shape, self.layout, self.strides, self.input_axes)
         deviation = self.standard_deviation(n_prev)
@@ -51,7 +62,7 @@ class FanInNormal(keras.initializers.VarianceScaling):
             shape, stddev=deviation, dtype=dtype, seed=seed_of_draw(self.seed)
         )
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         """Returns the constructor's arguments."""
         return {
             "seed": super().get_config()["seed"],
@@ -61,6 +72,6 @@ class FanInNormal(keras.initializers.VarianceScaling):
         }
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: dict[str, Any]) -> Self:
         """Makes the initializer, without the `output_axes` that `EinsumDense` adds."""
         return cls(**{key: value for key, value in config.items() if key != "output_axes"})

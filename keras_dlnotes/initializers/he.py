@@ -1,7 +1,12 @@
 """He initialization."""
 
+from collections.abc import Sequence
+
+import keras
+
 from keras_dlnotes.backend.registration import registered
 from keras_dlnotes.initializers.fan_in_normal import FanInNormal
+from keras_dlnotes.numerics.fan_in import Layout
 
 
 @registered("He")
@@ -50,5 +55,11 @@ class He(FanInNormal):
     Rectifiers", 2015, equation 10.
     """
 
-    def __init__(self, seed=None, layout="dense", strides=1, input_axes=None):
+    def __init__(
+        self,
+        seed: int | keras.random.SeedGenerator | None = None,
+        layout: Layout = "dense",
+        strides: int | Sequence[int] = 1,
+        input_axes: Sequence[int] | None = None,
+    ) -> None:
         super().__init__(2.0, seed, layout, strides, input_axes)

@@ -80,7 +80,7 @@ def initialize(
     return {kernel.path: n_prev for kernel, n_prev in kernels}
 
 
-def _check_plain(layer):
+def _check_plain(layer: keras.Layer) -> None:
     """Refuses a layer whose kernel is not the one number for each connection that is drawn here."""
     if getattr(layer, "lora_enabled", False):
         raise ValueError(
@@ -95,7 +95,7 @@ def _check_plain(layer):
         )
 
 
-def _kernels_with_inputs(model):
+def _kernels_with_inputs(model: keras.Layer) -> list[tuple[keras.Variable, float]]:
     """Every kernel once, with its n_prev, in the order of the model's layers."""
     kernels = {}
     for layer in model._flatten_layers():
@@ -115,7 +115,7 @@ def _kernels_with_inputs(model):
     return list(kernels.values())
 
 
-def _n_prev(layer, kernel):
+def _n_prev(layer: keras.Layer, kernel: keras.Variable) -> float:
     shape = tuple(kernel.shape)
     if isinstance(layer, DEPTHWISE_LAYERS):
         return inputs_per_unit(shape, "depthwise")
@@ -128,7 +128,7 @@ def _n_prev(layer, kernel):
     return inputs_per_unit(shape)
 
 
-def _einsum_n_prev(layer, shape):
+def _einsum_n_prev(layer: keras.Layer, shape: tuple[int, ...]) -> float:
     """Counts the kernel's summed axes, and the input's that are summed without a weight."""
     terms, output = layer.equation.replace("...", "").replace(" ", "").split("->")
     inputs, weights = terms.split(",")

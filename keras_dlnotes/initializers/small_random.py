@@ -1,6 +1,8 @@
 """Small random numbers."""
 
 import math
+from collections.abc import Sequence
+from typing import Any
 
 import keras
 
@@ -39,7 +41,9 @@ class SmallRandom(keras.initializers.RandomNormal):
     Reference: deep-learning notes, "Small Random Numbers".
     """
 
-    def __init__(self, scale=0.01, seed=None):
+    def __init__(
+        self, scale: float = 0.01, seed: int | keras.random.SeedGenerator | None = None
+    ) -> None:
         if not is_real_number(scale) or not math.isfinite(scale) or scale < 0:
             raise ValueError(
                 f"Expected `scale` to be a finite number of at least 0. Received: scale={scale!r}."
@@ -48,7 +52,7 @@ class SmallRandom(keras.initializers.RandomNormal):
         if seed is None:
             self.seed = None  # Keras's has drawn one for all calls
 
-    def __call__(self, shape, dtype=None):
+    def __call__(self, shape: Sequence[int], dtype: str | None = None) -> Any:
         """Draws a kernel of the given shape."""
         return keras.random.normal(
             shape, stddev=self.stddev, dtype=dtype, seed=seed_of_draw(self.seed)
@@ -58,7 +62,7 @@ class SmallRandom(keras.initializers.RandomNormal):
         """The same for every layer, whatever feeds its units."""
         return self.stddev
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         """Returns the constructor's arguments."""
         config = super().get_config()
         return {"scale": config["stddev"], "seed": config["seed"]}

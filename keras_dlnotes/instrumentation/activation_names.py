@@ -6,6 +6,7 @@ A name tells little: TensorFlow's softmax is called `softmax_v2`, and a lambda h
 import math
 import warnings
 from collections.abc import Callable
+from typing import Any
 
 import keras
 import numpy as np
@@ -29,23 +30,23 @@ _PROBE = np.array(
 )
 
 
-def _sigmoid(x):
+def _sigmoid(x: Any) -> Any:
     return 1.0 / (1.0 + np.exp(-x))
 
 
-def _hard_sigmoid(x):
+def _hard_sigmoid(x: Any) -> Any:
     return np.clip(x / 6.0 + 0.5, 0.0, 1.0)
 
 
-def _softplus(x):
+def _softplus(x: Any) -> Any:
     return np.log1p(np.exp(x))
 
 
-def _softmax(x):
+def _softmax(x: Any) -> Any:
     return np.exp(x) / np.exp(x).sum(axis=-1, keepdims=True)
 
 
-def _sparsemax(x):
+def _sparsemax(x: Any) -> Any:
     """The nearest point whose numbers are not negative and add up to 1."""
     largest_first = -np.sort(-x, axis=-1)
     surplus = (np.cumsum(largest_first, axis=-1) - 1.0) / np.arange(1, x.shape[-1] + 1)
@@ -56,7 +57,7 @@ def _sparsemax(x):
 # What the functions of `keras.activations` compute at their defaults; `leaky_relu` and `elu`, whose
 # slopes differ between frameworks, are in `_relative_of`. In NumPy: to run them all on JAX takes
 # seconds of compilation.
-_FUNCTIONS: dict[str, Callable] = {
+_FUNCTIONS: dict[str, Callable[..., Any]] = {
     "linear": lambda x: x,
     "relu": lambda x: np.maximum(x, 0.0),
     "relu6": lambda x: np.clip(x, 0.0, 6.0),
@@ -87,14 +88,14 @@ _FUNCTIONS: dict[str, Callable] = {
     "tanh_shrink": lambda x: x - np.tanh(x),
 }
 # Inverses of functions that are also known when their argument is multiplied by a positive number.
-_INVERSES: dict[str, Callable] = {
+_INVERSES: dict[str, Callable[..., Any]] = {
     "softmax": np.log,
     "sigmoid": lambda a: np.log(a / (1.0 - a)),
     "tanh": np.arctanh,
 }
 
 
-def activation_name(function):
+def activation_name(function: Callable[..., Any]) -> str:
     """Name of the function in `keras.activations` that computes the same as a callable.
 
     The two are compared on a few numbers. `leaky_relu` and `elu` are recognised whatever their
@@ -113,7 +114,7 @@ def activation_name(function):
     return OWN_FUNCTION if values is None else _name_of(values)
 
 
-def activation_of(layer):
+def activation_of(layer: Any) -> str | None:
     """Name of the activation that a layer, or another operation of a model, applies.
 
     Args:
@@ -139,7 +140,7 @@ def activation_of(layer):
     return None if values is None else _name_of(values)
 
 
-def _is_function_alone(layer):
+def _is_function_alone(layer: keras.Layer) -> bool:
     """Whether a layer keeps nothing and so may be asked; of Keras's, only those that are meant."""
     if layer.variables or list(layer._flatten_layers(include_self=False)):
         return False
@@ -149,7 +150,7 @@ def _is_function_alone(layer):
     return not module.startswith("keras.src.")
 
 
-def _values(function):
+def _values(function: Callable[..., Any]) -> np.ndarray | None:
     """What a callable makes of the probe; None if it does not take it, or changes its shape."""
     # A layer of the user's own may draw: what is drawn in training must stay the same. Keras makes
     # its generator at the first draw, from a number that it draws by Python's `random`.
@@ -181,14 +182,14 @@ def _values(function):
     return values.astype("float64") if values.shape == _PROBE.shape else None
 
 
-def _name_of(values):
+def _name_of(values: np.ndarray) -> str:
     for name, known in _FUNCTIONS.items():
         if _alike(values, known(_PROBE)):
             return name.split()[0]
     return _relative_of(values) or OWN_FUNCTION
 
 
-def _relative_of(values):
+def _relative_of(values: np.ndarray) -> str | None:
     """Name of a function of which this is one with another slope or scale; None if of none."""
     negative = _PROBE < 0.0
     if _alike(values[~negative], _PROBE[~negative]):
@@ -208,5 +209,5 @@ def _relative_of(values):
     return None
 
 
-def _alike(first, second):
+def _alike(first: np.ndarray, second: np.ndarray) -> bool:
     return np.allclose(first, second, rtol=1e-3, atol=1e-5)

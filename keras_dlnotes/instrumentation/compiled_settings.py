@@ -1,6 +1,7 @@
 """Hands over what a model was compiled with, functions and classes of the user's own too."""
 
 import inspect
+from typing import Any
 
 import keras
 
@@ -17,7 +18,9 @@ _SHARED_SETTINGS = (
 )
 
 
-def compile_alike(copy, model, optimizer=None, **changes):
+def compile_alike(
+    copy: keras.Model, model: keras.Model, optimizer: Any = None, **changes: Any
+) -> None:
     """Compiles a model with the very loss and metrics of another and an optimizer of its own.
 
     `compile_from_config` writes the settings down and reads them again, which fails for any
@@ -43,7 +46,7 @@ def compile_alike(copy, model, optimizer=None, **changes):
     keras.Model.compile(copy, optimizer, auto_scale_loss=False, **settings)
 
 
-def optimizer_like(optimizer, **changes):
+def optimizer_like(optimizer: keras.Optimizer, **changes: Any) -> keras.Optimizer:
     """An optimizer of the same settings without the state; with a learning rate's very schedule.
 
     Args:
@@ -67,7 +70,7 @@ def optimizer_like(optimizer, **changes):
     return kind.from_config(known_arguments(kind, config | changes))
 
 
-def known_arguments(kind, config):
+def known_arguments(kind: Any, config: dict[str, Any]) -> dict[str, Any]:
     """Without the settings that a class adds to each configuration, if its own has no such."""
     parameters = inspect.signature(kind.__init__).parameters
     if any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters.values()):

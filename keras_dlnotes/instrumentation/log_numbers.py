@@ -1,13 +1,14 @@
 """The numbers in the logs of `fit`."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import keras
 import numpy as np
 from keras import ops
 
 
-def log_numbers(logs) -> dict[str, float]:
+def log_numbers(logs: Mapping[str, Any] | None) -> dict[str, float]:
     """The entries of logs that are one number, by name; all others are left out.
 
     A dict among them is opened, as Keras does before it hands logs to callbacks:
@@ -27,7 +28,7 @@ def log_numbers(logs) -> dict[str, float]:
     return numbers
 
 
-def one_number(value) -> float | None:
+def one_number(value: Any) -> float | None:
     """The value of a tensor, array or number as a float; None if it is not one number."""
     try:
         array = np.asarray(value if value is None or np.isscalar(value) else _on_host(value))
@@ -37,7 +38,7 @@ def one_number(value) -> float | None:
         return None
 
 
-def _on_host(value):
+def _on_host(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return value
     if ops.is_tensor(value) and keras.backend.standardize_dtype(value.dtype) == "bfloat16":

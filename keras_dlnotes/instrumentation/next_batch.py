@@ -1,5 +1,10 @@
 """A look at the batch on which the next train step runs."""
 
+from collections.abc import Callable
+from typing import Any
+
+import keras
+
 from keras_dlnotes.backend import active
 
 
@@ -13,18 +18,18 @@ class NextBatch:
         function: called before the step with the batch, `(x, y, sample_weight)` or shorter.
     """
 
-    def __init__(self, model, function):
+    def __init__(self, model: keras.Model, function: Callable[[Any], Any]) -> None:
         self._model = model
         self._function = function
         self._plain = model.train_function
         model.train_function = self._run
 
-    def remove(self):
+    def remove(self) -> None:
         """Gives the model its train function back, whether the step has come or not."""
         if self._model.train_function == self._run:
             self._model.train_function = self._plain
 
-    def _run(self, *arguments):
+    def _run(self, *arguments: Any) -> Any:
         self.remove()
         batch, arguments = active.fit_batches.peek(self._model, arguments)
         with active.fit_batches.readable_variables(self._model, arguments):

@@ -1,6 +1,8 @@
 """Who wants which train steps recorded, and what a recorded step is."""
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -22,13 +24,13 @@ class StepRecord:
     """
 
     step: int
-    columns: tuple
+    columns: tuple[Any, ...]
     values: np.ndarray
-    logs: dict
+    logs: dict[str, float]
     wall_time: float
-    examples: dict | None = None
+    examples: dict[str, Any] | None = None
 
-    def histograms(self):
+    def histograms(self) -> dict[Any, tuple[float, float, np.ndarray]]:
         """Dict from `Column` to `(low, high, counts)`."""
         return {
             column: (float(part[0]), float(part[1]), part[2:])
@@ -36,7 +38,7 @@ class StepRecord:
             if column.statistic == "histogram"
         }
 
-    def _split(self):
+    def _split(self) -> Iterator[tuple[Any, np.ndarray]]:
         start = 0
         for column in self.columns:
             yield column, self.values[start : start + column.width]
@@ -65,20 +67,20 @@ class Subscription:
             on which the next step runs, called once before it, while variables can be read.
     """
 
-    receive: object
+    receive: Callable[[StepRecord], Any]
     every: int
     histograms_every: int | None = None
-    layers: object = None
+    layers: Any = None
     passing_on: bool = True
-    interrupted: object = None
-    first_batch: object = None
+    interrupted: Callable[[BaseException | None], Any] | None = None
+    first_batch: Callable[[dict[str, Any]], Any] | None = None
     examples: int = 0
     first: int = 0
     start: int = 0
     steps_per_epoch: int | None = None
-    names: frozenset | None = field(default=None, init=False)
+    names: frozenset[str] | None = field(default=None, init=False)
 
-    def settings(self):
+    def settings(self) -> str:
         """What several processes must have in common, as text."""
         return (
             f"every={self.every}, histograms_every={self.histograms_every}, first={self.first}, "
@@ -86,23 +88,23 @@ class Subscription:
             f"layers={'all' if self.names is None else sorted(self.names)}"
         )
 
-    def due(self, step):
+    def due(self, step: Any) -> Any:
         """Whether the step is recorded; `step` is a number or a tensor."""
         early = (step >= self.start) & (step < self.start + self.first)
         return (step % self.every == 0) | early
 
-    def histograms_due(self, step):
+    def histograms_due(self, step: Any) -> Any:
         """Whether the step is recorded with histograms; `step` is a number or a tensor."""
         if self.histograms_every is None:
             return False
         return step % self.histograms_every == 0
 
-    def watches(self, name, passes_on):
+    def watches(self, name: str, passes_on: bool) -> bool:
         """Whether a layer's activations are wanted; see `WatchedLayer`."""
         if self.names is not None:
             return name in self.names
         return self.passing_on or not passes_on
 
-    def wants(self, column):
+    def wants(self, column: Any) -> bool:
         """Whether a column is of a layer that was asked for."""
         return column.layer is None or self.watches(column.layer, column.origin.passes_on)

@@ -2,7 +2,9 @@
 
 import weakref
 from dataclasses import dataclass
+from typing import Any
 
+import keras
 from keras import ops
 
 from keras_dlnotes.instrumentation.observed_step import optimizers_of
@@ -19,16 +21,16 @@ class _Known:
         reached: number of the step that comes next, by the steps taken since.
     """
 
-    optimizers: list
+    optimizers: list[weakref.ref[Any]]
     count: int
     step: int
     reached: int
 
 
-_KNOWN: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
+_KNOWN: weakref.WeakKeyDictionary[Any, Any] = weakref.WeakKeyDictionary()
 
 
-def train_step_number(model) -> int:
+def train_step_number(model: keras.Model) -> int:
     """Number of batches that a model has been trained on, which is that of its next step.
 
     It is the largest count of the model's optimizers, which is saved with the weights; an
@@ -50,20 +52,20 @@ def train_step_number(model) -> int:
     return max(known.step + count - known.count, known.reached)
 
 
-def note_step(model, step):
+def note_step(model: keras.Model, step: int) -> None:
     """Says which step comes next; only while variables can be read, as between two epochs."""
     optimizers = [weakref.ref(optimizer) for optimizer in optimizers_of(model)]
     _KNOWN[model] = _Known(optimizers, _count(model), step, step)
 
 
-def note_reached(model, step):
+def note_reached(model: keras.Model, step: int) -> None:
     """Says which step comes next, at any time."""
     known = _of(model)
     if known is not None:
         known.reached = max(known.reached, step)
 
 
-def _of(model):
+def _of(model: keras.Model) -> _Known | None:
     """What is known; None if another `compile` has given the model optimizers anew."""
     known = _KNOWN.get(model)
     if known is None:
@@ -75,11 +77,11 @@ def _of(model):
     return known if same else None
 
 
-def _count(model):
+def _count(model: keras.Model) -> int:
     return max((_batches(optimizer) for optimizer in optimizers_of(model)), default=0)
 
 
-def _batches(optimizer):
+def _batches(optimizer: Any) -> int:
     optimizer = getattr(optimizer, "inner_optimizer", optimizer)
     # `iterations` leaves out the batches whose gradients are only accumulated.
     steps = getattr(optimizer, "_iterations", None)

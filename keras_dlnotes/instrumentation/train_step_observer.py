@@ -23,7 +23,7 @@ from keras_dlnotes.instrumentation.observed_step import (
 )
 from keras_dlnotes.instrumentation.stateful_step import StatefulStep
 from keras_dlnotes.instrumentation.stateless_step import StatelessStep, single_steps
-from keras_dlnotes.instrumentation.subscription import StepRecord
+from keras_dlnotes.instrumentation.subscription import StepRecord, Subscription
 from keras_dlnotes.instrumentation.train_step_number import (
     note_reached,
     note_step,
@@ -46,7 +46,7 @@ class TrainStepObserver:
         model: a compiled Keras model inside `fit`.
     """
 
-    def __init__(self, model):
+    def __init__(self, model: keras.Model) -> None:
         self.model = model
         # Seconds from the start of a step to that of the next, by whether it was recorded.
         self.step_seconds: dict[bool, deque] = {
@@ -55,11 +55,11 @@ class TrainStepObserver:
         }
         self.recorded_steps = 0
         self._plain = model.train_function
-        self._subscriptions = []
-        self._pending = []
+        self._subscriptions: list[Subscription] = []
+        self._pending: list[tuple] = []
         self._armed = False
         self._warned = False
-        self._clock = None  # (start of the last step, whether it was recorded)
+        self._clock: Any = None  # (start of the last step, whether it was recorded)
         self.next_step = train_step_number(model)
         self._combined: dict[int, tuple] = {}  # by the identity of the columns, which are kept
         self._variants: dict[bool, ObservedStep] = {}  # by whether rows carry histograms
@@ -68,7 +68,7 @@ class TrainStepObserver:
         self._built_for: Any = None  # what the three above were built for
 
     @classmethod
-    def on(cls, model, idle=None):
+    def on(cls, model: keras.Model, idle: "TrainStepObserver | None" = None) -> "TrainStepObserver":
         """The observer that stands in for `model.train_function`, else `idle`, else a new one.
 
         Args:
@@ -83,7 +83,7 @@ class TrainStepObserver:
             return idle
         return cls(model)
 
-    def _resume(self):
+    def _resume(self) -> None:
         self._plain = self.model.train_function
         self._subscriptions = []  # what a `fit` that raised left
         self._pending = []
@@ -95,13 +95,13 @@ class TrainStepObserver:
             self._execution.restart(self.next_step)
 
     @classmethod
-    def remove_from(cls, model):
+    def remove_from(cls, model: keras.Model) -> None:
         """Takes away an observer that a `fit` ended by an exception left behind."""
         observer = getattr(model.train_function, "__self__", None)
         if isinstance(observer, cls):
             observer._interrupt()
 
-    def subscribe(self, subscription):
+    def subscribe(self, subscription: Subscription) -> None:
         """Starts recording for a subscriber, from the next step on."""
         watched = find_watched_layers(self.model, subscription.layers)
         if subscription.layers is not None:
@@ -110,7 +110,7 @@ class TrainStepObserver:
         self._subscriptions.append(subscription)
         self.model.train_function = self.run
 
-    def unsubscribe(self, subscription):
+    def unsubscribe(self, subscription: Subscription) -> None:
         """Ends recording for a subscriber; the last one puts the train function back."""
         if subscription in self._subscriptions:
             self._subscriptions.remove(subscription)
@@ -121,14 +121,14 @@ class TrainStepObserver:
                 with contextlib.suppress(Exception):  # a broken-off `fit` leaves nothing to read
                     note_step(self.model, self.next_step)
 
-    def stop(self):
+    def stop(self) -> None:
         """Puts back Keras's own train function."""
         note_reached(self.model, self.next_step)
         self._subscriptions = []
         if self.model.train_function == self.run:
             self.model.train_function = self._plain
 
-    def arm(self):
+    def arm(self) -> None:
         """Says that the next call of the train function belongs to the fit that is watched.
 
         Whoever calls it without this (another `fit` after one that raised, or a callback's own
@@ -139,7 +139,7 @@ class TrainStepObserver:
             self._plain = self.model.train_function  # perhaps made anew in mid-fit
             self.model.train_function = self.run
 
-    def run(self, *arguments):
+    def run(self, *arguments: Any) -> Any:
         """Takes the place of `model.train_function`."""
         if not self._armed:
             note_reached(self.model, self.next_step)
@@ -162,21 +162,21 @@ class TrainStepObserver:
             self._interrupt(error)
             raise
 
-    def _show_first_batch(self, arguments):
+    def _show_first_batch(self, arguments: Any) -> Any:
         """Shows the batch to who asked for it; returns arguments of the step that still hold it."""
-        asking = [s for s in self._subscriptions if s.first_batch is not None]
+        asking = [(s, s.first_batch) for s in self._subscriptions if s.first_batch is not None]
         if not asking or not active.fit_batches.can_peek(self.model, arguments):
             return arguments
         batch, arguments = active.fit_batches.peek(self.model, arguments)
         with active.fit_batches.readable_variables(self.model, arguments):
-            for subscription in asking:
-                show, subscription.first_batch = subscription.first_batch, None
+            for subscription, show in asking:
+                subscription.first_batch = None
                 with contextlib.suppress(Exception):  # a batch of a form of the user's own
                     x, y, weights = keras.utils.unpack_x_y_sample_weight(batch)
                     show(examples_of(self.model, subscription.examples, x, y, weights))
         return arguments
 
-    def _interrupt(self, error=None):
+    def _interrupt(self, error: BaseException | None = None) -> None:
         """Brings what was recorded before a step raised, and leaves the model as it was."""
         subscriptions = self._subscriptions
         for observed in self._variants.values():
@@ -191,12 +191,12 @@ class TrainStepObserver:
             if subscription.interrupted is not None:
                 subscription.interrupted(error)
 
-    def restart_clock(self):
+    def restart_clock(self) -> None:
         """Says that an epoch begins: the time until its first step is not that of a step."""
         self._clock = None
         note_step(self.model, self.next_step)
 
-    def deliver(self):
+    def deliver(self) -> None:
         """Brings the rows that wait on the device to the subscribers."""
         pending, self._pending = self._pending, []
         records = []
@@ -218,7 +218,7 @@ class TrainStepObserver:
                 if subscription.due(record.step) or subscription.histograms_due(record.step):
                     subscription.receive(record)
 
-    def _as_one(self, columns, row):
+    def _as_one(self, columns: Any, row: Any) -> Any:
         """The columns and the numbers of a row, combined where each replica has one of its own."""
         row = ops.convert_to_numpy(row)
         if row.ndim == 1:
@@ -235,11 +235,11 @@ class TrainStepObserver:
         return combined.columns, combined.combine(row)
 
     @property
-    def waiting(self):
+    def waiting(self) -> int:
         """Number of recorded steps that have not been delivered."""
         return len(self._pending)
 
-    def _take_step(self, plain, arguments):
+    def _take_step(self, plain: Any, arguments: Any) -> Any:
         step = self.next_step
         histograms = any(s.histograms_due(step) for s in self._subscriptions)
         due = histograms or any(s.due(step) for s in self._subscriptions)
@@ -254,14 +254,14 @@ class TrainStepObserver:
         self.next_step += 1
         return result
 
-    def _tick(self, due):
+    def _tick(self, due: Any) -> None:
         now = time.perf_counter()
         if self._clock is not None:
             start, was_recorded = self._clock
             self.step_seconds[was_recorded].append(now - start)
         self._clock = (now, due)
 
-    def _keep_row(self, observed, logs, step):
+    def _keep_row(self, observed: Any, logs: Any, step: int) -> None:
         key = next((k for k in logs if k.startswith(ROW)), None) if is_recordable(logs) else None
         if key is not None:
             row = logs.pop(key)
@@ -275,7 +275,7 @@ class TrainStepObserver:
                 logs = active.processes.mean_logs(self.model, log_numbers(logs))
             self._pending.append((step, columns, row, dict(logs), time.time(), examples))
 
-    def _take_steps_one_by_one(self, state, iterator):
+    def _take_steps_one_by_one(self, state: Any, iterator: Any) -> Any:
         """JAX's own loop over the steps of one execution, each step free to be observed."""
         if self._single_steps is None:
             self._single_steps = single_steps(self.model, (state, iterator))
@@ -287,7 +287,7 @@ class TrainStepObserver:
             pass
         return logs, state
 
-    def _take_execution(self, iterator):
+    def _take_execution(self, iterator: Any) -> Any:
         several = self.model.distribute_strategy.num_replicas_in_sync > 1
         if several:
             self._warn(
@@ -316,12 +316,12 @@ class TrainStepObserver:
             self.deliver()
         return self._execution(iterator)
 
-    def _warn(self, text):
+    def _warn(self, text: Any) -> None:
         if not self._warned:
             self._warned = True
             warnings.warn(text, stacklevel=2)
 
-    def _observed(self, histograms):
+    def _observed(self, histograms: Any) -> Any:
         if histograms not in self._variants:
             watched = [
                 w
@@ -333,7 +333,7 @@ class TrainStepObserver:
             self._variants[histograms] = kind(self.model, watched, histograms, examples)
         return self._variants[histograms]
 
-    def _forget_what_does_not_fit(self):
+    def _forget_what_does_not_fit(self) -> None:
         # A compiled execution of several steps holds the number of the first of them.
         several = self.model.steps_per_execution > 1
         wanted = [
@@ -356,7 +356,7 @@ class TrainStepObserver:
         self._single_steps = None
 
 
-def _any(conditions):
+def _any(conditions: Any) -> Any:
     result = False
     for condition in conditions:
         result = ops.logical_or(result, condition)

@@ -1,5 +1,7 @@
 """How the variables of a model are named in tags: by their layer's path through the model."""
 
+from typing import Any
+
 import keras
 
 from keras_dlnotes.instrumentation.step_tape import Origin
@@ -19,11 +21,11 @@ class VariableNames:
         model: a Keras model; the names are found when the first is asked for.
     """
 
-    def __init__(self, model):
+    def __init__(self, model: keras.Model) -> None:
         self._model = model
-        self._found = None
+        self._found: dict[int, tuple[Any, Any, str]] | None = None
 
-    def __call__(self, variable):
+    def __call__(self, variable: keras.Variable) -> tuple[Origin, str]:
         """The variable's `Origin` and name; its Keras path where no layer of the model has it."""
         # A layer may have been built since; a frozen variable has no name in tags.
         if self._found is None or (variable.trainable and id(variable) not in self._found):
@@ -32,7 +34,7 @@ class VariableNames:
         _, origin, name = self._found.get(id(variable), (variable, None, variable.path))
         return origin or Origin(variable.path.rpartition("/")[0], "", variable.name), name
 
-    def _names(self):
+    def _names(self) -> dict[int, tuple[keras.Variable, Origin, str]]:
         is_functional = hasattr(self._model, "operations") and not isinstance(
             self._model, keras.Sequential
         )
@@ -54,7 +56,7 @@ class VariableNames:
         return names
 
 
-def _path_inside(layer, variable):
+def _path_inside(layer: keras.Layer, variable: keras.Variable) -> str:
     """The variable's path below the layer: `kernel`, or `lstm_cell/kernel` of a composite one."""
     parts = variable.path.split("/")
     places = [place for place, part in enumerate(parts[:-1]) if part == layer.name]

@@ -1,6 +1,8 @@
 """Which layers of a model are watched, and under which names."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import keras
 from keras.src.models.functional import Functional
@@ -44,7 +46,7 @@ class WatchedLayer:
         return passes_on(self.layer)
 
 
-def passes_on(layer) -> bool:
+def passes_on(layer: Any) -> bool:
     """Whether a layer has neither weights nor an activation of its own, seen by its class.
 
     So are Keras's layers that merge, reshape, pad, crop, pool, mask, drop out or prepare data
@@ -61,7 +63,7 @@ def passes_on(layer) -> bool:
     return type(layer).__module__.startswith(_PASSING_ON)
 
 
-def find_watched_layers(model, layers=None):
+def find_watched_layers(model: keras.Model, layers: Any = None) -> list[WatchedLayer]:
     """Lists the layers to be watched, in the order in which the model holds them.
 
     A nested model is entered and so is a layer of the user's own that holds layers; it is watched
@@ -98,15 +100,19 @@ def find_watched_layers(model, layers=None):
     return [w for w in watched if any(item in (w.layer, w.name, w.layer.name) for item in wanted)]
 
 
-def has_graph(layer):
+def has_graph(layer: Any) -> bool:
     """Whether the layer is a model whose connections are known: Sequential or functional."""
     return isinstance(layer, keras.Sequential) or hasattr(layer, "_nodes_by_depth")
 
 
-def _walk(parent, path):
+def _walk(
+    parent: keras.Layer, path: tuple[str, ...]
+) -> Iterator[tuple[keras.Layer, tuple[str, ...]]]:
     seen = set()
 
-    def enter(layer, path):
+    def enter(
+        layer: keras.Layer, path: tuple[str, ...]
+    ) -> Iterator[tuple[keras.Layer, tuple[str, ...]]]:
         if id(layer) in seen or isinstance(layer, keras.layers.InputLayer):
             return
         seen.add(id(layer))
@@ -119,14 +125,14 @@ def _walk(parent, path):
         yield from enter(child, path)
 
 
-def _may_enter(layer):
+def _may_enter(layer: keras.Layer) -> bool:
     if getattr(layer, "_remat_mode", None) is not None:
         return False  # its inside runs in a trace of its own
     own = type(layer).__module__.startswith(("keras.src.layers", "keras.layers"))
     return isinstance(layer, keras.Model) or not own
 
 
-def _saturation(layer):
+def _saturation(layer: keras.Layer) -> tuple[float, float] | None:
     # A layer that keeps several activations (an LSTM's gates) outputs something else again.
     if hasattr(layer, "recurrent_activation") or hasattr(layer, "cell"):
         return None
@@ -134,4 +140,4 @@ def _saturation(layer):
     # under the monitor would be others.
     function = getattr(layer, "activation", None)
     named = type(layer).__module__.startswith("keras.src.layers.activations.")
-    return SATURATION.get(activation_of(layer)) if callable(function) or named else None
+    return SATURATION.get(activation_of(layer) or "") if callable(function) or named else None

@@ -1,5 +1,7 @@
 """Batch normalization whose running statistics are exact from the first step."""
 
+from typing import Any, NoReturn
+
 import keras
 from keras import ops
 
@@ -98,25 +100,25 @@ class BatchNormalization(keras.layers.Layer):
 
     def __init__(
         self,
-        axis=-1,
-        momentum=0.99,
-        epsilon=1e-3,
-        affine=True,
-        unbiased=False,
-        ghost_batch_size=None,
-        synchronized=False,
-        beta_initializer="zeros",
-        gamma_initializer="ones",
-        beta_regularizer=None,
-        gamma_regularizer=None,
-        beta_constraint=None,
-        gamma_constraint=None,
-        center=True,
-        scale=True,
-        moving_mean_initializer="zeros",
-        moving_variance_initializer="ones",
-        **kwargs,
-    ):
+        axis: int = -1,
+        momentum: float | None = 0.99,
+        epsilon: float = 1e-3,
+        affine: bool = True,
+        unbiased: bool = False,
+        ghost_batch_size: int | None = None,
+        synchronized: bool = False,
+        beta_initializer: str | keras.Initializer = "zeros",
+        gamma_initializer: str | keras.Initializer = "ones",
+        beta_regularizer: str | keras.Regularizer | None = None,
+        gamma_regularizer: str | keras.Regularizer | None = None,
+        beta_constraint: str | keras.constraints.Constraint | None = None,
+        gamma_constraint: str | keras.constraints.Constraint | None = None,
+        center: bool = True,
+        scale: bool = True,
+        moving_mean_initializer: str | keras.Initializer = "zeros",
+        moving_variance_initializer: str | keras.Initializer = "ones",
+        **kwargs: Any,
+    ) -> None:
         _refuse_renormalization(kwargs)
         super().__init__(**kwargs)
         _check_arguments(axis, momentum, epsilon, ghost_batch_size, synchronized)
@@ -141,7 +143,7 @@ class BatchNormalization(keras.layers.Layer):
         self.beta = None
         self.supports_masking = True
 
-    def build(self, input_shape):
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
         """Makes γ and β, and the running statistics with the sum of their weights."""
         rank = len(input_shape)
         axis = self.axis + rank if self.axis < 0 else self.axis
@@ -166,7 +168,7 @@ class BatchNormalization(keras.layers.Layer):
                 setattr(self, name, weight)
         dtype = arithmetic_dtype(self.variable_dtype)
 
-        def running(name, shape, initializer):
+        def running(name: str, shape: tuple[int | None, ...], initializer: Any) -> keras.Variable:
             return self.add_weight(
                 name=name,
                 shape=shape,
@@ -182,7 +184,7 @@ class BatchNormalization(keras.layers.Layer):
         self.total_weight = running("total_weight", (), "zeros")
         self.input_spec = keras.layers.InputSpec(ndim=rank, axes={axis: shape[0]})
 
-    def call(self, inputs, training=None, mask=None):
+    def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
         """Normalizes the inputs."""
         if not keras.backend.is_float_dtype(inputs.dtype):
             inputs = ops.cast(inputs, self.compute_dtype)
@@ -199,12 +201,12 @@ class BatchNormalization(keras.layers.Layer):
         outputs = statistics.normalize(centred, variance, self.epsilon, gamma, beta)
         return ops.cast(outputs, self.compute_dtype)
 
-    def _along_channels(self, vector, inputs):
+    def _along_channels(self, vector: Any, inputs: Any) -> Any:
         if vector is None:
             return None
         return statistics.along_channels(vector, self._channel_axis, inputs)
 
-    def _batch_statistics(self, inputs, mask):
+    def _batch_statistics(self, inputs: Any, mask: Any) -> statistics.BatchStatistics:
         axis = self._channel_axis
         if mask is not None:
             mask = statistics.mask_over_positions(mask, inputs)
@@ -217,7 +219,7 @@ class BatchNormalization(keras.layers.Layer):
             active.replicas.sum_over_replicas if self.synchronized else None,
         )
 
-    def _take_into_running_statistics(self, batch):
+    def _take_into_running_statistics(self, batch: statistics.BatchStatistics) -> None:
         variables = self.moving_mean, self.moving_variance
         dtype = self.moving_mean.dtype
         values, total_weight = statistics.running_average(
@@ -231,11 +233,11 @@ class BatchNormalization(keras.layers.Layer):
             variable.assign(value)
         self.total_weight.assign(total_weight)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         """The inputs' shape."""
         return input_shape
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         """Returns the constructor's arguments."""
         serialized = {
             f"{name}_{part}": getattr(keras, f"{part}s").serialize(getattr(self, f"{name}_{part}"))
@@ -259,7 +261,7 @@ class BatchNormalization(keras.layers.Layer):
         }
 
 
-def _refuse_renormalization(kwargs):
+def _refuse_renormalization(kwargs: dict[str, Any]) -> None:
     """Takes Keras's arguments for batch renormalization out, which say nothing where it is off."""
     if kwargs.get("renorm"):
         raise ValueError(
@@ -272,8 +274,10 @@ def _refuse_renormalization(kwargs):
         kwargs.pop(name, None)
 
 
-def _check_arguments(axis, momentum, epsilon, ghost_batch_size, synchronized):
-    def refuse(expected, **received):
+def _check_arguments(
+    axis: Any, momentum: Any, epsilon: Any, ghost_batch_size: Any, synchronized: bool
+) -> None:
+    def refuse(expected: str, **received: Any) -> NoReturn:
         shown = ", ".join(f"{name}={value!r}" for name, value in received.items())
         raise ValueError(f"Expected {expected}. Received: {shown}.")
 

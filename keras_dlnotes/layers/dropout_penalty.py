@@ -1,6 +1,7 @@
 """Dropout as a regularizer."""
 
 import random
+from typing import Any, Self
 
 import keras
 import numpy as np
@@ -9,6 +10,7 @@ from keras import ops
 from keras_dlnotes.backend import active
 from keras_dlnotes.backend.registration import registered
 from keras_dlnotes.numerics import penalties
+from keras_dlnotes.numerics.fan_in import Layout
 from keras_dlnotes.numerics.number_arguments import as_python_number, is_real_number
 
 _DEPTHWISE = (keras.layers.DepthwiseConv1D, keras.layers.DepthwiseConv2D)
@@ -85,7 +87,14 @@ class DropoutPenalty(keras.layers.Wrapper):
     Way to Prevent Neural Networks from Overfitting", 2014, section 4.
     """
 
-    def __init__(self, layer, rate=0.5, strength=0.0, seed=None, **kwargs):
+    def __init__(
+        self,
+        layer: keras.Layer,
+        rate: float = 0.5,
+        strength: float = 0.0,
+        seed: int | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(layer, **kwargs)
         if not is_real_number(rate) or not 0 <= rate <= 1:
             raise ValueError(
@@ -100,7 +109,7 @@ class DropoutPenalty(keras.layers.Wrapper):
         drawn = random.randint(1, 10**9) if seed is None else self.seed
         self.seed_generator = keras.random.SeedGenerator(drawn)
 
-    def build(self, input_shape):
+    def build(self, input_shape: Any) -> None:
         """Builds the wrapped layer and finds the weights into its units."""
         super().build(input_shape)
         source = self._source()
@@ -116,7 +125,7 @@ class DropoutPenalty(keras.layers.Wrapper):
                 "DropoutPenalty."
             )
 
-    def call(self, inputs, training=False):
+    def call(self, inputs: Any, training: bool | None = False) -> Any:
         """Applies the layer, and in training drops units and adds the penalty."""
         outputs = self.layer(inputs)
         if not training or self.rate == 0.0:
@@ -135,38 +144,40 @@ class DropoutPenalty(keras.layers.Wrapper):
         scale = 1.0 / (1.0 - self.rate) if self.rate < 1.0 else 0.0
         return ops.where(kept, outputs * scale, ops.zeros_like(outputs))
 
-    def expected_penalty(self):
+    def expected_penalty(self) -> float:
         """The penalty's average over masks, λ · rate · Σ wᵢ²; a float."""
         squares = ops.sum(self._squares_into_units())
         return self.strength * self.rate * float(ops.convert_to_numpy(squares))
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Any) -> Any:
         """The wrapped layer's."""
         return self.layer.compute_output_shape(input_shape)
 
-    def save_own_variables(self, store):
+    def save_own_variables(self, store: Any) -> None:
         """Saves where the sequence of masks stands, which Keras leaves out."""
         super().save_own_variables(store)
         store[_SEED_STATE] = keras.ops.convert_to_numpy(self.seed_generator.state)
 
-    def load_own_variables(self, store):
+    def load_own_variables(self, store: Any) -> None:
         """Goes on with the sequence of masks; files of older versions do not hold its place."""
         keys = list(store.keys())  # a store cannot be iterated over
         super().load_own_variables({key: store[key] for key in keys if key != _SEED_STATE})
         if _SEED_STATE in keys:
             self.seed_generator.state.assign(np.asarray(store[_SEED_STATE]))
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
         arguments = {"rate": self.rate, "strength": self.strength, "seed": self.seed}
         return {**super().get_config(), **arguments}
 
     @classmethod
-    def from_config(cls, config, custom_objects=None):
+    def from_config(
+        cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None
+    ) -> Self:
         """Makes the layer with the one that it wraps; Keras's own empties the configuration."""
         return super().from_config(dict(config), custom_objects)
 
-    def _source(self):
+    def _source(self) -> keras.Layer:
         """The layer whose units are dropped."""
         known = (keras.layers.Dense, *_CONVOLUTIONS)
         found = [item for item in self.layer._flatten_layers() if isinstance(item, known)]
@@ -178,29 +189,29 @@ class DropoutPenalty(keras.layers.Wrapper):
             )
         return found[-1]
 
-    def _kernel_and(self, *others):
+    def _kernel_and(self, *others: Any) -> list[Any]:
         source = self._source()
         kernel = source.pointwise_kernel if isinstance(source, _SEPARABLE) else source.kernel
         kernel = ops.convert_to_tensor(kernel)
         dtype = "float64" if keras.backend.standardize_dtype(kernel.dtype) == "float64" else None
         return [ops.cast(tensor, dtype or "float32") for tensor in (kernel, *others)]
 
-    def _layout(self):
+    def _layout(self) -> Layout:
         source = self._source()
         if isinstance(source, _DEPTHWISE):
             return "depthwise"
         return "transpose" if isinstance(source, _TRANSPOSE) else "dense"
 
-    def _squares_into_units(self):
+    def _squares_into_units(self) -> Any:
         (kernel,) = self._kernel_and()
         return penalties.squares_into_units(kernel, self._layout())
 
-    def _penalty(self, kernel, dropped_share):
+    def _penalty(self, kernel: Any, dropped_share: Any) -> Any:
         return self.strength * penalties.squares_into_dropped_units(
             kernel, dropped_share, self._layout()
         )
 
-    def _ones(self, outputs):
+    def _ones(self, outputs: Any) -> Any:
         """Ones in the shape of the mask: all places of a channel share a number."""
         if isinstance(self._source(), _CONVOLUTIONS):
             rank = len(outputs.shape)

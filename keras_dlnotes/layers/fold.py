@@ -1,6 +1,7 @@
 """Batch normalization folded into the layers before it."""
 
 from collections import Counter
+from typing import Any
 
 import keras
 import numpy as np
@@ -69,7 +70,7 @@ def fold(model: keras.Model, partial: bool = False) -> keras.Model:
             f"Received:\n{listed}\nPass `partial=True` to fold the others and keep these."
         )
     folded = [rebuild.copy_of(linear, use_bias=True) for linear, _ in pairs]
-    replacements: dict[int, list] = {id(normalization): [] for _, normalization in pairs}
+    replacements: dict[int, list[Any]] = {id(normalization): [] for _, normalization in pairs}
     replacements |= {id(linear): [new] for (linear, _), new in zip(pairs, folded, strict=True)}
     new_model = rebuild.rebuild(model, replacements)
     for (linear, normalization), new in zip(pairs, folded, strict=True):
@@ -77,10 +78,12 @@ def fold(model: keras.Model, partial: bool = False) -> keras.Model:
     return new_model
 
 
-def _find_pairs(model):
+def _find_pairs(
+    model: keras.Model,
+) -> tuple[list[tuple[keras.Layer, keras.Layer]], list[tuple[str, str]]]:
     """Lists each `(linear, normalization)` to be folded, and `(name, reason)` of the others."""
     models = rebuild.nested_models(model)
-    reasons: dict[int, tuple] = {}
+    reasons: dict[int, tuple[Any, ...]] = {}
     for layer in (layer for each in models for layer in each.layers):
         if isinstance(layer, NORMALIZATIONS):
             reasons[id(layer)] = (layer.name, "there is no layer before it in its model")
@@ -103,7 +106,9 @@ def _find_pairs(model):
     return pairs, list(reasons.values())
 
 
-def _obstacle(layer, consumers, normalization, count):
+def _obstacle(
+    layer: Any, consumers: list[Any], normalization: keras.Layer, count: Counter[int]
+) -> str | None:
     """Why the normalization cannot be folded into the layer before it; None if it can."""
     if not isinstance(layer, rebuild.LINEAR_LAYERS):
         return f"it follows {_described(layer)}"
@@ -126,12 +131,12 @@ def _obstacle(layer, consumers, normalization, count):
     return None
 
 
-def _described(layer):
+def _described(layer: Any) -> str:
     return "the output" if layer is None else f"{layer.name!r} ({type(layer).__name__})"
 
 
-def _assign_folded(linear, normalization, new):
-    def numbers(variable):
+def _assign_folded(linear: keras.Layer, normalization: keras.Layer, new: keras.Layer) -> None:
+    def numbers(variable: keras.Variable | None) -> np.ndarray | None:
         return None if variable is None else np.array(keras.ops.convert_to_numpy(variable))
 
     scale, shift = inference_scale_and_shift(
@@ -150,7 +155,7 @@ def _assign_folded(linear, normalization, new):
         variable.assign(values[variable.name])
 
 
-def _unit_axes_of_kernel(layer):
+def _unit_axes_of_kernel(layer: keras.Layer) -> tuple[int, ...]:
     if isinstance(layer, DEPTHWISE_LAYERS):
         return (-2, -1)
     return (-2,) if isinstance(layer, TRANSPOSE_LAYERS) else (-1,)

@@ -1,5 +1,7 @@
 """Batch normalization put where the notes put it: after the linear map, before the activation."""
 
+from typing import Any
+
 import keras
 
 from keras_dlnotes.instrumentation import has_graph
@@ -16,7 +18,7 @@ ACTIVATION_LAYERS = (
 
 
 def normalize_before_activation(
-    model_or_layer: keras.Layer, **arguments
+    model_or_layer: keras.Layer, **arguments: Any
 ) -> keras.Sequential | keras.Model:
     """Puts a `BatchNormalization` between each linear map and its activation.
 
@@ -71,7 +73,7 @@ def normalize_before_activation(
     return new_model
 
 
-def _block(layer, arguments):
+def _block(layer: keras.Layer, arguments: dict[str, Any]) -> keras.Sequential:
     chain = _chain(layer, arguments)
     block = keras.Sequential(chain, name=f"{layer.name}_normalized")
     if layer.built:
@@ -80,7 +82,7 @@ def _block(layer, arguments):
     return block
 
 
-def _chain(layer, arguments):
+def _chain(layer: keras.Layer, arguments: dict[str, Any]) -> list[keras.Layer]:
     """The layers in place of one: its linear map, the normalization and its activation if any."""
     # The policy goes along: under mixed precision the layer may have been given its own.
     shared = {"dtype": layer.dtype_policy}
@@ -99,22 +101,22 @@ def _chain(layer, arguments):
     return chain
 
 
-def _copy_kernels(layer, new):
+def _copy_kernels(layer: keras.Layer, new: keras.Layer) -> None:
     if layer.built and new.built:
         old = {variable.name: variable for variable in layer.variables}
         for variable in new.variables:
             variable.assign(keras.ops.copy(old[variable.name]))  # see `rebuild.rebuild`
 
 
-def _layers_before_an_activation(model):
+def _layers_before_an_activation(model: keras.Model) -> list[keras.Layer]:
     models = rebuild.nested_models(model)
     output_layers = _output_layers(model)
-    consumers: dict[int, tuple] = {}
+    consumers: dict[int, tuple[Any, ...]] = {}
     for each in models:
         for layer, following in rebuild.connections(each):
             consumers.setdefault(id(layer), (layer, []))[1].extend(following)
 
-    def is_hidden_activation(item):
+    def is_hidden_activation(item: Any) -> bool:
         return (
             isinstance(item, ACTIVATION_LAYERS)
             and getattr(item, "activation", None) is not keras.activations.linear
@@ -130,7 +132,7 @@ def _layers_before_an_activation(model):
     ]
 
 
-def _output_layers(model):
+def _output_layers(model: keras.Model) -> set[int]:
     found: set[int] = set()
     for layer, consumers in rebuild.connections(model):
         if None in consumers:

@@ -1,6 +1,7 @@
 """What follows what in a model, and the model built anew with some of its layers replaced."""
 
 from itertools import pairwise
+from typing import Any
 
 import keras
 
@@ -22,17 +23,17 @@ LINEAR_LAYERS = (
 )
 
 
-def is_linear(layer):
+def is_linear(layer: keras.Layer) -> bool:
     """Whether a dense or convolution layer has no activation of its own."""
     return layer.activation is None or layer.activation is keras.activations.linear
 
 
-def unit_axis(layer):
+def unit_axis(layer: keras.Layer) -> int:
     """The axis of a dense or convolution layer's outputs that numbers its units: 1 or -1."""
     return 1 if getattr(layer, "data_format", None) == "channels_first" else -1
 
 
-def connections(model):
+def connections(model: keras.Model) -> list[tuple[Any, list[Any]]]:
     """Lists `(layer, consumers)` for each use of each layer in the model, nested models closed.
 
     Consumers are the layers (or other operations) that take its output; None stands for the
@@ -55,7 +56,7 @@ def connections(model):
     return listed
 
 
-def nested_models(model):
+def nested_models(model: keras.Model) -> list[keras.Model]:
     """The model and all models with a graph in it, each once, the outer ones first."""
     found = {id(model): model}
     for layer in model.layers:
@@ -64,12 +65,12 @@ def nested_models(model):
     return list(found.values())
 
 
-def copy_of(layer, **changes):
+def copy_of(layer: keras.Layer, **changes: Any) -> keras.Layer:
     """A new layer of the same configuration but for the changes, without the weights."""
     return type(layer).from_config({**layer.get_config(), **changes})
 
 
-def rebuild(model, replacements):
+def rebuild(model: keras.Model, replacements: dict[int, list[keras.Layer]]) -> keras.Model:
     """Builds a model anew, nested ones in it too.
 
     Args:
@@ -81,7 +82,7 @@ def rebuild(model, replacements):
         The new model. The layers that were not replaced have the old ones' values; it is compiled
         as the old one was.
     """
-    copies: dict[int, tuple] = {}
+    copies: dict[int, tuple[Any, ...]] = {}
     new_model = _rebuilt(model, replacements, copies)
     for layer, copied in copies.values():
         if copied.built and not has_graph(copied):  # a nested model's layers are here too
@@ -93,8 +94,12 @@ def rebuild(model, replacements):
     return new_model
 
 
-def _rebuilt(model, replacements, copies):
-    def chain_of(layer):
+def _rebuilt(
+    model: keras.Model,
+    replacements: dict[int, list[keras.Layer]],
+    copies: dict[int, tuple[keras.Layer, keras.Layer]],
+) -> keras.Model:
+    def chain_of(layer: Any) -> list[Any]:
         """The layers in place of one, as a list: a new layer may die, and its `id` be another's."""
         if not isinstance(layer, keras.Layer):
             return [layer]  # an operation of `keras.ops` has no state
@@ -105,7 +110,7 @@ def _rebuilt(model, replacements, copies):
             copies[id(layer)] = (layer, rebuilt)
         return [copies[id(layer)][1]]
 
-    def call(chain, *arguments, **keywords):
+    def call(chain: list[Any], *arguments: Any, **keywords: Any) -> Any:
         for each in chain:
             arguments, keywords = (each(*arguments, **keywords),), {}
         return arguments[0]

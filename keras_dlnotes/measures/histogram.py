@@ -1,11 +1,13 @@
 """Histograms binned where the tensor is, so that only the counts travel."""
 
+from typing import Any
+
 from keras import ops
 
 BINS = 30
 
 
-def histogram(tensor, extremes=None):
+def histogram(tensor: Any, extremes: tuple[Any, Any] | None = None) -> Any:
     r"""Counts of a tensor's elements in equal bins between its minimum and its maximum.
 
     Bin \(j\) of \(b\) covers \([l + j w, l + (j + 1) w)\) with \(w = (h - l) / b\); the last one

@@ -1,6 +1,8 @@
 """The tensors to be measured, their reductions computed once and shared by all statistics."""
 
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from keras import ops
@@ -24,10 +26,10 @@ class Samples:
         once: whether a single reduction is wanted, for which fewer tensors are worth a copy.
     """
 
-    def __init__(self, tensors, once=False):
+    def __init__(self, tensors: Sequence[Any], once: bool = False) -> None:
         tensors = [active.reductions.as_row(tensor) for tensor in tensors]
         stacked = active.reductions.stacked_size(once)
-        alike: dict[tuple, list[int]] = {}
+        alike: dict[tuple[Any, ...], list[int]] = {}
         for place, row in enumerate(tensors):
             size = row.shape[1]
             small = size is not None and size <= stacked
@@ -49,14 +51,14 @@ class Samples:
             for places in self._places
         ]
 
-    def __len__(self):
+    def __len__(self) -> int:
         return sum(map(len, self._places))
 
-    def reduce(self, function):
+    def reduce(self, function: Callable[[Any], Any]) -> Any:
         """A vector from a function that takes a matrix to a vector with one number a row."""
         return self._in_order([function(matrix) for matrix in self.matrices])
 
-    def count_farther(self, ranges):
+    def count_farther(self, ranges: Mapping[int, tuple[float, float]]) -> Any:
         r"""How many elements of some tensors are farther than a radius from a center.
 
         Args:
@@ -80,58 +82,58 @@ class Samples:
         return active.reductions.join(counts, order)
 
     @cached_property
-    def counts(self):
+    def counts(self) -> Any:
         """Number of elements."""
         return self.reduce(active.reductions.row_lengths)
 
     @cached_property
-    def means(self):
+    def means(self) -> Any:
         """Mean."""
         return self._in_order([mean for mean, _ in self._moments])
 
     @cached_property
-    def variances(self):
+    def variances(self) -> Any:
         """Biased variance."""
         return self._in_order([variance for _, variance in self._moments])
 
     @cached_property
-    def minima(self):
+    def minima(self) -> Any:
         """Minimum."""
         return self._in_order([low for low, _ in self._extremes])
 
     @cached_property
-    def maxima(self):
+    def maxima(self) -> Any:
         """Maximum."""
         return self._in_order([high for _, high in self._extremes])
 
     @cached_property
-    def zeros(self):
+    def zeros(self) -> Any:
         """Number of elements that are exactly 0."""
         return self.reduce(active.reductions.count_zeros)
 
     @cached_property
-    def sums_of_squares(self):
+    def sums_of_squares(self) -> Any:
         r"""Sum of squared elements: \(n (\sigma^2 + \mu^2)\) where the moments are known."""
         if "_moments" in self.__dict__ and all(m.shape[1] != 0 for m in self.matrices):
             return self.counts * (self.variances + self.means**2)
         return self.reduce(active.reductions.sum_of_squares)
 
     @cached_property
-    def _moments(self):
+    def _moments(self) -> Any:
         return active.reductions.moments(self.matrices)
 
     @cached_property
-    def _extremes(self):
+    def _extremes(self) -> list[Any]:
         return [
             active.reductions.extremes(matrix) if matrix.shape[1] != 0 else _no_numbers(matrix)
             for matrix in self.matrices
         ]
 
-    def _in_order(self, vectors):
+    def _in_order(self, vectors: list[Any]) -> Any:
         return active.reductions.join(vectors, self._order)
 
 
-def _no_numbers(matrix):
+def _no_numbers(matrix: Any) -> tuple[Any, Any]:
     """Extremes of rows without elements: NaN, as their mean is."""
     none = ops.full((matrix.shape[0],), float("nan"), dtype=matrix.dtype)
     return none, none

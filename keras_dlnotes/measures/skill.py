@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 
 @dataclass(frozen=True)
@@ -20,12 +21,12 @@ class Skill:
     accuracy: float | None = None
 
     @property
-    def best(self):
+    def best(self) -> float:
         """The larger of the two."""
         return max(self.variance, -np.inf if self.accuracy is None else self.accuracy)
 
 
-def skill(targets, predictions, classes=False):
+def skill(targets: ArrayLike, predictions: ArrayLike, classes: bool = False) -> Skill:
     r"""Compares predictions with the best constant.
 
     When to use it: to tell a model that has learned something from one that has not, in a number
@@ -61,7 +62,7 @@ def skill(targets, predictions, classes=False):
     return Skill(variance, float((np.mean(true == guessed) - most_frequent) / (1 - most_frequent)))
 
 
-def class_indices(columns):
+def class_indices(columns: ArrayLike) -> np.ndarray:
     """The class of each row: the largest column, or whether a single one exceeds one half."""
     columns = np.asarray(columns)
     if columns.shape[1] == 1:

@@ -5,48 +5,52 @@ statistic is one function here and one line in a table; one of activations also 
 `COMBINED`, which says how what several replicas measured makes one number.
 """
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 from keras import ops
 
 from keras_dlnotes.backend import active
+from keras_dlnotes.measures.samples import Samples
 
 
-def mean(samples):
+def mean(samples: Samples) -> Any:
     r"""\(\mu = \frac{1}{n} \sum_i x_i\)."""
     return samples.means
 
 
-def standard_deviation(samples):
+def standard_deviation(samples: Samples) -> Any:
     r"""\(\sigma = \sqrt{\frac{1}{n} \sum_i (x_i - \mu)^2}\)."""
     return ops.sqrt(ops.maximum(samples.variances, 0.0))
 
 
-def minimum(samples):
+def minimum(samples: Samples) -> Any:
     r"""\(\min_i x_i\)."""
     return samples.minima
 
 
-def maximum(samples):
+def maximum(samples: Samples) -> Any:
     r"""\(\max_i x_i\)."""
     return samples.maxima
 
 
-def largest_magnitude(samples):
+def largest_magnitude(samples: Samples) -> Any:
     r"""\(\max_i |x_i|\)."""
     return ops.maximum(ops.abs(samples.minima), ops.abs(samples.maxima))
 
 
-def norm(samples):
+def norm(samples: Samples) -> Any:
     r"""\(\|x\|_2 = \sqrt{\sum_i x_i^2}\)."""
     return ops.sqrt(samples.sums_of_squares)
 
 
-def zero_fraction(samples):
+def zero_fraction(samples: Samples) -> Any:
     r"""\(\frac{1}{n} \sum_i \mathbb{1}\{x_i = 0\}\): after a ReLU, the share of silent units."""
     return samples.zeros / samples.counts
 
 
-def non_finite_count(samples):
+def non_finite_count(samples: Samples) -> Any:
     r"""\(\sum_i \mathbb{1}\{x_i \in \{\pm\infty, \text{NaN}\}\}\).
 
     A tensor whose extremes and mean are finite holds no such element, so the elements are
@@ -62,7 +66,7 @@ def non_finite_count(samples):
     )
 
 
-def saturated_fraction(samples, ranges):
+def saturated_fraction(samples: Samples, ranges: Mapping[int, tuple[float, float]]) -> Any:
     r"""\(\frac{1}{n} \sum_i \mathbb{1}\{|x_i - c| > r\}\) of some of the tensors.
 
     Args:

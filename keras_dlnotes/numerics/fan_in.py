@@ -2,15 +2,18 @@
 
 import math
 from collections.abc import Sequence
+from typing import Literal, get_args
 
 from keras_dlnotes.numerics.number_arguments import is_whole_number
 
-LAYOUTS = ("dense", "depthwise", "transpose")
+# How a kernel is laid out; see `inputs_per_unit`.
+Layout = Literal["dense", "depthwise", "transpose"]
+LAYOUTS: tuple[Layout, ...] = get_args(Layout)
 
 
 def inputs_per_unit(
     shape: Sequence[int],
-    layout: str = "dense",
+    layout: Layout = "dense",
     strides: int | Sequence[int] = 1,
     input_axes: Sequence[int] | None = None,
 ) -> float:
@@ -73,7 +76,7 @@ def inputs_per_unit(
 
 
 def check_layout(
-    layout: str, strides: int | Sequence[int], input_axes: Sequence[int] | None
+    layout: Layout, strides: int | Sequence[int], input_axes: Sequence[int] | None
 ) -> None:
     """Raises ValueError unless layout, strides and input axes can describe one kernel."""
     if layout not in LAYOUTS:

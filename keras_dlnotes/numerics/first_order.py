@@ -8,38 +8,57 @@ The root that divides a step is √(G + ε) with `epsilon_mode="inside"`, as the
 √G + ε with `"outside"`. Adam also has `"outside_uncorrected"`.
 """
 
+from typing import Any, Literal, get_args
+
 from keras import ops
 
-EPSILON_MODES = ("inside", "outside")
-ADAM_EPSILON_MODES = (*EPSILON_MODES, "outside_uncorrected")
+EpsilonMode = Literal["inside", "outside"]
+AdamEpsilonMode = Literal["inside", "outside", "outside_uncorrected"]
+EPSILON_MODES: tuple[str, ...] = get_args(EpsilonMode)
+ADAM_EPSILON_MODES: tuple[str, ...] = get_args(AdamEpsilonMode)
+# What a rule returns: the change of w, and the new state.
+Change = tuple[Any, tuple[Any, ...]]
 
 
-def gradient_descent(gradient, learning_rate):
+def gradient_descent(gradient: Any, learning_rate: Any) -> Change:
     """Gradient descent: Δw = -α g."""
     return -learning_rate * gradient, ()
 
 
-def momentum(gradient, velocity, learning_rate, momentum):
+def momentum(gradient: Any, velocity: Any, learning_rate: Any, momentum: float) -> Change:
     """Momentum: v ← μ v - α g, then Δw = v; v → `velocity`, μ → `momentum`."""
     velocity = momentum * velocity - learning_rate * gradient
     return velocity, (velocity,)
 
 
-def nesterov_momentum(gradient, velocity, learning_rate, momentum):
+def nesterov_momentum(gradient: Any, velocity: Any, learning_rate: Any, momentum: float) -> Change:
     """Nesterov momentum: v ← μ v - α g, then Δw = μ v - α g; v → `velocity`, μ → `momentum`."""
     descent = learning_rate * gradient
     velocity = momentum * velocity - descent
     return momentum * velocity - descent, (velocity,)
 
 
-def adagrad(gradient, accumulator, learning_rate, epsilon, epsilon_mode="inside"):
+def adagrad(
+    gradient: Any,
+    accumulator: Any,
+    learning_rate: Any,
+    epsilon: float,
+    epsilon_mode: EpsilonMode = "inside",
+) -> Change:
     """AdaGrad: G ← G + g², then Δw = -α g / √(G + ε); G → `accumulator`, ε → `epsilon`."""
     accumulator = accumulator + gradient * gradient
     root = _root(accumulator, epsilon, epsilon_mode)
     return -learning_rate * gradient / root, (accumulator,)
 
 
-def rmsprop(gradient, mean_square, learning_rate, rho, epsilon, epsilon_mode="inside"):
+def rmsprop(
+    gradient: Any,
+    mean_square: Any,
+    learning_rate: Any,
+    rho: float,
+    epsilon: float,
+    epsilon_mode: EpsilonMode = "inside",
+) -> Change:
     """RMSProp: G ← γ G + (1 - γ) g², then Δw = -α g / √(G + ε); G → `mean_square`, γ → `rho`."""
     mean_square = rho * mean_square + (1 - rho) * (gradient * gradient)
     root = _root(mean_square, epsilon, epsilon_mode)
@@ -47,16 +66,16 @@ def rmsprop(gradient, mean_square, learning_rate, rho, epsilon, epsilon_mode="in
 
 
 def adam(
-    gradient,
-    mean,
-    mean_square,
-    learning_rate,
-    beta_1,
-    beta_2,
-    epsilon,
-    epsilon_mode="inside",
-    step=None,
-):
+    gradient: Any,
+    mean: Any,
+    mean_square: Any,
+    learning_rate: Any,
+    beta_1: float,
+    beta_2: float,
+    epsilon: float,
+    epsilon_mode: AdamEpsilonMode = "inside",
+    step: Any = None,
+) -> Change:
     """Adam: m ← β₁ m + (1 - β₁) g, v ← β₂ v + (1 - β₂) g², then Δw = -α m / √(v + ε).
 
     m → `mean`, v → `mean_square`. With `step` (t, counted from 1, a scalar array) both are first
@@ -80,12 +99,12 @@ def adam(
     return -rate * corrected / root, (mean, mean_square)
 
 
-def _root(square, epsilon, epsilon_mode):
+def _root(square: Any, epsilon: float, epsilon_mode: AdamEpsilonMode) -> Any:
     if epsilon_mode == "inside":
         return _sqrt(square + epsilon)
     return _sqrt(square) + epsilon
 
 
-def _sqrt(array):
+def _sqrt(array: Any) -> Any:
     # Some arrays bring their own root, and `backend.torch.scaled` is known to no one else.
     return array.sqrt() if hasattr(array, "sqrt") else ops.sqrt(array)

@@ -1,11 +1,19 @@
 """Predictions of each example from all others, in closed form: what is there to be learned."""
 
+from collections.abc import Iterable
+
 import numpy as np
+from numpy.typing import ArrayLike
 
 PENALTIES = (1e-3, 1e-2, 1e-1, 1.0, 10.0, 1000.0)
 
 
-def leave_one_out_predictions(features, targets, penalties=PENALTIES, gaussian=True):
+def leave_one_out_predictions(
+    features: ArrayLike,
+    targets: ArrayLike,
+    penalties: Iterable[float] = PENALTIES,
+    gaussian: bool = True,
+) -> np.ndarray:
     r"""Predicts each example by kernel ridge regression on all others.
 
     When to use it: as a yardstick that needs no training and no tuning. A network whose
@@ -60,7 +68,7 @@ def leave_one_out_predictions(features, targets, penalties=PENALTIES, gaussian=T
     return targets - best
 
 
-def standardized(features, limit=10.0):
+def standardized(features: ArrayLike, limit: float = 10.0) -> np.ndarray:
     """Each column with mean 0 and standard deviation 1, outliers cut; constant columns are 0."""
     features = np.asarray(features, dtype="float64")
     deviations = features.std(axis=0)

@@ -3,12 +3,12 @@
 import contextlib
 import numbers
 import operator
-from typing import TypeGuard
+from typing import Any, TypeGuard
 
 import numpy as np
 
 
-def whole_number(name: str, value, least: int = 1, unit: str = "", advice: str = "") -> int:
+def whole_number(name: str, value: Any, least: int = 1, unit: str = "", advice: str = "") -> int:
     """Returns a whole number as Python's own, so that a configuration that holds it can be saved.
 
     Args:
@@ -30,7 +30,7 @@ def whole_number(name: str, value, least: int = 1, unit: str = "", advice: str =
     return operator.index(value)
 
 
-def is_whole_number(value) -> TypeGuard[int]:
+def is_whole_number(value: Any) -> TypeGuard[int]:
     """Whether Python takes it for a number in an index, such as `np.int64(5)`; no boolean."""
     if isinstance(value, bool | np.bool_):
         return False
@@ -41,12 +41,12 @@ def is_whole_number(value) -> TypeGuard[int]:
     return False
 
 
-def is_real_number(value) -> bool:
+def is_real_number(value: Any) -> bool:
     """Whether it is one real number, Python's or NumPy's; a boolean is none, NaN is one."""
     return isinstance(value, numbers.Real) and not isinstance(value, bool)
 
 
-def as_python_number(value):
+def as_python_number(value: Any) -> Any:
     """A real number as Python's own, which JSON can hold; anything else as it is (a seed, None)."""
     if isinstance(value, int | float) or not is_real_number(value):
         return value

@@ -1,21 +1,24 @@
 """The notes' regularization terms Ω(w), as functions of arrays."""
 
 import math
+from collections.abc import Callable
+from typing import Any
 
 from keras import ops
 
+from keras_dlnotes.numerics.fan_in import Layout
 from keras_dlnotes.numerics.number_arguments import is_real_number
 
 # How a layer's kernel is laid out: which of its axes, or pairs of axes, number the units.
 KERNEL_LAYOUTS = ("dense", "depthwise", "transpose")
 
 
-def half_sum_of_squares(weights):
+def half_sum_of_squares(weights: Any) -> Any:
     """L2: Ω(w) = ½ Σ wᵢ²; w → `weights`, any shape. A scalar of its dtype."""
     return 0.5 * ops.sum(ops.square(weights))
 
 
-def sum_of_magnitudes(weights):
+def sum_of_magnitudes(weights: Any) -> Any:
     """L1: Ω(w) = Σ |wᵢ|; w → `weights`, any shape. A scalar of its dtype.
 
     Its derivative is sign(w), and 0 at w = 0 on every backend: JAX's derivative of `abs` there is 1
@@ -24,14 +27,14 @@ def sum_of_magnitudes(weights):
     return ops.sum(weights * ops.stop_gradient(ops.sign(weights)))
 
 
-def scaled(strength, term, weights):
+def scaled(strength: float, term: Callable[[Any], Any], weights: Any) -> Any:
     """λ Ω(w); λ → `strength`, a Python number, Ω → `term`, one of the functions above."""
     if strength == 0.0:  # not 0 * inf
         return ops.zeros((), weights.dtype)
     return strength * term(weights)
 
 
-def squares_into_units(kernel, layout="dense"):
+def squares_into_units(kernel: Any, layout: Layout = "dense") -> Any:
     """‖wᵢ‖² for each unit i: the sum of the squared weights that lead into it.
 
     Args:
@@ -51,7 +54,7 @@ def squares_into_units(kernel, layout="dense"):
     return ops.reshape(ops.sum(squares, axis=axes), (-1,))
 
 
-def squares_into_dropped_units(kernel, dropped_share, layout="dense"):
+def squares_into_dropped_units(kernel: Any, dropped_share: Any, layout: Layout = "dense") -> Any:
     """Dropout: Ω(w) = Σᵢ 1{dᵢ = 0} ‖wᵢ‖², averaged over the examples of a batch.
 
     Each example has a mask d of its own, so the indicator's average is the share of the examples
@@ -62,7 +65,7 @@ def squares_into_dropped_units(kernel, dropped_share, layout="dense"):
     return ops.sum(ops.where(dropped_share > 0, dropped_share * squares, ops.zeros_like(squares)))
 
 
-def check_strength(name, value):
+def check_strength(name: str, value: Any) -> float:
     """Returns a regularization strength λ as a float.
 
     Raises:

@@ -1,10 +1,14 @@
 """AdaGrad."""
 
+from typing import Any
+
 import keras
 
 from keras_dlnotes.backend.registration import registered
 from keras_dlnotes.numerics import first_order
+from keras_dlnotes.numerics.first_order import Change, EpsilonMode
 from keras_dlnotes.optimizers.argument_checks import (
+    LearningRate,
     check_epsilon,
     check_epsilon_mode,
     check_initial_value,
@@ -56,12 +60,12 @@ class AdaGrad(FirstOrderOptimizer):
 
     def __init__(
         self,
-        learning_rate=0.001,
-        epsilon=1e-7,
-        epsilon_mode="inside",
-        initial_accumulator_value=0.0,
-        **kwargs,
-    ):
+        learning_rate: LearningRate = 0.001,
+        epsilon: float = 1e-7,
+        epsilon_mode: EpsilonMode = "inside",
+        initial_accumulator_value: float = 0.0,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(learning_rate, **kwargs)
         self.epsilon = check_epsilon(epsilon)
         self.epsilon_mode = check_epsilon_mode(epsilon_mode)
@@ -69,14 +73,14 @@ class AdaGrad(FirstOrderOptimizer):
         self.initial_accumulator_value = check_initial_value(name, initial_accumulator_value)
         self.slot_initializer = keras.initializers.Constant(self.initial_accumulator_value)
 
-    def rule(self, gradient, slots, learning_rate, step):
+    def rule(self, gradient: Any, slots: tuple[Any, ...], learning_rate: Any, step: Any) -> Change:
         """See `numerics.first_order.adagrad`."""
         (accumulator,) = slots
         return first_order.adagrad(
             gradient, accumulator, learning_rate, self.epsilon, self.epsilon_mode
         )
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         """Returns the constructor's arguments."""
         return {
             **super().get_config(),

@@ -1,10 +1,16 @@
 """Adam."""
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from keras_dlnotes.backend.registration import registered
 from keras_dlnotes.numerics import first_order
-from keras_dlnotes.optimizers.argument_checks import check_decay, check_epsilon, check_epsilon_mode
+from keras_dlnotes.numerics.first_order import AdamEpsilonMode, Change
+from keras_dlnotes.optimizers.argument_checks import (
+    LearningRate,
+    check_decay,
+    check_epsilon,
+    check_epsilon_mode,
+)
 from keras_dlnotes.optimizers.first_order_optimizer import FirstOrderOptimizer
 
 
@@ -64,18 +70,20 @@ class Adam(FirstOrderOptimizer):
     """
 
     slot_names = ("momentum", "velocity")
-    keras_arguments: ClassVar[dict[str, tuple]] = {"amsgrad": (False, "keras.optimizers.Adam")}
+    keras_arguments: ClassVar[dict[str, tuple[Any, str]]] = {
+        "amsgrad": (False, "keras.optimizers.Adam")
+    }
 
     def __init__(
         self,
-        learning_rate=0.001,
-        beta_1=0.9,
-        beta_2=0.999,
-        epsilon=1e-7,
-        bias_correction=False,
-        epsilon_mode="inside",
-        **kwargs,
-    ):
+        learning_rate: LearningRate = 0.001,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-7,
+        bias_correction: bool = False,
+        epsilon_mode: AdamEpsilonMode = "inside",
+        **kwargs: Any,
+    ) -> None:
         super().__init__(learning_rate, **kwargs)
         self.beta_1 = check_decay("beta_1", beta_1)
         self.beta_2 = check_decay("beta_2", beta_2)
@@ -83,7 +91,7 @@ class Adam(FirstOrderOptimizer):
         self.bias_correction = bool(bias_correction)
         self.epsilon_mode = check_epsilon_mode(epsilon_mode, first_order.ADAM_EPSILON_MODES)
 
-    def rule(self, gradient, slots, learning_rate, step):
+    def rule(self, gradient: Any, slots: tuple[Any, ...], learning_rate: Any, step: Any) -> Change:
         """See `numerics.first_order.adam`."""
         mean, mean_square = slots
         return first_order.adam(
@@ -98,7 +106,7 @@ class Adam(FirstOrderOptimizer):
             step if self.bias_correction else None,
         )
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         """Returns the constructor's arguments."""
         return {
             **super().get_config(),

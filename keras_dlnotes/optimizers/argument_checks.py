@@ -1,9 +1,18 @@
 """Checks of hyperparameters: what was expected, what was received."""
 
 import math
+from collections.abc import Callable
+from typing import Any, TypeAlias, TypeVar
+
+import keras
 
 from keras_dlnotes.numerics.first_order import EPSILON_MODES
 from keras_dlnotes.numerics.number_arguments import is_real_number
+
+LearningRate: TypeAlias = (
+    float | keras.optimizers.schedules.LearningRateSchedule | Callable[[], Any]
+)
+_Mode = TypeVar("_Mode", bound=str)
 
 
 def check_decay(name: str, value: float) -> float:
@@ -32,7 +41,7 @@ def check_epsilon(value: float) -> float:
     return float(value)
 
 
-def check_epsilon_mode(value: str, modes: tuple[str, ...] = EPSILON_MODES) -> str:
+def check_epsilon_mode(value: _Mode, modes: tuple[str, ...] = EPSILON_MODES) -> _Mode:
     """Returns where epsilon stands: inside the root, or outside."""
     if value not in modes:
         raise ValueError(
@@ -50,7 +59,9 @@ def check_initial_value(name: str, value: float) -> float:
     return float(value)
 
 
-def take_out_keras_arguments(class_name: str, accepted: dict, kwargs: dict) -> None:
+def take_out_keras_arguments(
+    class_name: str, accepted: dict[str, tuple[Any, str]], kwargs: dict[str, Any]
+) -> None:
     """Removes arguments of Keras's optimizer of the same rule that this one has no place for.
 
     Args:
@@ -72,7 +83,7 @@ def take_out_keras_arguments(class_name: str, accepted: dict, kwargs: dict) -> N
             )
 
 
-def check_learning_rate(value):
+def check_learning_rate(value: Any) -> LearningRate:
     """Returns the learning rate: a float, or a schedule or callable as it is."""
     if not is_real_number(value):
         return value  # Keras itself refuses what is neither a number nor callable.

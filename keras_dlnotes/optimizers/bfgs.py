@@ -1,18 +1,20 @@
 """BFGS and its self-scaled relatives: quasi-Newton steps from a dense inverse Hessian."""
 
 import os
+from typing import Any, Literal
 
 import numpy as np
 
 from keras_dlnotes.backend import active
 from keras_dlnotes.backend.registration import registered
 from keras_dlnotes.numerics import inverse_hessian
+from keras_dlnotes.numerics.quasi_newton_step import Pair
 from keras_dlnotes.optimizers.quasi_newton import QuasiNewton
 
 xp = active.arrays
 
 
-def start_scale(size):
+def start_scale(size: int) -> float:
     """How many times what the first pair suggests H starts as, for `size` weights.
 
     BFGS reduces in one update what is too large in H, and the search shortens the step meanwhile,
@@ -78,15 +80,15 @@ class BFGS(QuasiNewton):
 
     def __init__(
         self,
-        update="bfgs",
-        gradient_tolerance=None,
-        sufficient_decrease=1e-4,
-        curvature=0.9,
-        max_search_evaluations=20,
-        verify_determinism=True,
-        name="bfgs",
-        **kwargs,
-    ):
+        update: Literal["bfgs", "ssbfgs", "ssbroyden"] = "bfgs",
+        gradient_tolerance: float | None = None,
+        sufficient_decrease: float = 1e-4,
+        curvature: float = 0.9,
+        max_search_evaluations: int = 20,
+        verify_determinism: bool = True,
+        name: str = "bfgs",
+        **kwargs: Any,
+    ) -> None:
         super().__init__(
             gradient_tolerance,
             sufficient_decrease,
@@ -103,7 +105,7 @@ class BFGS(QuasiNewton):
             )
         self.update = update
 
-    def build_curvature(self, size, dtype):
+    def build_curvature(self, size: int, dtype: str) -> None:
         """The inverse Hessian, if it fits."""
         # The old matrix, the new one, and one more in between.
         needed = 3 * size**2 * np.dtype(dtype).itemsize
@@ -118,11 +120,13 @@ class BFGS(QuasiNewton):
             (size, size), "zeros", dtype, name="inverse_hessian"
         )
 
-    def descend(self, point, gradient, pair, keep_pair, stored, begins):
+    def descend(
+        self, point: Any, gradient: Any, pair: Pair, keep_pair: Any, stored: Any, begins: Any
+    ) -> Any:
         """See `QuasiNewton.descend`; the formulas are in `numerics.inverse_hessian`."""
         old = self._inverse_hessian.value
 
-        def take_in():
+        def take_in() -> Any:
             s, y = pair.step_change, pair.gradient_change
             scale = start_scale(gradient.shape[0]) * xp.dot(s, y) / xp.dot(y, y)
             start = xp.conditional(
@@ -145,7 +149,7 @@ class BFGS(QuasiNewton):
             begins, lambda: -xp.matrix_vector(new, gradient), lambda: gradient * 0.0
         )
 
-    def first_step(self, slope, change):
+    def first_step(self, slope: Any, change: Any) -> Any:
         """The step that would gain as much as the last one did, at most 1 (as SciPy's BFGS).
 
         A matrix that started larger than the first pair suggests makes steps too long at first.
@@ -155,12 +159,12 @@ class BFGS(QuasiNewton):
         guess = 2.02 * change / slope
         return xp.where((guess > 0.0) & (guess < 1.0), guess, slope * 0.0 + 1.0)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         """The arguments that make this optimizer again."""
         return {"update": self.update, **super().get_config()}
 
 
-def physical_memory():
+def physical_memory() -> float:
     """This machine's memory in bytes; infinite where the system does not tell."""
     try:
         return float(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))

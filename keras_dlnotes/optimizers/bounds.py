@@ -1,12 +1,20 @@
 """The bounds of a model's weights: from an argument, and from the weights' constraints."""
 
+from collections.abc import Callable, Sequence
+from typing import Any
+
 import keras
 import numpy as np
 
 from keras_dlnotes.constraints.box import Box, check_pair
 
+# The argument `bounds`: for all weights, or a function that takes a variable and returns them.
+Bounds = tuple[float | None, float | None] | Callable[[keras.Variable], Any] | None
+# Lower and upper bounds of a variable, of its shape.
+Pair = tuple[np.ndarray, np.ndarray]
 
-def check(bounds):
+
+def check(bounds: Bounds) -> Bounds:
     """The argument `bounds`: None, two Python numbers or None, or a function.
 
     Raises:
@@ -15,10 +23,10 @@ def check(bounds):
     return bounds if bounds is None or callable(bounds) else check_pair("`bounds`", bounds)
 
 
-def of_constraint(constraint):
+def of_constraint(constraint: Any) -> tuple[float | None, float | None] | None:
     """Lower and upper bound that a constraint stands for; None if it is not about bounds."""
 
-    def is_own(kind):
+    def is_own(kind: type) -> bool:
         # A subclass may do something else.
         return isinstance(constraint, kind) and type(constraint).__call__ is kind.__call__
 
@@ -29,7 +37,7 @@ def of_constraint(constraint):
     return None
 
 
-def of_variables(bounds, variables):
+def of_variables(bounds: Bounds, variables: Sequence[keras.Variable]) -> list[Pair] | None:
     """A pair of arrays for each variable, of its shape and dtype; None if no weight has a bound.
 
     Args:
@@ -45,7 +53,7 @@ def of_variables(bounds, variables):
     return [_rounded(low, high, v) for (low, high), v in zip(pairs, variables, strict=True)]
 
 
-def _of_variable(bounds, variable):
+def _of_variable(bounds: Bounds, variable: keras.Variable) -> Pair:
     """Both bounds in float64, infinite where there is none."""
     given = bounds(variable) if callable(bounds) else bounds
     low, high = _as_arrays(given, variable)
@@ -61,7 +69,7 @@ def _of_variable(bounds, variable):
     return low, high
 
 
-def _as_arrays(pair, variable):
+def _as_arrays(pair: Any, variable: keras.Variable) -> Pair:
     pair = (None, None) if pair is None else pair
     try:
         low, high = pair
@@ -86,7 +94,7 @@ def _as_arrays(pair, variable):
     return low, high
 
 
-def _rounded(low, high, variable):
+def _rounded(low: np.ndarray, high: np.ndarray, variable: keras.Variable) -> Pair:
     """The bounds in the variable's dtype, rounded inwards where it does not have them."""
     # NumPy knows bfloat16 by its name because Keras imports ml_dtypes.
     dtype = np.dtype(keras.backend.standardize_dtype(variable.dtype))
@@ -98,4 +106,4 @@ def _rounded(low, high, variable):
     ]
     # Where no number of the dtype lies between them, the nearest.
     some = inside[0] <= inside[1]
-    return tuple(np.where(some, bound, near[0]) for bound in inside)
+    return np.where(some, inside[0], near[0]), np.where(some, inside[1], near[0])

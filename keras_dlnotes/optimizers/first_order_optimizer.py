@@ -2,7 +2,8 @@
 
 import abc
 import operator
-from typing import ClassVar
+from collections.abc import Sequence
+from typing import Any, ClassVar
 
 import keras
 from keras import ops
@@ -10,7 +11,12 @@ from keras import ops
 from keras_dlnotes.backend import active
 from keras_dlnotes.backend.arithmetic_dtype import in_arithmetic_dtype
 from keras_dlnotes.backend.registration import REMINDER
-from keras_dlnotes.optimizers.argument_checks import check_learning_rate, take_out_keras_arguments
+from keras_dlnotes.numerics.first_order import Change
+from keras_dlnotes.optimizers.argument_checks import (
+    LearningRate,
+    check_learning_rate,
+    take_out_keras_arguments,
+)
 
 
 class FirstOrderOptimizer(keras.optimizers.Optimizer, abc.ABC):
@@ -30,15 +36,15 @@ class FirstOrderOptimizer(keras.optimizers.Optimizer, abc.ABC):
 
     slot_names: tuple[str, ...] = ()
     slot_initializer = "zeros"
-    keras_arguments: ClassVar[dict[str, tuple]] = {}
+    keras_arguments: ClassVar[dict[str, tuple[Any, str]]] = {}
 
-    def __init__(self, learning_rate, **kwargs):
+    def __init__(self, learning_rate: LearningRate, **kwargs: Any) -> None:
         kwargs.pop("requires", None)
         take_out_keras_arguments(type(self).__name__, self.keras_arguments, kwargs)
         super().__init__(learning_rate=check_learning_rate(learning_rate), **kwargs)
 
     @abc.abstractmethod
-    def rule(self, gradient, slots, learning_rate, step):
+    def rule(self, gradient: Any, slots: tuple[Any, ...], learning_rate: Any, step: Any) -> Change:
         """Returns the change of w and the tuple of new slots.
 
         Args:
@@ -48,7 +54,7 @@ class FirstOrderOptimizer(keras.optimizers.Optimizer, abc.ABC):
             step: The number of this update, counted from 1, a scalar array.
         """
 
-    def build(self, variables):
+    def build(self, variables: Sequence[keras.Variable]) -> None:
         """Creates one variable for each weight and slot, named as Keras names them."""
         if self.built:
             return
@@ -62,7 +68,7 @@ class FirstOrderOptimizer(keras.optimizers.Optimizer, abc.ABC):
             self.rule, list(variables), self._slots
         )
 
-    def _clip_gradients(self, grads):
+    def _clip_gradients(self, grads: list[Any]) -> list[Any]:
         if any(
             limit is not None for limit in (self.clipnorm, self.global_clipnorm, self.clipvalue)
         ):
@@ -70,7 +76,9 @@ class FirstOrderOptimizer(keras.optimizers.Optimizer, abc.ABC):
             grads = [None if g is None else active.sparse_gradients.to_dense(g) for g in grads]
         return super()._clip_gradients(grads)
 
-    def _backend_update_step(self, grads, trainable_variables, learning_rate):
+    def _backend_update_step(
+        self, grads: list[Any], trainable_variables: list[keras.Variable], learning_rate: Any
+    ) -> None:
         if not self._fused_update.can_update():
             super()._backend_update_step(grads, trainable_variables, learning_rate)
             return
@@ -82,7 +90,7 @@ class FirstOrderOptimizer(keras.optimizers.Optimizer, abc.ABC):
             gradients = dict(zip(indices, grads, strict=True))
         self._fused_update(gradients, learning_rate, self.iterations + 1)
 
-    def update_step(self, gradient, variable, learning_rate):
+    def update_step(self, gradient: Any, variable: keras.Variable, learning_rate: Any) -> None:
         """Applies the rule to one variable: Keras's way, which a distribution strategy takes."""
         slots = self._slots[self._get_variable_index(variable)]
         change, values = in_arithmetic_dtype(self.rule)(
@@ -95,7 +103,7 @@ class FirstOrderOptimizer(keras.optimizers.Optimizer, abc.ABC):
             self.assign(slot, value)
         self.assign_add(variable, change)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         """Returns the constructor's arguments, and what has to be imported before loading.
 
         Keras looks an optimizer's configuration up by the bare name of the class, such as "Adam";

@@ -1,10 +1,14 @@
 """The Gauss-Newton method with Levenberg's and Marquardt's damping, for sums of squares."""
 
+from collections.abc import Callable
+from typing import Any, Literal
+
 from keras_dlnotes.backend import active
 from keras_dlnotes.backend.registration import registered
 from keras_dlnotes.numerics import levenberg_marquardt, levenberg_marquardt_machine
 from keras_dlnotes.numerics.levenberg_marquardt_machine import Fresh, Ladder
 from keras_dlnotes.numerics.number_arguments import is_real_number, whole_number
+from keras_dlnotes.numerics.phases import Points
 from keras_dlnotes.optimizers import flat_weights, gauss_newton_factor
 from keras_dlnotes.optimizers.gauss_newton_factor import LeastSquares
 from keras_dlnotes.optimizers.second_order_optimizer import SecondOrderOptimizer
@@ -98,15 +102,15 @@ class GaussNewton(SecondOrderOptimizer):
 
     def __init__(
         self,
-        gradient_tolerance=1e-12,
-        scale="jacobian",
-        initial_radius=1.0,
-        max_size=4000,
-        chunk_size=None,
-        verify_determinism=True,
-        name="gauss_newton",
-        **kwargs,
-    ):
+        gradient_tolerance: float = 1e-12,
+        scale: Literal["jacobian", "uniform"] = "jacobian",
+        initial_radius: float = 1.0,
+        max_size: int = 4000,
+        chunk_size: int | None = None,
+        verify_determinism: bool = True,
+        name: str = "gauss_newton",
+        **kwargs: Any,
+    ) -> None:
         if not is_real_number(gradient_tolerance):
             raise ValueError(
                 "GaussNewton's `gradient_tolerance` is a cosine. Expected a number of at least 0. "
@@ -127,7 +131,7 @@ class GaussNewton(SecondOrderOptimizer):
         if chunk_size is not None:
             self.chunk_size = whole_number("chunk_size", chunk_size, unit="examples")
 
-    def build_curvature(self, size, dtype):
+    def build_curvature(self, size: int, dtype: str) -> None:
         """The steps from the accepted point."""
         self._column_lengths = self.add_variable((size,), "zeros", dtype, name="column_lengths")
         self._steps = self.add_variable((_STEPS, size), "zeros", dtype, name="steps")
@@ -136,8 +140,13 @@ class GaussNewton(SecondOrderOptimizer):
         )
 
     def differentiate(
-        self, loss_function, outputs_function, inputs, elementwise=False, has_penalties=True
-    ):
+        self,
+        loss_function: Callable[..., Any],
+        outputs_function: Callable[..., Any],
+        inputs: Any,
+        elementwise: bool | list[bool] = False,
+        has_penalties: bool | Callable[[], bool] = True,
+    ) -> None:
         """Give the next `apply` the model's outputs and the loss in them, as functions.
 
         In `fit`, `keras_dlnotes.callbacks.SecondDerivatives` does it.
@@ -157,11 +166,11 @@ class GaussNewton(SecondOrderOptimizer):
             loss_function, outputs_function, inputs, elementwise, has_penalties
         )
 
-    def scale_loss(self, loss):
+    def scale_loss(self, loss: Any) -> Any:
         """Take note of the loss."""
         return loss if self._carried.muted else super().scale_loss(loss)
 
-    def evaluation(self, gradient, loss):
+    def evaluation(self, gradient: Any, loss: Any) -> tuple[Any, ...]:
         """Gradient and loss."""
         if loss is None:
             raise ValueError(
@@ -183,7 +192,14 @@ class GaussNewton(SecondOrderOptimizer):
             )
         return gradient, loss
 
-    def advance(self, control, points, weights, gradient, loss):
+    def advance(
+        self,
+        control: levenberg_marquardt_machine.Control,
+        points: Points,
+        weights: Any,
+        gradient: Any,
+        loss: Any,
+    ) -> tuple[Any, Points]:
         """See `SecondOrderOptimizer.advance`."""
         problem = self._carried.take("problem")
         machine = levenberg_marquardt_machine
@@ -209,7 +225,13 @@ class GaussNewton(SecondOrderOptimizer):
         )
         return control, points._replace(trial_point=trial_point)
 
-    def _new_ladder(self, problem, control, points, start):
+    def _new_ladder(
+        self,
+        problem: LeastSquares,
+        control: levenberg_marquardt_machine.Control,
+        points: Points,
+        start: Any,
+    ) -> tuple[Ladder, Fresh]:
         """The steps from the weights, which are the accepted point."""
         unit, gradient = control.unit, points.accepted_gradient
         factor = gauss_newton_factor.form(
@@ -257,11 +279,11 @@ class GaussNewton(SecondOrderOptimizer):
         )
         return Ladder(column_lengths, found.steps, found.lengths, found.promises), fresh
 
-    def _muted(self, problem):
+    def _muted(self, problem: LeastSquares) -> LeastSquares:
         """The problem in the weights moved, which may call scale_loss without leaving a note."""
 
-        def quiet(function):
-            def muted(moved, argument):
+        def quiet(function: Any) -> Any:
+            def muted(moved: Any, argument: Any) -> Any:
                 every = flat_weights.complete(moved, self._trainable_variables)
                 self._carried.muted = True
                 try:
@@ -273,7 +295,7 @@ class GaussNewton(SecondOrderOptimizer):
 
         return problem._replace(loss=quiet(problem.loss), outputs=quiet(problem.outputs))
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         """The arguments that make this optimizer again."""
         return {
             "scale": self.scale,

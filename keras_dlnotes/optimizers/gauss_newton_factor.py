@@ -48,7 +48,15 @@ class Factor(NamedTuple):
     coupled: Any  # whether F^T t + v is not the gradient, a boolean scalar
 
 
-def form(problem, variables, gradient, dtype, epsilon, chunk_size, max_size):
+def form(
+    problem: LeastSquares,
+    variables: list[keras.Variable],
+    gradient: Any,
+    dtype: str,
+    epsilon: float,
+    chunk_size: int | None,
+    max_size: int,
+) -> Factor:
     """The factor at the variables' values.
 
     Args:
@@ -83,7 +91,7 @@ def form(problem, variables, gradient, dtype, epsilon, chunk_size, max_size):
             "only, or raise max_size: a step takes of the order of its third power."
         )
 
-    def rows(indices):
+    def rows(indices: Any) -> Any:
         inputs = keras.tree.map_structure(lambda array: xp.take(array, indices), problem.inputs)
         parts = [root.part(indices) for root in roots]
         found = [
@@ -119,7 +127,7 @@ def form(problem, variables, gradient, dtype, epsilon, chunk_size, max_size):
     return Factor(matrix, target, rest, coupled)
 
 
-def _is_below(examples, per_example, max_size):
+def _is_below(examples: Any, per_example: int, max_size: int) -> bool:
     """Whether there are few enough residuals; on TensorFlow their number is not known before."""
     return not isinstance(examples, int) or examples * per_example <= max_size
 
@@ -134,7 +142,14 @@ class _Root(NamedTuple):
     left_over: Any  # the slopes dL/do that B^T b does not give, in the output's shape
 
 
-def _root(problem, values, outputs, index, dtype, epsilon):
+def _root(
+    problem: LeastSquares,
+    values: list[Any],
+    outputs: list[Any],
+    index: int,
+    dtype: str,
+    epsilon: float,
+) -> _Root:
     output = outputs[index]
     shape = tuple(output.shape[1:])
     if None in shape:
@@ -146,7 +161,7 @@ def _root(problem, values, outputs, index, dtype, epsilon):
     count = math.prod(shape)
     last = shape[-1] if shape else 1
 
-    def loss(changed):
+    def loss(changed: Any) -> Any:
         every = [changed[0] if i == index else o for i, o in enumerate(outputs)]
         return problem.loss(values, every)
 
@@ -161,7 +176,7 @@ def _root(problem, values, outputs, index, dtype, epsilon):
         curvature = xp.reshape(xp.cast(second, dtype), (-1, count))
         root, target, known = _square_root(curvature, slopes)
 
-        def row_of_diagonal(row, part):
+        def row_of_diagonal(row: Any, part: Any) -> Any:
             return xp.cast(xp.arange(count) == row, dtype) * part
 
         left = _like(xp.where(known, slopes * 0.0, slopes), output)
@@ -193,7 +208,7 @@ def _root(problem, values, outputs, index, dtype, epsilon):
     left = xp.where(known | rounding, projected * 0.0, projected)
     left = xp.einsum("bka,ba->bk", vectors, left)
 
-    def row_of_blocks(row, part):
+    def row_of_blocks(row: Any, part: Any) -> Any:
         chosen = xp.reshape(xp.cast(xp.arange(count) == row, dtype), (count // last, last))
         return xp.einsum("pak,pa->pk", part, chosen)
 
@@ -206,7 +221,7 @@ def _root(problem, values, outputs, index, dtype, epsilon):
     )
 
 
-def _square_root(curvature, slopes):
+def _square_root(curvature: Any, slopes: Any) -> tuple[Any, Any, Any]:
     """The roots of numbers, what of the slopes they give, and where they are above 0."""
     known = curvature > 0.0
     root = xp.square_root(xp.where(known, curvature, curvature * 0.0))
@@ -214,18 +229,20 @@ def _square_root(curvature, slopes):
     return root, xp.where(known, target, target * 0.0), known
 
 
-def _like(numbers, output):
+def _like(numbers: Any, output: Any) -> Any:
     return xp.cast(xp.reshape(numbers, (-1, *output.shape[1:])), output.dtype)
 
 
-def _penalty(problem, values, outputs, zeros, dtype):
+def _penalty(
+    problem: LeastSquares, values: list[Any], outputs: list[Any], zeros: Any, dtype: str
+) -> tuple[Any, Any]:
     """The penalties' rows, and their gradient where they have no curvature.
 
     The curvature is the sums of the second derivative's rows: its diagonal, for penalties of single
     weights.
     """
 
-    def penalty(weights):
+    def penalty(weights: Any) -> Any:
         return problem.loss(weights, outputs)
 
     gradient = flat_weights.join(jacobian.gradients(penalty, values), dtype)

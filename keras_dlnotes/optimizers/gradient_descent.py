@@ -1,9 +1,11 @@
 """Gradient descent."""
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from keras_dlnotes.backend.registration import registered
 from keras_dlnotes.numerics import first_order
+from keras_dlnotes.numerics.first_order import Change
+from keras_dlnotes.optimizers.argument_checks import LearningRate
 from keras_dlnotes.optimizers.first_order_optimizer import FirstOrderOptimizer
 
 
@@ -37,14 +39,14 @@ class GradientDescent(FirstOrderOptimizer):
     Reference: deep-learning notes, "Gradient Descent Update".
     """
 
-    keras_arguments: ClassVar[dict[str, tuple]] = {
+    keras_arguments: ClassVar[dict[str, tuple[Any, str]]] = {
         "nesterov": (False, "kd.optimizers.NesterovMomentum"),
         "momentum": (0.0, "kd.optimizers.Momentum, or kd.optimizers.NesterovMomentum"),
     }
 
-    def __init__(self, learning_rate=0.01, **kwargs):
+    def __init__(self, learning_rate: LearningRate = 0.01, **kwargs: Any) -> None:
         super().__init__(learning_rate, **kwargs)
 
-    def rule(self, gradient, slots, learning_rate, step):
+    def rule(self, gradient: Any, slots: tuple[Any, ...], learning_rate: Any, step: Any) -> Change:
         """See `numerics.first_order.gradient_descent`."""
         return first_order.gradient_descent(gradient, learning_rate)

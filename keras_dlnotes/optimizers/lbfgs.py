@@ -1,6 +1,6 @@
 """L-BFGS: quasi-Newton steps from the last few gradients, memory linear in the weights."""
 
-from typing import Any
+from typing import Any, Self
 
 import keras
 import numpy as np
@@ -9,8 +9,10 @@ from keras_dlnotes.backend import active
 from keras_dlnotes.backend.registration import registered
 from keras_dlnotes.constraints.box import Box
 from keras_dlnotes.numerics import box, lbfgs_b, lbfgs_direction
+from keras_dlnotes.numerics.line_search_machine import Control
 from keras_dlnotes.numerics.number_arguments import whole_number
-from keras_dlnotes.numerics.phases import Phase
+from keras_dlnotes.numerics.phases import Phase, Points
+from keras_dlnotes.numerics.quasi_newton_step import Pair
 from keras_dlnotes.optimizers import bounds as bounds_of_weights
 from keras_dlnotes.optimizers.quasi_newton import QuasiNewton
 
@@ -110,16 +112,16 @@ class LBFGS(QuasiNewton):
 
     def __init__(
         self,
-        memory_size=10,
-        gradient_tolerance=None,
-        sufficient_decrease=1e-4,
-        curvature=0.9,
-        max_search_evaluations=20,
-        verify_determinism=True,
-        name="lbfgs",
-        bounds=None,
-        **kwargs,
-    ):
+        memory_size: int = 10,
+        gradient_tolerance: float | None = None,
+        sufficient_decrease: float = 1e-4,
+        curvature: float = 0.9,
+        max_search_evaluations: int = 20,
+        verify_determinism: bool = True,
+        name: str = "lbfgs",
+        bounds: bounds_of_weights.Bounds = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(
             gradient_tolerance,
             sufficient_decrease,
@@ -132,7 +134,7 @@ class LBFGS(QuasiNewton):
         self.memory_size = whole_number("memory_size", memory_size, advice="3 to 20 is usual.")
         self.bounds = bounds_of_weights.check(bounds)
 
-    def build_curvature(self, size, dtype):
+    def build_curvature(self, size: int, dtype: str) -> None:
         """The ring of the last `memory_size` pairs and the inner products among them."""
         m = self.memory_size
         self._history = self.add_variable((2 * m, size), "zeros", dtype, name="history")
@@ -140,7 +142,7 @@ class LBFGS(QuasiNewton):
         self._changes_changes = self.add_variable((m, m), "zeros", dtype, name="changes_changes")
         self._build_bounds(size, dtype)
 
-    def _build_bounds(self, size, dtype):
+    def _build_bounds(self, size: int, dtype: str) -> None:
         pairs = bounds_of_weights.of_variables(self.bounds, self._weights) if size else None
         if pairs is None:
             self._box = None
@@ -157,49 +159,51 @@ class LBFGS(QuasiNewton):
         self._set_bounds()
         for variable, (low, high) in zip(self._weights, pairs, strict=True):
             xp.clip_now(variable, low, high)
-            constraint = getattr(variable, "constraint", None)
-            if constraint is not None:
+            own = bounds_of_weights.of_constraint(getattr(variable, "constraint", None))
+            if own is not None:
                 # Keras applies it after each step. Its own may round float64 weights to float32.
-                variable.constraint = Box(*bounds_of_weights.of_constraint(constraint))
+                variable.constraint = Box(*own)
 
-    def _set_bounds(self):
+    def _set_bounds(self) -> None:
         for variable, value in zip(self._box, self._bound_values, strict=True):
             xp.set_now(variable, value)
 
-    def load_own_variables(self, store):
+    def load_own_variables(self, store: Any) -> None:
         """Set the optimizer's state; the bounds stay those of this optimizer."""
         super().load_own_variables(store)
         if self._box is not None:
             self._set_bounds()
 
-    def _bounds_now(self):
+    def _bounds_now(self) -> box.Box:
         return box.Box(self._box.low.value, self._box.high.value)
 
-    def gradient_size(self, point, gradient, scale=None):
+    def gradient_size(self, point: Any, gradient: Any, scale: Any = None) -> Any:
         """See `QuasiNewton.gradient_size`; at a bound only what points into the box counts."""
         if self._box is not None:
             gradient = box.descent(self._bounds_now(), point, gradient)
         return super().gradient_size(point, gradient, scale)
 
-    def steepest(self, point, gradient, loss, scale=None):
+    def steepest(self, point: Any, gradient: Any, loss: Any, scale: Any = None) -> tuple[Any, Any]:
         """See `QuasiNewton.steepest`; projected into the box."""
         if self._box is None:
             return super().steepest(point, gradient, loss, scale)
         return box.steepest(self._bounds_now(), point, gradient, loss, scale)
 
-    def longest_step(self, point, direction, most):
+    def longest_step(self, point: Any, direction: Any, most: Any) -> Any:
         """See `QuasiNewton.longest_step`; to the first bound that the direction meets."""
         if self._box is None:
             return super().longest_step(point, direction, most)
         return box.longest_step(self._bounds_now(), point, direction, most)
 
-    def point_along(self, point, step, direction):
+    def point_along(self, point: Any, step: Any, direction: Any) -> Any:
         """See `QuasiNewton.point_along`; never outside of the box."""
         if self._box is None:
             return super().point_along(point, step, direction)
         return box.point_along(self._bounds_now(), point, step, direction, self._epsilon)
 
-    def advance(self, control, points, weights, gradient, loss=None):
+    def advance(
+        self, control: Control, points: Points, weights: Any, gradient: Any, loss: Any = None
+    ) -> tuple[Any, Points]:
         """See `SecondOrderOptimizer.advance`; weights that were set outside of the box go back."""
         control, points = super().advance(control, points, weights, gradient, loss)
         if self._box is None:
@@ -212,7 +216,9 @@ class LBFGS(QuasiNewton):
             points._replace(trial_point=xp.where(outside, inside, points.trial_point)),
         )
 
-    def descend(self, point, gradient, pair, keep_pair, stored, begins):
+    def descend(
+        self, point: Any, gradient: Any, pair: Pair, keep_pair: Any, stored: Any, begins: Any
+    ) -> Any:
         """See `QuasiNewton.descend`; the formulas are in `numerics.lbfgs_direction`.
 
         With bounds they are in `numerics.lbfgs_b`.
@@ -228,7 +234,7 @@ class LBFGS(QuasiNewton):
         history = self._history.value
         steps_changes, changes_changes = self._steps_changes.value, self._changes_changes.value
 
-        def take_in():
+        def take_in() -> Any:
             with_steps, with_changes = lbfgs_direction.products(history, m, pair.gradient_change)
             return (
                 lbfgs_direction.gram_column(steps_changes, slot, with_steps),
@@ -243,7 +249,7 @@ class LBFGS(QuasiNewton):
         if self._box is not None:
             return self._descend_in_box(point, gradient, pair, keep_pair, slot, count, begins)
 
-        def direction():
+        def direction() -> Any:
             scaling = xp.entry(steps_changes, slot) / xp.entry(changes_changes, slot)
             return lbfgs_direction.direction(
                 history, steps_changes, changes_changes, gradient, scaling, count, m
@@ -251,12 +257,21 @@ class LBFGS(QuasiNewton):
 
         return xp.conditional(begins, direction, lambda: gradient * 0.0)
 
-    def _descend_in_box(self, point, gradient, pair, keep_pair, slot, count, begins):
+    def _descend_in_box(
+        self,
+        point: Any,
+        gradient: Any,
+        pair: Pair,
+        keep_pair: Any,
+        slot: Any,
+        count: Any,
+        begins: Any,
+    ) -> Any:
         m, history = self.memory_size, self._history.value
         steps_changes, changes_changes = self._steps_changes.value, self._changes_changes.value
         steps_steps = self._steps_steps.value
 
-        def take_in():
+        def take_in() -> Any:
             with_steps, with_changes = lbfgs_direction.products(history, m, pair.step_change)
             return (
                 lbfgs_direction.gram_cross(steps_steps, slot, with_steps),
@@ -269,14 +284,14 @@ class LBFGS(QuasiNewton):
         self._steps_steps.assign(steps_steps)
         self._steps_changes.assign(steps_changes)
 
-        def direction():
+        def direction() -> Any:
             theta = xp.entry(changes_changes, slot) / xp.entry(steps_changes, slot)
             curvature = lbfgs_b.curvature(history, steps_steps, steps_changes, theta, count, m)
             return lbfgs_b.direction(self._bounds_now(), point, gradient, curvature, self._epsilon)
 
         return xp.conditional(begins, direction, lambda: gradient * 0.0)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         """The arguments that make this optimizer again."""
         bounds = self.bounds
         if callable(bounds):
@@ -284,7 +299,9 @@ class LBFGS(QuasiNewton):
         return {"memory_size": self.memory_size, **super().get_config(), "bounds": bounds}
 
     @classmethod
-    def from_config(cls, config, custom_objects=None):
+    def from_config(
+        cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None
+    ) -> Self:
         """Make an optimizer of what `get_config` returned."""
         bounds = config.get("bounds")
         if isinstance(bounds, dict):

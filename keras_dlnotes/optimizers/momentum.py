@@ -1,10 +1,11 @@
 """Momentum."""
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from keras_dlnotes.backend.registration import registered
 from keras_dlnotes.numerics import first_order
-from keras_dlnotes.optimizers.argument_checks import check_momentum
+from keras_dlnotes.numerics.first_order import Change
+from keras_dlnotes.optimizers.argument_checks import LearningRate, check_momentum
 from keras_dlnotes.optimizers.first_order_optimizer import FirstOrderOptimizer
 
 
@@ -41,19 +42,21 @@ class Momentum(FirstOrderOptimizer):
     """
 
     slot_names = ("momentum",)
-    keras_arguments: ClassVar[dict[str, tuple]] = {
+    keras_arguments: ClassVar[dict[str, tuple[Any, str]]] = {
         "nesterov": (False, "kd.optimizers.NesterovMomentum")
     }
 
-    def __init__(self, learning_rate=0.01, momentum=0.9, **kwargs):
+    def __init__(
+        self, learning_rate: LearningRate = 0.01, momentum: float = 0.9, **kwargs: Any
+    ) -> None:
         super().__init__(learning_rate, **kwargs)
         self.momentum = check_momentum(momentum)
 
-    def rule(self, gradient, slots, learning_rate, step):
+    def rule(self, gradient: Any, slots: tuple[Any, ...], learning_rate: Any, step: Any) -> Change:
         """See `numerics.first_order.momentum`."""
         (velocity,) = slots
         return first_order.momentum(gradient, velocity, learning_rate, self.momentum)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         """Returns the constructor's arguments."""
         return {**super().get_config(), "momentum": self.momentum}

@@ -1,10 +1,12 @@
 """Newton's method: the exact Hessian, in a trust region."""
 
+from typing import Any
+
 from keras_dlnotes.backend import active
 from keras_dlnotes.backend.registration import registered
 from keras_dlnotes.numerics import loss_scale, phases, trust_region, trust_region_machine
 from keras_dlnotes.numerics.number_arguments import whole_number
-from keras_dlnotes.numerics.phases import NewtonPhase, Phase
+from keras_dlnotes.numerics.phases import NewtonPhase, Phase, Points
 from keras_dlnotes.optimizers.trust_region import TrustRegion
 
 xp = active.arrays
@@ -71,16 +73,16 @@ class Newton(TrustRegion):
 
     def __init__(
         self,
-        gradient_tolerance=None,
-        max_weights=2000,
-        verify_determinism=True,
-        name="newton",
-        **kwargs,
-    ):
+        gradient_tolerance: float | None = None,
+        max_weights: int = 2000,
+        verify_determinism: bool = True,
+        name: str = "newton",
+        **kwargs: Any,
+    ) -> None:
         super().__init__(gradient_tolerance, verify_determinism, name, **kwargs)
         self.max_weights = whole_number("max_weights", max_weights, unit="weights")
 
-    def build_curvature(self, size, dtype):
+    def build_curvature(self, size: int, dtype: str) -> None:
         """The Hessian's eigenvalues and eigenvectors at the accepted point."""
         if size > self.max_weights:
             raise ValueError(
@@ -92,11 +94,17 @@ class Newton(TrustRegion):
         self._eigenvalues = self.add_variable((size,), "zeros", dtype, name="eigenvalues")
         self._eigenvectors = self.add_variable((size, size), "zeros", dtype, name="eigenvectors")
 
-    def second_derivative(self, loss):
+    def second_derivative(self, loss: Any) -> Any:
         """The Hessian [n, n]."""
         return active.derivatives.hessian(loss, self._weights)
 
-    def step(self, control, points, verdict, second):
+    def step(
+        self,
+        control: trust_region_machine.Control,
+        points: Points,
+        verdict: trust_region_machine.Verdict,
+        second: Any,
+    ) -> trust_region_machine.Outcome:
         """See `TrustRegion.step`."""
         c = control
         point, gradient = points.accepted_point, points.accepted_gradient
@@ -149,6 +157,6 @@ class Newton(TrustRegion):
             flat=flat,
         )
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         """The arguments that make this optimizer again."""
         return {"max_weights": self.max_weights, **super().get_config()}

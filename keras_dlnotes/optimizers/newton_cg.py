@@ -1,10 +1,12 @@
 """Newton's method without the Hessian: conjugate gradients, one product a training step."""
 
+from typing import Any, Literal
+
 from keras_dlnotes.backend import active
 from keras_dlnotes.backend.registration import registered
 from keras_dlnotes.numerics import loss_scale, steihaug, trust_region_machine
 from keras_dlnotes.numerics.number_arguments import whole_number
-from keras_dlnotes.numerics.phases import NewtonCGPhase, Phase
+from keras_dlnotes.numerics.phases import NewtonCGPhase, Phase, Points
 from keras_dlnotes.optimizers import flat_weights
 from keras_dlnotes.optimizers.trust_region import TrustRegion
 
@@ -72,12 +74,12 @@ class NewtonCG(TrustRegion):
 
     def __init__(
         self,
-        curvature="hessian",
-        max_products=250,
-        gradient_tolerance=None,
-        name="newton_cg",
-        **kwargs,
-    ):
+        curvature: Literal["hessian", "gauss_newton"] = "hessian",
+        max_products: int = 250,
+        gradient_tolerance: float | None = None,
+        name: str = "newton_cg",
+        **kwargs: Any,
+    ) -> None:
         # Every product is formed at the accepted point once more: the loss is verified for free.
         super().__init__(gradient_tolerance, True, name, **kwargs)
         if curvature not in CURVATURES:
@@ -88,18 +90,18 @@ class NewtonCG(TrustRegion):
         self.max_products = whole_number("max_products", max_products)
 
     @property
-    def needs_outputs(self):
+    def needs_outputs(self) -> bool:
         """See `TrustRegion.needs_outputs`."""
         return self.curvature == "gauss_newton"
 
-    def build_curvature(self, size, dtype):
+    def build_curvature(self, size: int, dtype: str) -> None:
         """The state of the inner iteration."""
         self._inner = [
             self.add_variable((size,), "zeros", dtype, name=name)
             for name in ("inner_iterate", "inner_residual", "inner_direction")
         ]
 
-    def second_derivative(self, loss):
+    def second_derivative(self, loss: Any) -> Any:
         """The product H d or G d with the inner iteration's direction, [n]."""
         variables = self._weights
         vectors = flat_weights.split(self._inner[2].value, variables)
@@ -108,7 +110,13 @@ class NewtonCG(TrustRegion):
             self._dtype,
         )
 
-    def step(self, control, points, verdict, second):
+    def step(
+        self,
+        control: trust_region_machine.Control,
+        points: Points,
+        verdict: trust_region_machine.Verdict,
+        second: Any,
+    ) -> trust_region_machine.Outcome:
         """See `TrustRegion.step`."""
         c, one, no = control, control.radius * 0.0 + 1.0, xp.logical_not
         point, at_point = points.accepted_point, points.accepted_gradient
@@ -165,7 +173,7 @@ class NewtonCG(TrustRegion):
             flat=flat,
         )
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         """The arguments that make this optimizer again."""
         config = {
             "curvature": self.curvature,

@@ -1,10 +1,16 @@
 """RMSProp."""
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from keras_dlnotes.backend.registration import registered
 from keras_dlnotes.numerics import first_order
-from keras_dlnotes.optimizers.argument_checks import check_decay, check_epsilon, check_epsilon_mode
+from keras_dlnotes.numerics.first_order import Change, EpsilonMode
+from keras_dlnotes.optimizers.argument_checks import (
+    LearningRate,
+    check_decay,
+    check_epsilon,
+    check_epsilon_mode,
+)
 from keras_dlnotes.optimizers.first_order_optimizer import FirstOrderOptimizer
 
 
@@ -47,25 +53,32 @@ class RMSProp(FirstOrderOptimizer):
     """
 
     slot_names = ("velocity",)
-    keras_arguments: ClassVar[dict[str, tuple]] = {
+    keras_arguments: ClassVar[dict[str, tuple[Any, str]]] = {
         "momentum": (0.0, "kd.optimizers.Adam, which has both, or keras.optimizers.RMSprop"),
         "centered": (False, "keras.optimizers.RMSprop"),
     }
 
-    def __init__(self, learning_rate=0.001, rho=0.9, epsilon=1e-7, epsilon_mode="inside", **kwargs):
+    def __init__(
+        self,
+        learning_rate: LearningRate = 0.001,
+        rho: float = 0.9,
+        epsilon: float = 1e-7,
+        epsilon_mode: EpsilonMode = "inside",
+        **kwargs: Any,
+    ) -> None:
         super().__init__(learning_rate, **kwargs)
         self.rho = check_decay("rho", rho)
         self.epsilon = check_epsilon(epsilon)
         self.epsilon_mode = check_epsilon_mode(epsilon_mode)
 
-    def rule(self, gradient, slots, learning_rate, step):
+    def rule(self, gradient: Any, slots: tuple[Any, ...], learning_rate: Any, step: Any) -> Change:
         """See `numerics.first_order.rmsprop`."""
         (mean_square,) = slots
         return first_order.rmsprop(
             gradient, mean_square, learning_rate, self.rho, self.epsilon, self.epsilon_mode
         )
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         """Returns the constructor's arguments."""
         own = {"rho": self.rho, "epsilon": self.epsilon, "epsilon_mode": self.epsilon_mode}
         return {**super().get_config(), **own}

@@ -1,5 +1,10 @@
 """What a method that compares losses between evaluations must ask of its surroundings."""
 
+from collections.abc import Iterable
+from typing import Any
+
+import keras
+
 from keras_dlnotes.backend import active
 from keras_dlnotes.numerics.phases import GaussNewtonPhase, Phase
 from keras_dlnotes.optimizers import bounds
@@ -43,7 +48,7 @@ WARNINGS: dict[int, str] = {
 }
 
 
-def check_arguments(class_name, arguments):
+def check_arguments(class_name: str, arguments: dict[str, Any]) -> float | None:
     """Refuse what would falsify the search; the loss scale factor, which is folded in, returned."""
     arguments = dict(arguments)
     loss_scale_factor = arguments.pop("loss_scale_factor", None)
@@ -59,7 +64,9 @@ def check_arguments(class_name, arguments):
     return loss_scale_factor
 
 
-def check_variables(class_name, variables, takes_bounds=False):
+def check_variables(
+    class_name: str, variables: Iterable[keras.Variable], takes_bounds: bool = False
+) -> None:
     """Refuse weights that somebody else moves after each step, and unknown strategies.
 
     A method that `takes_bounds` never leaves them, so constraints that are bounds move nothing.
@@ -90,7 +97,7 @@ def check_variables(class_name, variables, takes_bounds=False):
             )
 
 
-def working_dtype(variables):
+def working_dtype(variables: Iterable[keras.Variable]) -> str:
     """The dtype of the optimizer's own state: float64 for float64 weights, float32 for others."""
     dtypes = {str(getattr(v.dtype, "name", v.dtype)) for v in variables}
     return "float64" if "float64" in dtypes else "float32"

@@ -3,8 +3,9 @@
 import abc
 import threading
 import warnings
+from collections.abc import Iterable, Sequence
 from types import ModuleType
-from typing import Any
+from typing import Any, Self
 
 import keras
 import numpy as np
@@ -46,7 +47,9 @@ class SecondOrderOptimizer(keras.optimizers.Optimizer, abc.ABC):
     _accepted_gradient: Any
     _trial_point: Any
 
-    def __init__(self, gradient_tolerance, verify_determinism, name, **kwargs):
+    def __init__(
+        self, gradient_tolerance: float | None, verify_determinism: bool, name: str, **kwargs: Any
+    ) -> None:
         factor = second_order_arguments.check_arguments(type(self).__name__, kwargs)
         super().__init__(learning_rate=1.0, loss_scale_factor=factor, name=name)
         if gradient_tolerance is not None and not gradient_tolerance >= 0.0:
@@ -58,11 +61,11 @@ class SecondOrderOptimizer(keras.optimizers.Optimizer, abc.ABC):
         self._carried = Carried("loss", "examples", "part_weight", *self.carried)
 
     @abc.abstractmethod
-    def build_curvature(self, size, dtype):
+    def build_curvature(self, size: int, dtype: str) -> None:
         """Create the variables that hold the curvature of `size` weights."""
 
     @abc.abstractmethod
-    def evaluation(self, gradient, loss):
+    def evaluation(self, gradient: Any, loss: Any) -> tuple[Any, ...] | None:
         """What is known of the loss at the weights, as a tuple of tensors for `advance`.
 
         Args:
@@ -74,7 +77,9 @@ class SecondOrderOptimizer(keras.optimizers.Optimizer, abc.ABC):
         """
 
     @abc.abstractmethod
-    def advance(self, control, points, weights, *evaluation):
+    def advance(
+        self, control: Any, points: Points, weights: Any, *evaluation: Any
+    ) -> tuple[Any, Points]:
         """The state after one evaluation.
 
         Args:
@@ -87,7 +92,7 @@ class SecondOrderOptimizer(keras.optimizers.Optimizer, abc.ABC):
             Control and points; the trial point is where the next evaluation has to be.
         """
 
-    def build(self, variables):
+    def build(self, variables: Iterable[keras.Variable]) -> None:
         """Create the optimizer's variables for these weights."""
         variables = list(variables)
         with active.replicas.scope_of(variables):
@@ -101,7 +106,7 @@ class SecondOrderOptimizer(keras.optimizers.Optimizer, abc.ABC):
             self.build_points()
             self.build_curvature(self._size, self._dtype)
 
-    def build_points(self):
+    def build_points(self) -> None:
         """Create the variables of the points and of the control, which starts with zeros."""
         shape = (self.machine.WIDTH,)
         self._control = self.add_variable(shape, "zeros", self._dtype, name="control")
@@ -110,12 +115,14 @@ class SecondOrderOptimizer(keras.optimizers.Optimizer, abc.ABC):
             setattr(self, f"_{name}", vector)
 
     @property
-    def has_unfinished_evaluation(self):
+    def has_unfinished_evaluation(self) -> bool:
         """Whether an evaluation is spread over batches and not complete yet."""
         return False
 
     @classmethod
-    def from_config(cls, config, custom_objects=None):
+    def from_config(
+        cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None
+    ) -> Self:
         """Make an optimizer of what `get_config` returned.
 
         Earlier versions took and saved counts such as 1e4, which the constructor refuses now.
@@ -127,7 +134,7 @@ class SecondOrderOptimizer(keras.optimizers.Optimizer, abc.ABC):
         }
         return super().from_config({**config, **counts}, custom_objects)
 
-    def load_own_variables(self, store):
+    def load_own_variables(self, store: Any) -> None:
         """Set the optimizer's state; files of earlier versions hold fewer of the control's numbers.
 
         The newest are its last, and 0 before they are known.
@@ -139,12 +146,12 @@ class SecondOrderOptimizer(keras.optimizers.Optimizer, abc.ABC):
                 values[str(index)] = np.pad(known, (0, max(0, variable.shape[0] - len(known))))
         super().load_own_variables(values)
 
-    def scale_loss(self, loss):
+    def scale_loss(self, loss: Any) -> Any:
         """Take note of the loss; `apply` needs it beside the gradient of what is returned."""
         self._carried.loss = xp.detached(loss)
         return super().scale_loss(loss)
 
-    def count_examples(self, count):
+    def count_examples(self, count: Any) -> None:
         """Say how many examples there are in this replica's part of the batch.
 
         It is the part's weight where several replicas train the weights together; without it all
@@ -155,14 +162,16 @@ class SecondOrderOptimizer(keras.optimizers.Optimizer, abc.ABC):
         """
         self._carried.examples = count
 
-    def _backend_apply_gradients(self, grads, trainable_variables):
+    def _backend_apply_gradients(
+        self, grads: Sequence[Any], trainable_variables: Sequence[keras.Variable]
+    ) -> None:
         loss = self._carried_loss()
         evaluation = self.evaluation(self._flat_gradient(grads, trainable_variables), loss)
         if evaluation is not None:
             parts = self._of_whole_batch(*evaluation)
             active.replicas.on_each_replica(self._control, self._take, *parts)
 
-    def _take(self, *evaluation):
+    def _take(self, *evaluation: Any) -> None:
         """One evaluation in, the next trial point out."""
         weights = flat_weights.read(self._weights, self._dtype)
         points = Points(
@@ -176,7 +185,7 @@ class SecondOrderOptimizer(keras.optimizers.Optimizer, abc.ABC):
         # The weights may be coarser than the state (float16): remember what they really hold.
         self._trial_point.assign(self._write(points.trial_point))
 
-    def _carried_loss(self):
+    def _carried_loss(self) -> Any:
         loss = self._carried.take("loss")
         if loss is None or not xp.is_usable(loss):
             return None
@@ -185,7 +194,7 @@ class SecondOrderOptimizer(keras.optimizers.Optimizer, abc.ABC):
             return xp.tensor(float("nan"), self._dtype)
         return xp.reshape(xp.cast(loss, self._dtype), ())
 
-    def _of_whole_batch(self, gradient, *others):
+    def _of_whole_batch(self, gradient: Any, *others: Any) -> Sequence[Any]:
         """The means over the whole batch, of which each replica knows those of its own part."""
         examples = self._carried.take("examples")
         replicas = active.replicas.count()
@@ -195,17 +204,17 @@ class SecondOrderOptimizer(keras.optimizers.Optimizer, abc.ABC):
         weight = xp.tensor(1.0 if examples is None else examples, self._dtype)
         return self._means([gradient, *others], weight)
 
-    def gradients_of_whole_batch(self, gradients):
+    def gradients_of_whole_batch(self, gradients: Iterable[Any]) -> list[Any]:
         """What gradients of this replica's part of the last batch are for the whole batch."""
         gradients = [xp.cast(gradient, self._dtype) for gradient in gradients]
         return self._means(gradients, self._carried.part_weight)
 
-    def _means(self, parts, weight):
+    def _means(self, parts: Sequence[Any], weight: Any) -> list[Any]:
         self._carried.part_weight = weight
         *sums, total = active.replicas.sums([*(self._weighted(p, weight) for p in parts), weight])
         return [part / total for part in sums]
 
-    def _weighted(self, part, weight):
+    def _weighted(self, part: Any, weight: Any) -> Any:
         """The mean over this replica's examples times their weight."""
         if active.replicas.LOSS_IS_DIVIDED:
             part = part * active.replicas.count()
@@ -213,10 +222,10 @@ class SecondOrderOptimizer(keras.optimizers.Optimizer, abc.ABC):
         return xp.where(weight > 0.0, part * weight, xp.zeros_like(part))
 
     @property
-    def _weights(self):
+    def _weights(self) -> list[keras.Variable]:
         return flat_weights.weights(self._trainable_variables)
 
-    def _flat_gradient(self, gradients, variables):
+    def _flat_gradient(self, gradients: Sequence[Any], variables: Sequence[keras.Variable]) -> Any:
         index = self._get_variable_index
         known = dict(zip(map(index, variables), gradients, strict=True))
         every = [(known.get(index(v)), v) for v in self._weights]
@@ -225,10 +234,10 @@ class SecondOrderOptimizer(keras.optimizers.Optimizer, abc.ABC):
             [keras.ops.zeros(v.shape, v.dtype) if g is None else g for g, v in every], self._dtype
         )
 
-    def _write(self, flat):
+    def _write(self, flat: Any) -> Any:
         return flat_weights.write(flat, self._weights, self._dtype)
 
-    def finalize_variable_values(self, var_list):
+    def finalize_variable_values(self, var_list: Any) -> None:
         """Put the accepted point into the weights: what `fit` leaves is never a trial point.
 
         The next `fit` evaluates it first. Where that was not due anyway, it is the one evaluation
@@ -262,7 +271,7 @@ class SecondOrderOptimizer(keras.optimizers.Optimizer, abc.ABC):
         control[:2] = [control[0] * 0.0 + float(Phase.RESUME), control[0]]
         self._control.assign(xp.stack(control))
 
-    def check_weights(self):
+    def check_weights(self) -> None:
         """Raise an error if there is nothing to train: Keras then only warns, and takes no step."""
         if not self.built or not self._weights:
             raise ValueError(
@@ -271,19 +280,19 @@ class SecondOrderOptimizer(keras.optimizers.Optimizer, abc.ABC):
                 "a layer and compile the model again."
             )
 
-    def swap_in_accepted_point(self):
+    def swap_in_accepted_point(self) -> None:
         """Put the accepted point into the weights until `swap_in_trial_point`."""
         self.check_weights()
         if int(self._known_control().phase) != Phase.START:
             self._write(self._accepted_point.value)
 
-    def swap_in_trial_point(self):
+    def swap_in_trial_point(self) -> None:
         """Put the point whose evaluation is due into the weights, bit for bit."""
         if int(self._known_control().phase) not in (Phase.START, Phase.RESUME):
             self._write(self._trial_point.value)
 
     @property
-    def progress(self):
+    def progress(self) -> dict[str, float]:
         """The run as a dict of Python numbers, between training steps; empty before the first."""
         if not self.built:
             return {}
@@ -299,7 +308,7 @@ class SecondOrderOptimizer(keras.optimizers.Optimizer, abc.ABC):
         }
 
     @property
-    def status(self):
+    def status(self) -> str:
         """What the optimizer is at, in one of these words.
 
         "not started", "searching", "converged" (the gradient is within the tolerance, or no step
@@ -320,10 +329,10 @@ class SecondOrderOptimizer(keras.optimizers.Optimizer, abc.ABC):
         known = np.isfinite([control.loss, control.gradient_norm]).all()
         return self.failure if known else phases.NOT_FINITE
 
-    def _known_control(self):
+    def _known_control(self) -> Any:
         return self.machine.read(keras.ops.convert_to_numpy(self._control))
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         """The arguments that make this optimizer again."""
         return {
             "name": self.name,
@@ -340,16 +349,16 @@ class Carried(threading.local):
         names: What they are called; each is None before it is handed over.
     """
 
-    def __init__(self, *names):
+    def __init__(self, *names: str) -> None:
         super().__init__()
         self._names = names
         self.__dict__.update(dict.fromkeys(names))
 
-    def take(self, name):
+    def take(self, name: str) -> Any:
         """What was handed over last; it is gone afterwards."""
         value = getattr(self, name)
         setattr(self, name, None)
         return value
 
-    def __reduce__(self):
+    def __reduce__(self) -> tuple[Any, ...]:
         return type(self), self._names

@@ -2,9 +2,12 @@
 
 import abc
 import enum
+from collections.abc import Callable
+from typing import Any
 
 from keras_dlnotes.backend import active
 from keras_dlnotes.numerics import trust_region_machine
+from keras_dlnotes.numerics.phases import Points
 from keras_dlnotes.optimizers import flat_weights
 from keras_dlnotes.optimizers.second_order_optimizer import SecondOrderOptimizer
 
@@ -28,11 +31,17 @@ class TrustRegion(SecondOrderOptimizer, abc.ABC):
     phases: type[enum.IntEnum]
 
     @abc.abstractmethod
-    def second_derivative(self, loss):
+    def second_derivative(self, loss: Any) -> Any:
         """What the method needs of the loss's (or, on JAX, the loss function's) curvature."""
 
     @abc.abstractmethod
-    def step(self, control, points, verdict, second):
+    def step(
+        self,
+        control: trust_region_machine.Control,
+        points: Points,
+        verdict: trust_region_machine.Verdict,
+        second: Any,
+    ) -> trust_region_machine.Outcome:
         """What the method makes of a judged evaluation, a `trust_region_machine.Outcome`.
 
         Args:
@@ -44,11 +53,13 @@ class TrustRegion(SecondOrderOptimizer, abc.ABC):
         """
 
     @property
-    def needs_outputs(self):
+    def needs_outputs(self) -> bool:
         """Whether `second_derivative` takes the model's outputs apart from the loss."""
         return False
 
-    def differentiate(self, loss_function, outputs_function=None):
+    def differentiate(
+        self, loss_function: Callable[..., Any], outputs_function: Callable[..., Any] | None = None
+    ) -> None:
         """Give the next `apply` the loss as a function of the list of weights (needed on JAX).
 
         In `fit`, `keras_dlnotes.callbacks.SecondDerivatives` does it.
@@ -62,7 +73,7 @@ class TrustRegion(SecondOrderOptimizer, abc.ABC):
         self._carried.function = loss_function
         self._carried.outputs = outputs_function
 
-    def observe_outputs(self, outputs):
+    def observe_outputs(self, outputs: list[Any]) -> None:
         """Give `scale_loss` the model's outputs, if it `needs_outputs` (on TensorFlow and torch).
 
         In `fit`, `keras_dlnotes.callbacks.SecondDerivatives` does it.
@@ -72,7 +83,7 @@ class TrustRegion(SecondOrderOptimizer, abc.ABC):
         """
         self._carried.outputs = outputs
 
-    def curved_loss(self, loss):
+    def curved_loss(self, loss: Any) -> Any:
         """The loss of which second derivatives are taken."""
         if not self.needs_outputs:
             return loss
@@ -87,7 +98,7 @@ class TrustRegion(SecondOrderOptimizer, abc.ABC):
             )
         return active.derivatives.gauss_newton_loss(loss, outputs, self._weights)
 
-    def scale_loss(self, loss):
+    def scale_loss(self, loss: Any) -> Any:
         """Take note of the loss and, where its graph is at hand, of its second derivatives."""
         if self._carried.muted:
             return loss
@@ -99,7 +110,7 @@ class TrustRegion(SecondOrderOptimizer, abc.ABC):
             self._carried.second = self.second_derivative(loss)
         return scaled
 
-    def evaluation(self, gradient, loss):
+    def evaluation(self, gradient: Any, loss: Any) -> tuple[Any, ...]:
         """Gradient, loss and second derivatives."""
         if loss is None:
             raise ValueError(
@@ -109,7 +120,7 @@ class TrustRegion(SecondOrderOptimizer, abc.ABC):
             )
         return gradient, loss, active.arrays.cast(self._second(), self._dtype)
 
-    def _second(self):
+    def _second(self) -> Any:
         if active.derivatives.SOURCE == "function":
             return self._second_from_function()
         if active.derivatives.SOURCE == "graph":
@@ -123,7 +134,7 @@ class TrustRegion(SecondOrderOptimizer, abc.ABC):
             )
         return second
 
-    def _second_from_function(self):
+    def _second_from_function(self) -> Any:
         function = self._carried.take("function")
         if function is None:
             raise ValueError(
@@ -138,10 +149,10 @@ class TrustRegion(SecondOrderOptimizer, abc.ABC):
             self._carried.outputs = self._muted(self._carried.outputs)
         return self.second_derivative(self._muted(function))
 
-    def _muted(self, function):
+    def _muted(self, function: Callable[..., Any]) -> Callable[..., Any]:
         """A function of the weights moved, which may call scale_loss without leaving a note."""
 
-        def quiet(moved, *arguments):
+        def quiet(moved: Any, *arguments: Any) -> Any:
             every = flat_weights.complete(moved, self._trainable_variables)
             self._carried.muted = True
             try:
@@ -151,7 +162,15 @@ class TrustRegion(SecondOrderOptimizer, abc.ABC):
 
         return quiet
 
-    def advance(self, control, points, weights, gradient, loss, second):
+    def advance(
+        self,
+        control: trust_region_machine.Control,
+        points: Points,
+        weights: Any,
+        gradient: Any,
+        loss: Any,
+        second: Any,
+    ) -> tuple[Any, Points]:
         """See `SecondOrderOptimizer.advance`."""
         control, points, verdict, second = trust_region_machine.judge(
             control, points, self.phases, weights, gradient, loss, second, self._epsilon

@@ -12,7 +12,9 @@ _MOST_NAMES = 30  # more would overlap in a figure of the default size
 _NAMES = {"fontsize": 6, "parse_math": False}  # a name may hold dollar signs
 
 
-def layers_over_steps(run: Any, statistic: str = "activation_scale", figsize=(10, 6)) -> Any:
+def layers_over_steps(
+    run: Any, statistic: str = "activation_scale", figsize: tuple[float, float] = (10, 6)
+) -> Any:
     r"""Draws one statistic of every layer over the recorded steps: rows layers, columns steps.
 
     Colours: blue below the healthy band, grey in it, orange above; where the literature names no
@@ -70,7 +72,10 @@ def layers_over_steps(run: Any, statistic: str = "activation_scale", figsize=(10
 
 
 def scale_by_depth(
-    runs: Any, statistic: str = "activation_scale", step: int = -1, figsize=(10, 4.5)
+    runs: Any,
+    statistic: str = "activation_scale",
+    step: int = -1,
+    figsize: tuple[float, float] = (10, 4.5),
 ) -> Any:
     """Draws one statistic by depth, at one step: does the signal fade or grow from layer to layer?
 
@@ -119,7 +124,7 @@ def scale_by_depth(
     return figure
 
 
-def _chosen(run, statistic):
+def _chosen(run: Any, statistic: str) -> tuple[LayerHistory, Any]:
     history = history_of_run(run)
     views = {view.name: view for view in VIEWS}
     if statistic not in history.views:
@@ -150,7 +155,7 @@ def history_of_run(run: Any) -> LayerHistory:
     )
 
 
-def _matplotlib():
+def _matplotlib() -> tuple[Any, Any]:
     try:
         from matplotlib import colors
         from matplotlib.figure import Figure
@@ -162,7 +167,7 @@ def _matplotlib():
     return Figure, colors
 
 
-def _color_scale(view, values, colors):
+def _color_scale(view: Any, values: np.ndarray, colors: Any) -> tuple[Any, Any]:
     if view.scale == "share":
         map_ = colors.LinearSegmentedColormap.from_list("share", ["#e8eaed", "#2166ac"])
         return map_, colors.Normalize(0, 1)
@@ -178,18 +183,18 @@ def _color_scale(view, values, colors):
     return map_, colors.LogNorm(10 ** (low - 4), 10 ** (high + 4))
 
 
-def _is_dead(view, values):
+def _is_dead(view: Any, values: np.ndarray) -> np.ndarray:
     with np.errstate(invalid="ignore"):
         return values >= 0.999 if view.scale == "share" else values == 0
 
 
-def _dead_label(view):
+def _dead_label(view: Any) -> str:
     if view.scale == "share":
         return "dead: all are 0" if view.name == "zero_fraction" else "all are saturated"
     return "exactly 0" if view.name != "non_finite" else "all finite"
 
 
-def _band_text(view):
+def _band_text(view: Any) -> str:
     return (
         view.title
         if view.healthy is None
@@ -197,7 +202,7 @@ def _band_text(view):
     )
 
 
-def _edges(steps):
+def _edges(steps: np.ndarray) -> np.ndarray:
     if len(steps) == 1:
         return np.array([steps[0] - 0.5, steps[0] + 0.5])
     middle = (steps[:-1] + steps[1:]) / 2

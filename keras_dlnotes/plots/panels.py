@@ -29,13 +29,13 @@ class Panel:
     """
 
     title: str
-    lines: list = field(default_factory=list)
-    bars: list = field(default_factory=list)
-    levels: list = field(default_factory=list)
-    marked: tuple = ()
+    lines: list[Any] = field(default_factory=list)
+    bars: list[Any] = field(default_factory=list)
+    levels: list[Any] = field(default_factory=list)
+    marked: tuple[Any, ...] = ()
     across: str = "step"
 
-    def numbers(self) -> list:
+    def numbers(self) -> list[float]:
         """All finite numbers that it shows."""
         shown = [float(v) for _, _, values in self.lines for v in values]
         shown += [float(value) for _, value in [*self.bars, *self.levels]]
@@ -75,7 +75,7 @@ def draw_panels(panels: list[Panel], title: str) -> Any:
     return figure
 
 
-def _draw(axes, panel):
+def _draw(axes: Any, panel: Panel) -> None:
     (_draw_bars if panel.bars else _draw_lines)(axes, panel)
     axes.set_title(panel.title, fontsize="small", **_PLAIN)
     axes.tick_params(labelsize="x-small")
@@ -95,7 +95,7 @@ def _draw(axes, panel):
             text.set_parse_math(False)
 
 
-def _draw_lines(axes, panel):
+def _draw_lines(axes: Any, panel: Panel) -> None:
     for label, places, values in panel.lines:
         shown = np.where(np.isfinite(np.asarray(values, "float64")), values, np.nan)
         about = not panel.marked or label in panel.marked
@@ -116,7 +116,7 @@ def _draw_lines(axes, panel):
         axes.set_yscale("log", nonpositive="mask")
 
 
-def _draw_bars(axes, panel):
+def _draw_bars(axes: Any, panel: Panel) -> None:
     names = [_shortened(name) for name, _ in panel.bars]
     values = [value if math.isfinite(value) else 0.0 for _, value in panel.bars]
     about = [not panel.marked or name in panel.marked for name, _ in panel.bars]
@@ -137,13 +137,13 @@ def _draw_bars(axes, panel):
         axes.axvline(value, color=color, linestyle="--", linewidth=1, label=label)
 
 
-def _shortened(name):
+def _shortened(name: str) -> str:
     """A name of at most so many letters: its ends tell layers of one network apart."""
     half = (_MOST_NAME - 3) // 2
     return name if len(name) <= _MOST_NAME else f"{name[:half]}...{name[-half:]}"
 
 
-def _spans_decades(values):
+def _spans_decades(values: list[float]) -> bool:
     positive = [value for value in values if value > 0]
     if not positive or min(values) < 0:
         return False

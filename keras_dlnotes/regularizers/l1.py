@@ -1,5 +1,7 @@
 """L1 regularization."""
 
+from typing import Any
+
 from keras_dlnotes.backend.registration import registered
 from keras_dlnotes.numerics import penalties
 from keras_dlnotes.regularizers.training_penalty import TrainingPenalty
@@ -37,14 +39,14 @@ class TrainingL1(TrainingPenalty):
     Selection via the Lasso", 1996, equation 1.
     """
 
-    def __init__(self, strength=0.01):
+    def __init__(self, strength: float = 0.01) -> None:
         self.strength = penalties.check_strength("strength", strength)
 
-    def penalty(self, weights):
+    def penalty(self, weights: Any) -> Any:
         """λ Σ |wᵢ|, in training or not."""
         return penalties.scaled(self.strength, penalties.sum_of_magnitudes, weights)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
         return {"strength": self.strength}
 

@@ -1,5 +1,7 @@
 """L1 and L2 regularization together."""
 
+from typing import Any
+
 from keras_dlnotes.backend.registration import registered
 from keras_dlnotes.numerics import penalties
 from keras_dlnotes.regularizers.training_penalty import TrainingPenalty
@@ -36,16 +38,16 @@ class TrainingL1L2(TrainingPenalty):
     Selection via the Elastic Net", 2005, equation 3.
     """
 
-    def __init__(self, l1=0.0, l2=0.0):
+    def __init__(self, l1: float = 0.0, l2: float = 0.0) -> None:
         self.l1 = penalties.check_strength("l1", l1)
         self.l2 = penalties.check_strength("l2", l2)
 
-    def penalty(self, weights):
+    def penalty(self, weights: Any) -> Any:
         """λ₁ Σ |wᵢ| + λ₂ ½ Σ wᵢ², in training or not."""
         magnitudes = penalties.scaled(self.l1, penalties.sum_of_magnitudes, weights)
         return magnitudes + penalties.scaled(self.l2, penalties.half_sum_of_squares, weights)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
         return {"l1": self.l1, "l2": self.l2}
 

@@ -1,5 +1,7 @@
 """L2 regularization."""
 
+from typing import Any
+
 from keras_dlnotes.backend.registration import registered
 from keras_dlnotes.numerics import penalties
 from keras_dlnotes.regularizers.training_penalty import TrainingPenalty
@@ -35,14 +37,14 @@ class TrainingL2(TrainingPenalty):
     Can Improve Generalization", 1991, equation 2.
     """
 
-    def __init__(self, strength=0.01):
+    def __init__(self, strength: float = 0.01) -> None:
         self.strength = penalties.check_strength("strength", strength)
 
-    def penalty(self, weights):
+    def penalty(self, weights: Any) -> Any:
         """λ ½ Σ wᵢ², in training or not."""
         return penalties.scaled(self.strength, penalties.half_sum_of_squares, weights)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
         return {"strength": self.strength}
 

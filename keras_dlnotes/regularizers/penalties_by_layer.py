@@ -5,7 +5,7 @@ import keras
 from keras_dlnotes.regularizers.training_penalty import TrainingPenalty
 
 
-def penalties_by_layer(model):
+def penalties_by_layer(model: keras.Model) -> dict[str, float]:
     """The present penalty on the weights of each layer, in training or not.
 
     Use it to see a penalty by itself: `model.losses` is 0 outside training.

@@ -1,6 +1,7 @@
 """What the regularizers share: a penalty on weights that is part of the training loss alone."""
 
 import abc
+from typing import Any
 
 import keras
 from keras import ops
@@ -23,7 +24,7 @@ class TrainingPenalty(keras.Regularizer, abc.ABC):
     """
 
     @abc.abstractmethod
-    def penalty(self, weights):
+    def penalty(self, weights: Any) -> Any:
         """The penalty λ Ω(w), in training or not.
 
         Args:
@@ -33,7 +34,7 @@ class TrainingPenalty(keras.Regularizer, abc.ABC):
             A scalar.
         """
 
-    def __call__(self, x):
+    def __call__(self, x: Any) -> Any:
         """The penalty while a gradient is being recorded, else 0."""
         weights = ops.convert_to_tensor(x)
         weights = ops.cast(weights, arithmetic_dtype(weights.dtype))

@@ -4,6 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+import keras
+
 from keras_dlnotes.diagnosis import ModelFacts
 
 
@@ -31,19 +33,19 @@ class Draft:
 
     facts: ModelFacts
     seed: int = 0
-    layers: list[Callable] = field(default_factory=list)
-    models: list[Callable] = field(default_factory=list)
-    examples: list[Callable] = field(default_factory=list)
-    compiled: dict = field(default_factory=dict)
+    layers: list[Callable[..., Any]] = field(default_factory=list)
+    models: list[Callable[..., Any]] = field(default_factory=list)
+    examples: list[Callable[..., Any]] = field(default_factory=list)
+    compiled: dict[str, Any] = field(default_factory=dict)
     optimizer: str | None = None
-    optimizer_settings: dict = field(default_factory=dict)
+    optimizer_settings: dict[str, Any] = field(default_factory=dict)
     batch_size: int = 32
     longer: int = 1
     shuffle: bool = True
     balanced: bool = False
     stops_early: bool = False
 
-    def configuration(self, layer, config):
+    def configuration(self, layer: keras.Layer, config: dict[str, Any]) -> dict[str, Any]:
         """The configuration of the copy of a layer."""
         for change in self.layers:
             config = change(layer, config)

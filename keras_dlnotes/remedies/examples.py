@@ -20,12 +20,12 @@ class Examples:
             are.
     """
 
-    inputs: list
+    inputs: list[np.ndarray]
     targets: np.ndarray
-    held_out: tuple[list, np.ndarray] | None = None
+    held_out: tuple[list[np.ndarray], np.ndarray] | None = None
 
     @classmethod
-    def split(cls, inputs: list, targets: np.ndarray) -> "Examples":
+    def split(cls, inputs: list[np.ndarray], targets: np.ndarray) -> "Examples":
         """Holds a quarter of the examples out, as many of each class; of fewer than 40, none."""
         if len(targets) < _FEWEST:
             return cls(inputs, targets)
@@ -56,6 +56,6 @@ class Examples:
         return Examples(inputs, self.targets[chosen], self.held_out)
 
 
-def sorted_places(targets):
+def sorted_places(targets: np.ndarray) -> np.ndarray:
     """Places of the examples in the order of their classes or amounts, at random among equals."""
     return np.lexsort((np.random.default_rng(0).random(len(targets)), sort_keys(targets)))

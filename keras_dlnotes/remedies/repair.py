@@ -3,6 +3,7 @@
 import contextlib
 import html
 from collections.abc import Sequence
+from typing import Any
 
 import keras
 import numpy as np
@@ -33,13 +34,13 @@ class Repair:
     def __init__(
         self,
         runs: ShortRuns,
-        settings: dict,
+        settings: dict[str, Any],
         findings: list[Finding],
         pairs: list[tuple[float, float]],
         not_repaired: Sequence[tuple[Finding | None, str]],
         steps: int,
         evidence: Evidence | None = None,
-    ):
+    ) -> None:
         self._runs = runs
         self.settings = settings
         self.findings = findings
@@ -64,7 +65,7 @@ class Repair:
         """Standard deviation over the seeds of that gain."""
         return float(np.std([after - before for before, after in self.pairs] or [0.0]))
 
-    def data(self, x, y) -> tuple:
+    def data(self, x: Any, y: Any) -> tuple[Any, ...]:
         """Inputs and targets as the repaired model takes them.
 
         Args:
@@ -76,7 +77,7 @@ class Repair:
         leaves, y = self._runs.prepared(self.settings, leaves, np.asarray(y))
         return as_taken(model, leaves), y
 
-    def __str__(self):
+    def __str__(self) -> str:
         return "\n".join([self._heading(), *self._lines()])
 
     __repr__ = __str__
@@ -87,7 +88,7 @@ class Repair:
         code = f"<pre>{html.escape(self.code)}</pre>" if self.code else ""
         return f"<p><b>{html.escape(self._heading())}</b></p><ul>{items}</ul>{code}"
 
-    def _heading(self):
+    def _heading(self) -> str:
         if self.settings:
             if not self.pairs:
                 return "Repair: changed; the gain was not repeated with other seeds."
@@ -104,12 +105,12 @@ class Repair:
             return f"Repair: nothing was tried, since {self.not_repaired[0][1]}."
         return "Repair: nothing wrong was found, and nothing was changed."
 
-    def _seeds(self):
+    def _seeds(self) -> str:
         if len(self.pairs) == 1:
             return "one seed"
         return f"standard deviation {self.spread:.2f} over {len(self.pairs)} seeds"
 
-    def _lines(self, code=True):
+    def _lines(self, code: bool = True) -> list[str]:
         lines = [f"changed: {change}" for change in self.changes]
         lines += [
             f"not repaired: {finding.cause}: {reason}"

@@ -101,7 +101,7 @@ class ShortRuns:
         watches: bool = False,
         options: dict | None = None,
         epochs: int | None = None,
-    ):
+    ) -> None:
         self.model = model
         self._diagnosis = diagnosis
         self._steps = steps

@@ -1,5 +1,7 @@
 """Several criteria, of which all must be met."""
 
+from typing import Any
+
 from keras_dlnotes.backend.registration import registered
 from keras_dlnotes.stopping.combination import Combination
 
@@ -20,7 +22,8 @@ class AllOf(Combination):
     ```
     """
 
-    def reason(self, state):
+    def reason(self, state: list[Any]) -> str | None:
         """Why to stop, in words, or None to go on."""
         reasons = [c.reason(s) for c, s in zip(self.criteria, state, strict=True)]
-        return None if None in reasons else "; ".join(reasons)
+        met = [reason for reason in reasons if reason is not None]
+        return "; ".join(met) if len(met) == len(reasons) else None

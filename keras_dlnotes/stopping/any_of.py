@@ -1,5 +1,7 @@
 """Several criteria, of which one must be met."""
 
+from typing import Any
+
 from keras_dlnotes.backend.registration import registered
 from keras_dlnotes.stopping.combination import Combination
 
@@ -20,7 +22,7 @@ class AnyOf(Combination):
     ```
     """
 
-    def reason(self, state):
+    def reason(self, state: list[Any]) -> str | None:
         """Why to stop, in words, or None to go on."""
         reasons = [c.reason(s) for c, s in zip(self.criteria, state, strict=True)]
         return "; ".join(r for r in reasons if r is not None) or None

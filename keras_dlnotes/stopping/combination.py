@@ -1,10 +1,13 @@
 """What the combinations of criteria share."""
 
 import abc
+from collections.abc import Sequence
+from typing import Any, Self
 
 import keras
 
-from keras_dlnotes.stopping.criterion import Criterion, check_criterion
+from keras_dlnotes.stopping.check import Check
+from keras_dlnotes.stopping.criterion import Criterion, Mode, check_criterion
 
 
 class Combination(Criterion, abc.ABC):
@@ -17,7 +20,7 @@ class Combination(Criterion, abc.ABC):
         ValueError: if there is none, or something else among them.
     """
 
-    def __init__(self, criteria):
+    def __init__(self, criteria: Sequence[Criterion]) -> None:
         if not isinstance(criteria, list | tuple) or not criteria:
             raise ValueError(
                 "Expected `criteria` to be a list of at least one criterion of kd.stopping, such "
@@ -27,25 +30,25 @@ class Combination(Criterion, abc.ABC):
         self.criteria = [check_criterion("criteria", criterion) for criterion in criteria]
         self.timed = any(criterion.timed for criterion in self.criteria)
 
-    def update(self, state, check):
+    def update(self, state: list[Any] | None, check: Check) -> list[Any]:
         """The states of all criteria after one more check."""
         states = state or [None] * len(self.criteria)
         return [c.update(s, check) for c, s in zip(self.criteria, states, strict=True)]
 
-    def measures(self, state):
+    def measures(self, state: list[Any]) -> dict[str, float]:
         """The measures of all criteria."""
         pairs = zip(self.criteria, state, strict=True)
         return {name: number for c, s in pairs for name, number in c.measures(s).items()}
 
-    def monitors(self):
+    def monitors(self) -> list[tuple[str | None, Mode]]:
         """The quantities that any of the criteria looks at."""
         return [pair for c in self.criteria for pair in c.monitors()]
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
         return {"criteria": [keras.saving.serialize_keras_object(c) for c in self.criteria]}
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: dict[str, Any]) -> Self:
         """Makes the criterion with those that it combines."""
         return cls([keras.saving.deserialize_keras_object(c) for c in config["criteria"]])

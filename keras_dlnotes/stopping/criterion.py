@@ -2,6 +2,12 @@
 
 import abc
 import types
+from typing import Any, Literal, Self
+
+from keras_dlnotes.stopping.check import Check
+
+# Which way a quantity is better; "auto" asks Keras.
+Mode = Literal["auto", "min", "max"]
 
 
 class Criterion(abc.ABC):
@@ -28,7 +34,7 @@ class Criterion(abc.ABC):
     timed = False
 
     @abc.abstractmethod
-    def update(self, state, check):
+    def update(self, state: Any, check: Check) -> Any:
         """The state after one more check.
 
         Args:
@@ -38,44 +44,44 @@ class Criterion(abc.ABC):
         """
 
     @abc.abstractmethod
-    def reason(self, state):
+    def reason(self, state: Any) -> str | None:
         """Why to stop, in words, or None to go on."""
 
     @abc.abstractmethod
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
 
-    def measures(self, state):
+    def measures(self, state: Any) -> dict[str, float]:
         """What the criterion compares with its threshold: a dict from name to number."""
         return {}
 
-    def monitors(self):
+    def monitors(self) -> list[tuple[str | None, Mode]]:
         """The quantities it looks at: list of `(name, mode)`, name None for the callback's own."""
         return []
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: dict[str, Any]) -> Self:
         """Makes the criterion from the constructor's arguments."""
         return cls(**config)
 
-    def __or__(self, other):
+    def __or__(self, other: "Criterion") -> "Criterion":
         from keras_dlnotes.stopping.any_of import AnyOf  # which is a criterion itself
 
         return AnyOf([self, _operand(other)])
 
-    def __and__(self, other):
+    def __and__(self, other: "Criterion") -> "Criterion":
         from keras_dlnotes.stopping.all_of import AllOf
 
         return AllOf([self, _operand(other)])
 
-    def __ror__(self, other):
+    def __ror__(self, other: "Criterion") -> "Criterion":
         return _operand(other) | self
 
-    def __rand__(self, other):
+    def __rand__(self, other: "Criterion") -> "Criterion":
         return _operand(other) & self
 
 
-def check_criterion(name, value):
+def check_criterion(name: str, value: Any) -> Criterion:
     """Returns a criterion; an error that says how to make one if it is something else.
 
     Args:
@@ -100,7 +106,7 @@ def check_criterion(name, value):
     )
 
 
-def _operand(value):
+def _operand(value: Any) -> Criterion:
     try:
         return check_criterion("operand", value)
     except ValueError as error:  # what Python raises for an operator is a TypeError

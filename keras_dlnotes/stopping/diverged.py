@@ -1,6 +1,10 @@
 """Training that has run away."""
 
+from typing import Any
+
 from keras_dlnotes.backend.registration import registered
+from keras_dlnotes.stopping.check import Check
+from keras_dlnotes.stopping.criterion import Mode
 from keras_dlnotes.stopping.monitored import Monitored
 from keras_dlnotes.stopping.threshold import check_above_zero
 
@@ -27,15 +31,17 @@ class Diverged(Monitored):
     ```
     """
 
-    def __init__(self, limit=None, monitor=None, mode="auto"):
+    def __init__(
+        self, limit: float | None = None, monitor: str | None = None, mode: Mode = "auto"
+    ) -> None:
         super().__init__(monitor, mode)
         self.limit = None if limit is None else check_above_zero("limit", limit)
 
-    def follow(self, state, error, check):
+    def follow(self, state: dict[str, Any] | None, error: float, check: Check) -> dict[str, Any]:
         """The value; infinity where it is not a number."""
         return {"magnitude": abs(error)}
 
-    def reason(self, state):
+    def reason(self, state: dict[str, Any] | None) -> str | None:
         """Why to stop, in words, or None to go on."""
         if state is None:
             return None
@@ -45,6 +51,6 @@ class Diverged(Monitored):
             return f"{state['monitor']} is beyond {self.limit:g} in magnitude"
         return None
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
         return {"limit": self.limit, **super().get_config()}

@@ -1,7 +1,11 @@
 """Prechelt's first class of criteria."""
 
+from typing import Any
+
 from keras_dlnotes.backend.registration import registered
 from keras_dlnotes.numerics import early_stopping
+from keras_dlnotes.stopping.check import Check
+from keras_dlnotes.stopping.criterion import Mode
 from keras_dlnotes.stopping.monitored import Monitored
 from keras_dlnotes.stopping.threshold import check_above_zero
 
@@ -36,17 +40,17 @@ class GeneralizationLoss(Monitored):
     Reference: Prechelt, "Early Stopping - But When?", 1998, section 2.1.
     """
 
-    def __init__(self, alpha=5.0, monitor=None, mode="auto"):
+    def __init__(self, alpha: float = 5.0, monitor: str | None = None, mode: Mode = "auto") -> None:
         super().__init__(monitor, mode)
         self.alpha = check_above_zero("alpha", alpha)
 
-    def follow(self, state, error, check):
+    def follow(self, state: dict[str, Any] | None, error: float, check: Check) -> dict[str, Any]:
         """Lowest error and generalization loss."""
         lowest = min(state["lowest"], error) if state else error
         loss = early_stopping.generalization_loss(lowest, error)
         return {"lowest": lowest, "generalization_loss": loss}
 
-    def reason(self, state):
+    def reason(self, state: dict[str, Any] | None) -> str | None:
         """Why to stop, in words, or None to go on."""
         if state is None or not state["generalization_loss"] > self.alpha:
             return None
@@ -55,11 +59,11 @@ class GeneralizationLoss(Monitored):
             f"than alpha = {self.alpha:g} %"
         )
 
-    def measures(self, state):
+    def measures(self, state: dict[str, Any] | None) -> dict[str, float]:
         """The generalization loss in percent."""
         name = "generalization_loss"
         return {f"{state['monitor']}/{name}": state[name]} if state else {}
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
         return {"alpha": self.alpha, **super().get_config()}

@@ -1,8 +1,10 @@
 """What criteria share that look at one monitored quantity."""
 
 import abc
+from typing import Any
 
-from keras_dlnotes.stopping.criterion import Criterion
+from keras_dlnotes.stopping.check import Check
+from keras_dlnotes.stopping.criterion import Criterion, Mode
 
 
 class Monitored(Criterion, abc.ABC):
@@ -16,7 +18,7 @@ class Monitored(Criterion, abc.ABC):
         ValueError: if an argument is not as described.
     """
 
-    def __init__(self, monitor=None, mode="auto"):
+    def __init__(self, monitor: str | None = None, mode: Mode = "auto") -> None:
         if mode not in ("auto", "min", "max"):
             raise ValueError(
                 f"Expected `mode` to be 'auto', 'min' or 'max'. Received: mode={mode!r}."
@@ -30,20 +32,20 @@ class Monitored(Criterion, abc.ABC):
         self.mode = mode
 
     @abc.abstractmethod
-    def follow(self, state, error, check):
+    def follow(self, state: dict[str, Any] | None, error: float, check: Check) -> dict[str, Any]:
         """The new state, a dict, from the present error; `state` is None at the start."""
 
-    def update(self, state, check):
+    def update(self, state: dict[str, Any] | None, check: Check) -> dict[str, Any] | None:
         """The state after one more check."""
         name = self.monitor or check.monitor
         if name not in check.errors:
             return state
         return {"monitor": name, **self.follow(state, check.errors[name], check)}
 
-    def monitors(self):
+    def monitors(self) -> list[tuple[str | None, Mode]]:
         """The quantity that it follows."""
         return [(self.monitor, self.mode)]
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         """The arguments that all of them have."""
         return {"monitor": self.monitor, "mode": self.mode}

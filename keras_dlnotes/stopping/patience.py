@@ -1,8 +1,12 @@
 """Keras's criterion."""
 
+from typing import Any
+
 from keras_dlnotes.backend.registration import registered
 from keras_dlnotes.numerics import early_stopping
 from keras_dlnotes.numerics.number_arguments import as_python_number, is_real_number
+from keras_dlnotes.stopping.check import Check
+from keras_dlnotes.stopping.criterion import Mode
 from keras_dlnotes.stopping.monitored import Monitored
 from keras_dlnotes.stopping.threshold import check_finite
 
@@ -32,7 +36,14 @@ class Patience(Monitored):
     ```
     """
 
-    def __init__(self, patience=0, min_delta=0, baseline=None, monitor=None, mode="auto"):
+    def __init__(
+        self,
+        patience: float = 0,
+        min_delta: float = 0,
+        baseline: float | None = None,
+        monitor: str | None = None,
+        mode: Mode = "auto",
+    ) -> None:
         super().__init__(monitor, mode)
         if not is_real_number(patience) or not patience >= 0:
             raise ValueError(
@@ -43,7 +54,7 @@ class Patience(Monitored):
         self.min_delta = abs(check_finite("min_delta", min_delta))
         self.baseline = None if baseline is None else check_finite("baseline", baseline)
 
-    def follow(self, state, error, check):
+    def follow(self, state: dict[str, Any] | None, error: float, check: Check) -> dict[str, Any]:
         """Best error, checks since, and whether this one improved on it."""
         state = state or {"best": float("inf"), "waited": 0}
         name = self.monitor or check.monitor
@@ -56,7 +67,7 @@ class Patience(Monitored):
         best_value = check.values[name] if improved else state.get("best_value")
         return {"best": best, "waited": waited, "improved": improved, "best_value": best_value}
 
-    def reason(self, state):
+    def reason(self, state: dict[str, Any] | None) -> str | None:
         """Why to stop, in words, or None to go on."""
         if state is None or state["improved"] or state["waited"] < self.patience:
             return None
@@ -67,11 +78,11 @@ class Patience(Monitored):
         checks = f"{state['waited']} checks in a row" if state["waited"] > 1 else "one check"
         return f"{state['monitor']} has not improved on {state['best_value']:.6g} for {checks}"
 
-    def measures(self, state):
+    def measures(self, state: dict[str, Any] | None) -> dict[str, float]:
         """The number of checks without improvement."""
         return {f"{state['monitor']}/checks_without_improvement": state["waited"]} if state else {}
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
         return {
             "patience": self.patience,

@@ -1,8 +1,12 @@
 """Prechelt's second class of criteria."""
 
+from typing import Any
+
 from keras_dlnotes.backend.registration import registered
 from keras_dlnotes.numerics import early_stopping
 from keras_dlnotes.numerics.number_arguments import whole_number
+from keras_dlnotes.stopping.check import Check
+from keras_dlnotes.stopping.criterion import Mode
 from keras_dlnotes.stopping.monitored import Monitored
 from keras_dlnotes.stopping.threshold import check_above_zero
 
@@ -41,7 +45,14 @@ class ProgressQuotient(Monitored):
     Reference: Prechelt, "Early Stopping - But When?", 1998, section 2.1.
     """
 
-    def __init__(self, alpha=0.5, strip=5, training_monitor="loss", monitor=None, mode="auto"):
+    def __init__(
+        self,
+        alpha: float = 0.5,
+        strip: int = 5,
+        training_monitor: str = "loss",
+        monitor: str | None = None,
+        mode: Mode = "auto",
+    ) -> None:
         super().__init__(monitor, mode)
         self.alpha = check_above_zero("alpha", alpha)
         self.strip = whole_number("strip", strip, unit="checks")
@@ -52,7 +63,7 @@ class ProgressQuotient(Monitored):
             )
         self.training_monitor = training_monitor
 
-    def follow(self, state, error, check):
+    def follow(self, state: dict[str, Any] | None, error: float, check: Check) -> dict[str, Any]:
         """Lowest error, the strip's training errors so far, and the quotient of the last strip."""
         state = state or {"lowest": error, "training_errors": [], "progress_quotient": 0.0}
         lowest = min(state["lowest"], error)
@@ -68,7 +79,7 @@ class ProgressQuotient(Monitored):
             errors = []
         return {"lowest": lowest, "training_errors": errors, "progress_quotient": quotient}
 
-    def reason(self, state):
+    def reason(self, state: dict[str, Any] | None) -> str | None:
         """Why to stop, in words, or None to go on."""
         if state is None or not state["progress_quotient"] > self.alpha:
             return None
@@ -78,17 +89,17 @@ class ProgressQuotient(Monitored):
             f"{self.alpha:g}"
         )
 
-    def measures(self, state):
+    def measures(self, state: dict[str, Any] | None) -> dict[str, float]:
         """The quotient of the last strip."""
         if state is None or state["training_errors"]:
             return {}
         return {f"{state['monitor']}/progress_quotient": state["progress_quotient"]}
 
-    def monitors(self):
+    def monitors(self) -> list[tuple[str | None, Mode]]:
         """The quantity that it follows, and the training error."""
         return [*super().monitors(), (self.training_monitor, "auto")]
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
         return {
             "alpha": self.alpha,

@@ -1,7 +1,11 @@
 """Good enough."""
 
+from typing import Any
+
 from keras_dlnotes.backend.registration import registered
 from keras_dlnotes.numerics import early_stopping
+from keras_dlnotes.stopping.check import Check
+from keras_dlnotes.stopping.criterion import Mode
 from keras_dlnotes.stopping.monitored import Monitored
 from keras_dlnotes.stopping.threshold import check_finite
 
@@ -26,22 +30,22 @@ class Target(Monitored):
     ```
     """
 
-    def __init__(self, value=0.0, monitor=None, mode="auto"):
+    def __init__(self, value: float = 0.0, monitor: str | None = None, mode: Mode = "auto") -> None:
         super().__init__(monitor, mode)
         self.value = float(check_finite("value", value))
 
-    def follow(self, state, error, check):
+    def follow(self, state: dict[str, Any] | None, error: float, check: Check) -> dict[str, Any]:
         """The value, and whether it is good enough."""
         name = self.monitor or check.monitor
         wanted = early_stopping.as_error(self.value, name in check.maximized)
         return {"value": check.values[name], "reached": error <= wanted}
 
-    def reason(self, state):
+    def reason(self, state: dict[str, Any] | None) -> str | None:
         """Why to stop, in words, or None to go on."""
         if state is None or not state["reached"]:
             return None
         return f"{state['monitor']} = {state['value']:.6g} reached the target of {self.value:g}"
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
         return {"value": self.value, **super().get_config()}

@@ -1,6 +1,9 @@
 """A limit on training time."""
 
+from typing import Any
+
 from keras_dlnotes.backend.registration import registered
+from keras_dlnotes.stopping.check import Check
 from keras_dlnotes.stopping.criterion import Criterion
 from keras_dlnotes.stopping.threshold import check_above_zero
 
@@ -28,23 +31,23 @@ class TimeBudget(Criterion):
 
     timed = True
 
-    def __init__(self, seconds=3600.0):
+    def __init__(self, seconds: float = 3600.0) -> None:
         self.seconds = check_above_zero("seconds", seconds)
 
-    def update(self, state, check):
+    def update(self, state: dict[str, float] | None, check: Check) -> dict[str, float]:
         """The seconds trained."""
         return {"seconds": check.seconds}
 
-    def reason(self, state):
+    def reason(self, state: dict[str, float]) -> str | None:
         """Why to stop, in words, or None to go on."""
         if state["seconds"] < self.seconds:
             return None
         return f"training took {state['seconds']:.4g} s of a budget of {self.seconds:.4g} s"
 
-    def measures(self, state):
+    def measures(self, state: dict[str, float]) -> dict[str, float]:
         """The seconds trained."""
         return {"seconds": state["seconds"]}
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
         return {"seconds": self.seconds}

@@ -1,8 +1,12 @@
 """Prechelt's third class of criteria."""
 
+from typing import Any
+
 from keras_dlnotes.backend.registration import registered
 from keras_dlnotes.numerics import early_stopping
 from keras_dlnotes.numerics.number_arguments import whole_number
+from keras_dlnotes.stopping.check import Check
+from keras_dlnotes.stopping.criterion import Mode
 from keras_dlnotes.stopping.monitored import Monitored
 
 
@@ -36,12 +40,14 @@ class UpStrips(Monitored):
     Reference: Prechelt, "Early Stopping - But When?", 1998, section 2.1.
     """
 
-    def __init__(self, successive=1, strip=5, monitor=None, mode="auto"):
+    def __init__(
+        self, successive: int = 1, strip: int = 5, monitor: str | None = None, mode: Mode = "auto"
+    ) -> None:
         super().__init__(monitor, mode)
         self.successive = whole_number("successive", successive, unit="rises")
         self.strip = whole_number("strip", strip, unit="checks")
 
-    def follow(self, state, error, check):
+    def follow(self, state: dict[str, Any] | None, error: float, check: Check) -> dict[str, Any]:
         """Place in the strip, error at the end of the last one, and rises in a row."""
         state = state or {"place": 0, "previous": float("inf"), "rises": 0}
         place = state["place"] + 1
@@ -50,17 +56,17 @@ class UpStrips(Monitored):
         rises = early_stopping.successive_rises(state["rises"], state["previous"], error)
         return {"place": 0, "previous": error, "rises": rises}
 
-    def reason(self, state):
+    def reason(self, state: dict[str, Any] | None) -> str | None:
         """Why to stop, in words, or None to go on."""
         if state is None or state["rises"] < self.successive:
             return None
         times = f"{state['rises']} times in a row" if state["rises"] > 1 else "once"
         return f"{state['monitor']} got worse from one strip of {self.strip} to the next {times}"
 
-    def measures(self, state):
+    def measures(self, state: dict[str, Any] | None) -> dict[str, float]:
         """The number of rises in a row."""
         return {f"{state['monitor']}/successive_rises": state["rises"]} if state else {}
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
         return {"successive": self.successive, "strip": self.strip, **super().get_config()}

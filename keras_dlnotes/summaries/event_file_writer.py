@@ -9,6 +9,8 @@ import queue
 import socket
 import threading
 import time
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
 from tensorboard.compat.proto.event_pb2 import Event
 
@@ -63,7 +65,12 @@ class EventFileWriter:
 
     _file_numbers = itertools.count()
 
-    def __init__(self, log_dir, flush_seconds=5.0, max_megabytes=None):
+    def __init__(
+        self,
+        log_dir: str | os.PathLike[str],
+        flush_seconds: float = 5.0,
+        max_megabytes: float | None = None,
+    ) -> None:
         self.max_megabytes = checked_megabytes(max_megabytes)
         log_dir = os.fspath(log_dir)
         name = (
@@ -88,18 +95,24 @@ class EventFileWriter:
         self._limit = math.inf if max_megabytes is None else 1e6 * max_megabytes
         self._size = total_size(self._other_files())
         self._next_thinning = self._limit
-        self._templates = {}
-        self._layer_tags = set()  # those whose rows are in the file
-        self._queue: queue.SimpleQueue = queue.SimpleQueue()
+        self._templates: dict[tuple[str, ...], ScalarsTemplate] = {}
+        self._layer_tags: set[str] = set()  # those whose rows are in the file
+        self._queue: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="event-file-writer", daemon=True)
         self._thread.start()
         atexit.register(self.close)  # what a crash left in the queue is what one wants to see
         self._add(lambda: Event(wall_time=time.time(), file_version="brain.Event:2"))
 
-    def __reduce__(self):
+    def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (os.path.dirname(self.path), self._flush_seconds, self.max_megabytes)
 
-    def add_scalars(self, step, tags, numbers, wall_time=None):
+    def add_scalars(
+        self,
+        step: int,
+        tags: tuple[str, ...],
+        numbers: Sequence[float],
+        wall_time: float | None = None,
+    ) -> None:
         """Adds one number under each tag.
 
         Args:
@@ -110,18 +123,26 @@ class EventFileWriter:
         """
         wall_time = time.time() if wall_time is None else wall_time
 
-        def encode():
+        def encode() -> Any:
             if tags not in self._templates:
                 self._templates[tags] = ScalarsTemplate(tags)
             return self._templates[tags].fill(step, wall_time, numbers)
 
         self._add(encode)
 
-    def add_histogram(self, step, tag, low, high, counts, wall_time=None):
+    def add_histogram(
+        self,
+        step: int,
+        tag: str,
+        low: float,
+        high: float,
+        counts: Any,
+        wall_time: float | None = None,
+    ) -> None:
         """Adds a histogram of equal bins between `low` and `high`."""
         self._add_value(step, wall_time, lambda: histogram_value(tag, low, high, counts))
 
-    def add_layers(self, step, parts, wall_time=None):
+    def add_layers(self, step: int, parts: Iterable[Any], wall_time: float | None = None) -> None:
         """Adds statistics of all layers, each as one tensor, for the layers tab.
 
         Args:
@@ -131,7 +152,7 @@ class EventFileWriter:
         """
         wall_time = time.time() if wall_time is None else wall_time
 
-        def encode():
+        def encode() -> Any:
             event = Event(step=step, wall_time=wall_time)
             for tag, rows, values in parts:
                 known = tag in self._layer_tags
@@ -141,24 +162,26 @@ class EventFileWriter:
 
         self._add(encode)
 
-    def add_text(self, step, tag, text, wall_time=None):
+    def add_text(self, step: int, tag: str, text: str, wall_time: float | None = None) -> None:
         """Adds a text in Markdown."""
         self._add_value(step, wall_time, lambda: text_value(tag, text))
 
-    def add_findings(self, step, findings):
+    def add_findings(self, step: int, findings: Iterable[dict[str, Any]]) -> None:
         """Adds what a diagnosis found, as `Finding.to_dict` makes it, for the layers tab."""
         self._add_value(step, None, lambda: findings_value(findings))
 
-    def add_custom_scalars(self, categories):
+    def add_custom_scalars(self, categories: dict[str, dict[str, list[str]]]) -> None:
         """Sets the layout of the custom-scalars dashboard; see `custom_scalars_value`."""
         self._add_value(0, None, lambda: custom_scalars_value(categories))
 
-    def add_hparams(self, hparams, group, succeeded, start, end):
+    def add_hparams(
+        self, hparams: dict[str, Any], group: str, succeeded: bool, start: float, end: float
+    ) -> None:
         """Adds this run to the hyperparameters dashboard; see `hparams_values`."""
         for value in hparams_values(hparams, group, succeeded, start, end):
             self._add_value(0, None, lambda value=value: value)
 
-    def flush(self):
+    def flush(self) -> None:
         """Waits until all that was added is in the file."""
         if not self._thread.is_alive():
             return
@@ -166,7 +189,7 @@ class EventFileWriter:
         self._queue.put(done)
         done.wait()
 
-    def close(self):
+    def close(self) -> None:
         """Writes what is left and closes the file."""
         self._closed = True
         if self._thread.is_alive():
@@ -174,23 +197,23 @@ class EventFileWriter:
             self._thread.join()
         atexit.unregister(self.close)
 
-    def _add_value(self, step, wall_time, make):
+    def _add_value(self, step: int, wall_time: float | None, make: Callable[..., Any]) -> None:
         wall_time = time.time() if wall_time is None else wall_time
 
-        def encode():
+        def encode() -> Any:
             event = Event(step=step, wall_time=wall_time)
             event.summary.value.add().CopyFrom(make())
             return event
 
         self._add(encode)
 
-    def _add(self, encode):
+    def _add(self, encode: Callable[[], Any]) -> None:
         if self._closed and self.failure is None:
             self.failure = ValueError(f"the event file {self.path!r} is closed")
         if self.failure is None:
             self._queue.put(encode)
 
-    def _run(self):
+    def _run(self) -> None:
         next_flush = 0.0
         while True:
             try:
@@ -209,7 +232,7 @@ class EventFileWriter:
                     self._records.close()
                 return
 
-    def _attempt(self, item, flush):
+    def _attempt(self, item: Any, flush: bool) -> None:
         try:
             if self.failure is None and callable(item):
                 record = item()
@@ -227,19 +250,19 @@ class EventFileWriter:
             if self.failure is None:
                 self.failure = error
 
-    def _write_to(self, file):
+    def _write_to(self, file: Any) -> None:
         mark_as_in_use(file)
         self._file = file
         self._records = FastRecordWriter(file)
 
-    def _thin_out(self):
+    def _thin_out(self) -> None:
         """Puts thinner copies in the place of the files; if that fails, they stay as they are."""
         self._records.flush()
         files = [*self._closed_files(), self.path]
         self._size = total_size(files)
         if self._size <= self._limit:
             return
-        copies: list = []
+        copies: list[Any] = []
         try:
             copies = thinned_files(files, self._limit // 2)
             file = open(copies[-1], "ab")  # noqa: SIM115, closed by the thread
@@ -254,14 +277,14 @@ class EventFileWriter:
         self._size = total_size(files)
         self._next_thinning = max(self._limit, self._size + self._limit // 4)
 
-    def _other_files(self):
+    def _other_files(self) -> list[str]:
         folder = os.path.dirname(self.path)
         # Without "tfevents" it is a copy over which a process was killed.
         names = [name for name in sorted(os.listdir(folder)) if ".tfevents." in name]
         paths = [os.path.join(folder, name) for name in names if name.endswith(FILE_SUFFIX)]
         return [path for path in paths if path != self.path]
 
-    def _closed_files(self):
+    def _closed_files(self) -> list[str]:
         """The other files of the run; none if one of them is still being written.
 
         A reader takes the files in order. After a file that was made anew it would take a later
@@ -275,7 +298,7 @@ class EventFileWriter:
         return [path for path in found if path not in left]
 
 
-def checked_megabytes(max_megabytes):
+def checked_megabytes(max_megabytes: Any) -> float | None:
     """The argument, checked."""
     if max_megabytes is not None and not (
         is_real_number(max_megabytes) and 0 < max_megabytes < math.inf

@@ -1,5 +1,8 @@
 """TensorBoard's protobufs for what this package writes, built without TensorFlow."""
 
+from collections.abc import Iterable, Sequence
+from typing import Any
+
 import numpy as np
 from tensorboard.compat.proto.event_pb2 import Event
 from tensorboard.compat.proto.summary_pb2 import Summary, SummaryMetadata
@@ -26,13 +29,13 @@ class ScalarsTemplate:
         tags: list of tags, one a scalar.
     """
 
-    def __init__(self, tags):
+    def __init__(self, tags: Iterable[str]) -> None:
         self._event = Event()
         for tag in tags:
             self._event.summary.value.add(tag=tag, simple_value=0.0)
         self._values = list(self._event.summary.value)
 
-    def fill(self, step, wall_time, numbers):
+    def fill(self, step: int, wall_time: float, numbers: Sequence[float]) -> bytes:
         """The event for one step, serialized."""
         self._event.step = step
         self._event.wall_time = wall_time
@@ -41,7 +44,7 @@ class ScalarsTemplate:
         return self._event.SerializeToString()
 
 
-def histogram_value(tag, low, high, counts):
+def histogram_value(tag: str, low: float, high: float, counts: Any) -> Any:
     """A histogram of equal bins between `low` and `high`, as rows `[left, right, count]`."""
     if low == high:  # one bin of some width, or TensorBoard draws nothing
         edges = np.array([low - 0.5, high + 0.5])
@@ -56,13 +59,13 @@ def histogram_value(tag, low, high, counts):
     return Summary.Value(tag=tag, tensor=tensor, metadata=metadata)
 
 
-def text_value(tag, text):
+def text_value(tag: str, text: str) -> Any:
     """A text in Markdown, for the text dashboard."""
     metadata = text_metadata.create_summary_metadata(display_name=None, description=None)
     return Summary.Value(tag=tag, tensor=_string_tensor(text.encode()), metadata=metadata)
 
 
-def custom_scalars_value(categories):
+def custom_scalars_value(categories: dict[str, dict[str, list[str]]]) -> Any:
     """The layout of the custom-scalars dashboard.
 
     Args:
@@ -84,7 +87,9 @@ def custom_scalars_value(categories):
     )
 
 
-def hparams_values(hparams, group, succeeded, start, end):
+def hparams_values(
+    hparams: dict[str, Any], group: str, succeeded: bool, start: float, end: float
+) -> list[Any]:
     """The begin and the end of a session, for the hyperparameters dashboard.
 
     TensorBoard's own functions for this import TensorFlow.
@@ -118,14 +123,14 @@ def hparams_values(hparams, group, succeeded, start, end):
     ]
 
 
-def _hparams_value(tag, content):
+def _hparams_value(tag: str, content: Any) -> Any:
     metadata = hparams_metadata.create_summary_metadata(content)
     return Summary.Value(tag=tag, metadata=metadata, tensor=hparams_metadata.NULL_TENSOR)
 
 
-def _string_tensor(content):
+def _string_tensor(content: bytes) -> Any:
     return TensorProto(dtype=DT_STRING, tensor_shape=_shape(()), string_val=[content])
 
 
-def _shape(shape):
+def _shape(shape: Iterable[int]) -> Any:
     return TensorShapeProto(dim=[TensorShapeProto.Dim(size=size) for size in shape])

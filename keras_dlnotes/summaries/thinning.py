@@ -4,6 +4,8 @@ import contextlib
 import os
 import struct
 from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import google_crc32c
 import numpy as np
@@ -23,18 +25,18 @@ class FastRecordWriter(RecordWriter):
     TensorBoard's own is a Python loop over the bytes: 1 ms for the scalars of one step.
     """
 
-    def write(self, data):
+    def write(self, data: bytes) -> None:
         """Appends one record."""
         header = struct.pack("<Q", len(data))
         self._writer.write(header + _masked_crc(header) + data + _masked_crc(data))
 
 
-def _masked_crc(data):
+def _masked_crc(data: bytes) -> bytes:
     crc = google_crc32c.value(data)
     return struct.pack("<I", (((crc >> 15) | (crc << 17)) + 0xA282EAD8) & 0xFFFFFFFF)
 
 
-def thinned_files(paths, size):
+def thinned_files(paths: Sequence[str], size: float) -> list[str]:
     """Writes a thinner copy of each event file of a run; the files themselves stay.
 
     The spacing of the steps is doubled until what is left fits, the first and the last step always
@@ -61,7 +63,7 @@ def thinned_files(paths, size):
             with open(path, "wb") as file:
                 records = FastRecordWriter(file)
                 for event, kind, must_stay in events:
-                    if must_stay or event.step in kept[kind]:
+                    if must_stay or kind is None or event.step in kept[kind]:
                         records.write(event.SerializeToString())
                 records.flush()
                 os.fsync(file.fileno())
@@ -73,19 +75,19 @@ def thinned_files(paths, size):
     return copies
 
 
-def remove(paths):
+def remove(paths: Sequence[str]) -> None:
     """Removes files, those that are not there too."""
     for path in paths:
         with contextlib.suppress(OSError):
             os.remove(path)
 
 
-def replaced_files(paths):
+def replaced_files(paths: Sequence[str]) -> list[str]:
     """Those beside which a thinner copy lies: the process ended before they were removed."""
     return [path for path in paths if _next_name(path) in paths]
 
 
-def has_recorded_steps(path):
+def has_recorded_steps(path: str) -> bool:
     """Whether an event file can be read and holds anything that may be thinned."""
     try:
         # To its end, where damage may be.
@@ -94,7 +96,7 @@ def has_recorded_steps(path):
         return False
 
 
-def total_size(paths):
+def total_size(paths: Sequence[str]) -> int:
     """Bytes that files take together; of one that was removed meanwhile, none."""
     size = 0
     for path in paths:
@@ -103,10 +105,10 @@ def total_size(paths):
     return size
 
 
-def _steps_to_keep(paths, size):
+def _steps_to_keep(paths: Sequence[str], size: float) -> dict[str, set[int]]:
     """Dict from kind to the set of steps that stay."""
     fixed = 0
-    sizes: dict[str, Counter] = defaultdict(Counter)
+    sizes: dict[str, Counter[int]] = defaultdict(Counter)
     for events in _sorted_events(paths):
         for event, kind, must_stay in events:
             if kind:
@@ -126,7 +128,7 @@ def _steps_to_keep(paths, size):
         spacing[max(left, key=taken.__getitem__)] *= 2
 
 
-def _spaced(steps, spacing):
+def _spaced(steps: Sequence[int], spacing: int) -> set[int]:
     """The first of each `spacing` steps, so that each doubling keeps some of those before it."""
     first: dict[int, int] = {}
     for step in steps:
@@ -134,11 +136,11 @@ def _spaced(steps, spacing):
     return {*first.values(), steps[-1]}
 
 
-def _sorted_events(paths):
+def _sorted_events(paths: Sequence[str]) -> Iterator[Iterator[tuple[Any, str | None, bool]]]:
     """For each file an iterator over `(event, kind, whether it must stay)`."""
     named: set[str] = set()  # layer statistics whose rows an earlier event has named
 
-    def events(path):
+    def events(path: str) -> Iterator[tuple[Any, str | None, bool]]:
         for event in events_of(path):
             kind = _kind(event)
             names_rows = {
@@ -152,14 +154,14 @@ def _sorted_events(paths):
     return (events(path) for path in paths)
 
 
-def _kind(event):
+def _kind(event: Any) -> str | None:
     """What is thinned together: `"step"` or `"histogram"`; None of what stays."""
     if not event.summary.value or not event.summary.value[0].tag.startswith(_MAY_GO):
         return None
     return "histogram" if event.summary.value[0].tag.endswith("/histogram") else "step"
 
 
-def _next_name(path):
+def _next_name(path: str) -> str:
     """`<name>.thinned_0002.<suffix>` of `<name>.thinned_0001.<suffix>` or of `<name>.<suffix>`."""
     folder, name = os.path.split(path)
     stem, suffix = name.rsplit(".", 1)
@@ -167,6 +169,6 @@ def _next_name(path):
     return os.path.join(folder, f"{stem}.thinned_{int(number or 0) + 1:04d}.{suffix}")
 
 
-def _renamed(path, old, new):
+def _renamed(path: str, old: str, new: str) -> str:
     folder, name = os.path.split(path)
     return os.path.join(folder, name.replace(old, new))

@@ -3,12 +3,13 @@
 import contextlib
 import errno
 import os
+from collections.abc import Iterator
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 @contextlib.contextmanager
-def whole_file(path):
+def whole_file(path: str | os.PathLike[str]) -> Iterator[str]:
     """Gives a block a path to write to; the file takes the place of `path` when the block is done.
 
     What was there stays until then, whatever happens: a full disk, an exception, a crash. If the
@@ -32,7 +33,7 @@ def whole_file(path):
             os.remove(unfinished)
 
 
-def check_file_can_be_made(name, path):
+def check_file_can_be_made(name: str, path: str | os.PathLike[str]) -> None:
     """Raises an error where no file can be made at a path, however much room the disk has.
 
     Args:
@@ -59,12 +60,12 @@ def check_file_can_be_made(name, path):
         ) from error
 
 
-def is_full(error):
+def is_full(error: object) -> bool:
     """Whether an exception says that there is no room, which may change while a program runs."""
     return isinstance(error, OSError) and error.errno in _FULL
 
 
-def _unfinished(path):
+def _unfinished(path: str | os.PathLike[str]) -> str:
     folder, name = os.path.split(os.fspath(path))
     os.makedirs(folder or ".", exist_ok=True)
     return os.path.join(folder, f"unfinished.{name}")

@@ -1,6 +1,7 @@
 """Prints the table of a study on disk: python -m keras_dlnotes.tuning show PATH."""
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 
 import optuna
@@ -9,7 +10,7 @@ from keras_dlnotes.tuning.results_table import table_of
 from keras_dlnotes.tuning.study_store import StudyStore, settings_of
 
 
-def main(arguments=None):
+def main(arguments: Sequence[str] | None = None) -> None:
     """Prints the table."""
     parser = argparse.ArgumentParser(prog="python -m keras_dlnotes.tuning", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)

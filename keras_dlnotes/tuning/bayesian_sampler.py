@@ -2,13 +2,15 @@
 
 import importlib.util
 from statistics import NormalDist
+from typing import Any
 
 import numpy as np
 import optuna
+from optuna import Study
 from optuna.distributions import BaseDistribution, FloatDistribution, IntDistribution
 from optuna.samplers import BaseSampler, GPSampler, RandomSampler, TPESampler
 from optuna.study import StudyDirection
-from optuna.trial import TrialState, create_trial
+from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from keras_dlnotes.tuning.seeded_sampler import JOINTLY_DRAWN
 
@@ -35,7 +37,7 @@ class BayesianSampler(BaseSampler):
     Reference: Song et al., The Vizier Gaussian Process Bandit Algorithm (2024), half-rank warping.
     """
 
-    def __init__(self, seed, kind, startup_trials):
+    def __init__(self, seed: int, kind: str, startup_trials: int) -> None:
         self._seed = seed
         self._kind = kind
         self._startup_trials = startup_trials
@@ -43,7 +45,9 @@ class BayesianSampler(BaseSampler):
         self._view: optuna.Study
         self._model: BaseSampler
 
-    def infer_relative_search_space(self, study, trial):
+    def infer_relative_search_space(
+        self, study: Study, trial: FrozenTrial
+    ) -> dict[str, BaseDistribution]:
         """The parameters that are drawn together: all that every trial had."""
         if not self._look_at(study):
             return {}
@@ -51,7 +55,9 @@ class BayesianSampler(BaseSampler):
         asked = _last_asked_for(study.get_trials(deepcopy=False))
         return {name: asked[name] for name in space}
 
-    def sample_relative(self, study, trial, search_space):
+    def sample_relative(
+        self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
+    ) -> dict[str, Any]:
         """Draws them where the model promises most."""
         if not search_space:
             return {}
@@ -59,7 +65,13 @@ class BayesianSampler(BaseSampler):
         values = self._model.sample_relative(self._view, self._seen(trial), ranges)
         return {name: _as_asked(value, search_space[name]) for name, value in values.items()}
 
-    def sample_independent(self, study, trial, param_name, param_distribution):
+    def sample_independent(
+        self,
+        study: Study,
+        trial: FrozenTrial,
+        param_name: str,
+        param_distribution: BaseDistribution,
+    ) -> Any:
         """Draws one parameter that has only been seen under a condition, or not yet."""
         if not self._look_at(study):
             return self._random.sample_independent(study, trial, param_name, param_distribution)
@@ -68,10 +80,10 @@ class BayesianSampler(BaseSampler):
         )
         return _as_asked(value, param_distribution)
 
-    def _seen(self, trial):
+    def _seen(self, trial: FrozenTrial) -> FrozenTrial:
         return self._view.get_trials(deepcopy=False)[trial.number]
 
-    def _look_at(self, study):
+    def _look_at(self, study: Study) -> bool:
         """Copies the study, and chooses the model; returns whether there are trials enough."""
         trials = study.get_trials(deepcopy=False)
         known = [t for t in trials if t.state.is_finished() and t.params]
@@ -91,7 +103,7 @@ class BayesianSampler(BaseSampler):
         return True
 
 
-def resolve(kind):
+def resolve(kind: str) -> str:
     """The kind of model that `"auto"` stands for on this machine.
 
     Raises:
@@ -113,9 +125,9 @@ def resolve(kind):
     return kind
 
 
-def _view_of(trials, direction):
+def _view_of(trials: list[FrozenTrial], direction: StudyDirection) -> Study:
     sign = 1.0 if direction == StudyDirection.MINIMIZE else -1.0
-    losses = _with_worse_half_ranked([sign * t.value for t in trials if t.values])
+    losses = _with_worse_half_ranked([sign * t.values[0] for t in trials if t.values])
     worst, following = max(losses), iter(losses)
     asked = _last_asked_for(trials)
     view = optuna.create_study(direction=direction)
@@ -126,7 +138,7 @@ def _view_of(trials, direction):
             params = trial.user_attrs.get(JOINTLY_DRAWN, {}) | params
             distributions = {name: asked[name] for name in params}
         ranges = {name: _continuous(distributions[name]) for name in params}
-        seen = {"params": params, "distributions": ranges}
+        seen: dict[str, Any] = {"params": params, "distributions": ranges}
         if not trial.state.is_finished():
             seen["state"] = TrialState.RUNNING
         elif trial.params:
@@ -137,30 +149,30 @@ def _view_of(trials, direction):
     return view
 
 
-def _with_worse_half_ranked(losses):
+def _with_worse_half_ranked(losses: list[float]) -> list[float]:
     """The losses, of which those above the median count by their rank alone.
 
     They become what they would be if losses were normal and spread as the better half is.
     """
-    losses = np.array(losses, float)
-    median = np.median(losses)
-    better = losses <= median
-    spread = np.sqrt(np.mean((losses[better] - median) ** 2)) or np.ptp(losses)
+    values = np.array(losses, float)
+    median = np.median(values)
+    better = values <= median
+    spread = np.sqrt(np.mean((values[better] - median) ** 2)) or np.ptp(values)
     # Equal losses have one rank, the mean of theirs.
-    below, upto = (np.searchsorted(np.sort(losses), losses, side) for side in ("left", "right"))
-    quantiles = (below + upto) / (2 * len(losses))
+    below, upto = (np.searchsorted(np.sort(values), values, side) for side in ("left", "right"))
+    quantiles = (below + upto) / (2 * len(values))
     normal = np.array([NormalDist().inv_cdf(q) for q in quantiles])
-    return np.where(better, losses, median + spread * normal).tolist()
+    return np.where(better, values, median + spread * normal).tolist()
 
 
-def _last_asked_for(trials):
+def _last_asked_for(trials: list[FrozenTrial]) -> dict[str, BaseDistribution]:
     asked: dict[str, BaseDistribution] = {}
     for trial in trials:
         asked |= trial.distributions
     return asked
 
 
-def _continuous(asked):
+def _continuous(asked: BaseDistribution) -> BaseDistribution:
     """A long range of whole numbers as one of real numbers.
 
     Optuna walks such a range number by number, which took most of the time of a trial.
@@ -171,7 +183,7 @@ def _continuous(asked):
     return FloatDistribution(asked.low - half, asked.high + half, log=asked.log)
 
 
-def _as_asked(value, asked):
+def _as_asked(value: Any, asked: BaseDistribution) -> Any:
     """The whole number that is nearest to `value`, where one was asked for."""
     if not isinstance(asked, IntDistribution):
         return value

@@ -1,5 +1,9 @@
 """Bayesian optimization."""
 
+from typing import Any, Literal
+
+from optuna.samplers import BaseSampler
+
 from keras_dlnotes.tuning.bayesian_sampler import BayesianSampler, resolve
 from keras_dlnotes.tuning.search import Search
 
@@ -45,12 +49,17 @@ class BayesianSearch(Search):
     Optimization (2023); Bergstra et al., Algorithms for Hyper-Parameter Optimization (2011).
     """
 
-    def __init__(self, *args, sampler="auto", **kwargs):
+    def __init__(
+        self,
+        *args: Any,
+        sampler: Literal["auto", "gaussian_process", "parzen"] = "auto",
+        **kwargs: Any,
+    ) -> None:
         super().__init__(*args, **kwargs)
         self.sampler = resolve(sampler)
 
-    def _make_sampler(self, seed):
+    def _make_sampler(self, seed: int) -> BaseSampler:
         return BayesianSampler(seed, self.sampler, _STARTUP_TRIALS)
 
-    def _settings(self):
+    def _settings(self) -> dict[str, Any]:
         return super()._settings() | {"sampler": self.sampler}

@@ -1,6 +1,7 @@
 """The URL of a study's database, with a driver that is installed."""
 
 import importlib
+from typing import Any
 
 import sqlalchemy
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError
@@ -10,7 +11,7 @@ _POSTGRESQL_DRIVERS = ("psycopg", "psycopg2")
 _INSTALL = 'pip install "keras_dlnotes[postgresql]"'
 
 
-def database_url(url):
+def database_url(url: Any) -> sqlalchemy.URL:
     """Reads a URL as users write it, and names the driver in it.
 
     `postgresql://user@host/database`, or `postgres://...`, gets the driver that is installed:
@@ -47,7 +48,7 @@ def database_url(url):
     return read
 
 
-def _installed_driver():
+def _installed_driver() -> str:
     for driver in _POSTGRESQL_DRIVERS:
         try:
             importlib.import_module(driver)
@@ -60,7 +61,7 @@ def _installed_driver():
     )
 
 
-def _check_driver(url):
+def _check_driver(url: sqlalchemy.URL) -> None:
     try:
         dialect = url.get_dialect()
     except NoSuchModuleError:
@@ -76,7 +77,7 @@ def _check_driver(url):
         ) from error
 
 
-def _expected(received):
+def _expected(received: str) -> str:
     return (
         "Expected as storage None (a journal in `directory`), the URL of a PostgreSQL database "
         "such as 'postgresql://user@host/database', or of an SQLite file, 'sqlite:///study.db'. "

@@ -1,6 +1,8 @@
 """Which trials are being run, known to all processes of one machine through locked files."""
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from filelock import FileLock, Timeout
 
@@ -18,20 +20,20 @@ class FileClaims:
         directory: folder of the lock files; made where it is not there.
     """
 
-    def __init__(self, directory):
+    def __init__(self, directory: Path) -> None:
         self._directory = Path(directory)
         self._directory.mkdir(parents=True, exist_ok=True)
         self._turn = FileLock(self._directory / "turn.lock", poll_interval=POLL_SECONDS)
 
-    def opening(self):
+    def opening(self) -> FileLock:
         """One worker at a time makes the study."""
         return self._turn
 
-    def turn(self):
+    def turn(self) -> FileLock:
         """One worker at a time looks for its next trial."""
         return self._turn
 
-    def claim(self, number):
+    def claim(self, number: int) -> Callable[[], Any] | None:
         """A function that gives trial `number` back, or None if another worker has it."""
         lock = FileLock(self._directory / f"trial_{number:04d}.lock")
         try:
@@ -40,5 +42,5 @@ class FileClaims:
             return None
         return lock.release
 
-    def close(self):
+    def close(self) -> None:
         """Does nothing: there is no connection."""

@@ -1,10 +1,14 @@
 """Grid search."""
 
 import warnings
+from collections.abc import Callable
+from typing import Any
 
+from optuna import Study
 from optuna.exceptions import ExperimentalWarning
-from optuna.samplers import BruteForceSampler
+from optuna.samplers import BaseSampler, BruteForceSampler
 
+from keras_dlnotes.tuning.hyperparameters import HyperParameters
 from keras_dlnotes.tuning.search import Search
 
 
@@ -37,15 +41,22 @@ class GridSearch(Search):
 
     needs_complete_builds = True
 
-    def __init__(self, build, objective="val_loss", max_trials=None, *args, **kwargs):
+    def __init__(
+        self,
+        build: Callable[[HyperParameters], Any],
+        objective: str = "val_loss",
+        max_trials: int | None = None,
+        *args: Any,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(build, objective, max_trials, *args, **kwargs)
 
-    def _make_sampler(self, seed):
+    def _make_sampler(self, seed: int) -> BaseSampler:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ExperimentalWarning)
             return BruteForceSampler(seed=seed)
 
-    def is_exhausted(self, study):
+    def is_exhausted(self, study: Study) -> bool:
         """Whether all combinations have been tried, or are being tried."""
         trials = study.get_trials(deepcopy=False)
         if not trials:

@@ -2,6 +2,8 @@
 
 import math
 import numbers
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from optuna.distributions import (
     BaseDistribution,
@@ -9,6 +11,7 @@ from optuna.distributions import (
     FloatDistribution,
     IntDistribution,
 )
+from optuna.trial import BaseTrial
 
 from keras_dlnotes.tuning.refused import SearchRefused
 
@@ -38,14 +41,23 @@ class HyperParameters:
     ```
     """
 
-    def __init__(self, trial, space=None, finite=False):
+    def __init__(
+        self, trial: BaseTrial, space: Mapping[str, Any] | None = None, finite: bool = False
+    ) -> None:
         self._trial = trial
         self._finite = finite
-        self.values = {}
+        self.values: dict[str, Any] = {}
         for name, values in (space or {}).items():
             self._suggest(name, as_distribution(name, values))
 
-    def Float(self, name, min_value, max_value, step=None, log=False):  # noqa: N802, as in KerasTuner
+    def Float(  # noqa: N802, as in KerasTuner
+        self,
+        name: str,
+        min_value: float,
+        max_value: float,
+        step: float | None = None,
+        log: bool = False,
+    ) -> float:
         """A real number between `min_value` and `max_value`, both included.
 
         Args:
@@ -68,7 +80,9 @@ class HyperParameters:
             name, FloatDistribution(float(min_value), float(max_value), log=log, step=step)
         )
 
-    def Int(self, name, min_value, max_value, step=1, log=False):  # noqa: N802
+    def Int(  # noqa: N802
+        self, name: str, min_value: int, max_value: int, step: int = 1, log: bool = False
+    ) -> int:
         """A whole number between `min_value` and `max_value`, both included.
 
         Args:
@@ -94,7 +108,7 @@ class HyperParameters:
             name, IntDistribution(int(min_value), int(max_value), log=log, step=step)
         )
 
-    def Choice(self, name, values):  # noqa: N802
+    def Choice(self, name: str, values: Iterable[Any]) -> Any:  # noqa: N802
         """One of `values`: strings, numbers, booleans or None.
 
         Raises:
@@ -102,11 +116,11 @@ class HyperParameters:
         """
         return self._suggest(name, as_distribution(name, values))
 
-    def Boolean(self, name):  # noqa: N802
+    def Boolean(self, name: str) -> bool:  # noqa: N802
         """True or False."""
         return self._suggest(name, as_distribution(name, [False, True]))
 
-    def __getitem__(self, name):
+    def __getitem__(self, name: str) -> Any:
         """The value of a parameter that was asked for or is in the explicit space."""
         if name not in self.values:
             raise KeyError(
@@ -115,7 +129,7 @@ class HyperParameters:
             )
         return self.values[name]
 
-    def _suggest(self, name, distribution):
+    def _suggest(self, name: str, distribution: BaseDistribution) -> Any:
         if self._finite:
             _check_finite(name, distribution)
         try:
@@ -130,7 +144,7 @@ class HyperParameters:
         return self.values[name]
 
 
-def _suggested(trial, name, distribution):
+def _suggested(trial: BaseTrial, name: str, distribution: Any) -> Any:
     if isinstance(distribution, CategoricalDistribution):
         return trial.suggest_categorical(name, distribution.choices)
     suggest = (
@@ -141,7 +155,7 @@ def _suggested(trial, name, distribution):
     )
 
 
-def as_distribution(name, values):
+def as_distribution(name: str, values: Any) -> BaseDistribution:
     """Optuna's distribution of a list of values; a distribution passes through."""
     _check_name(name)
     if isinstance(values, BaseDistribution):
@@ -162,14 +176,14 @@ def as_distribution(name, values):
     return CategoricalDistribution(values)
 
 
-def _check_name(name):
+def _check_name(name: Any) -> None:
     if not isinstance(name, str) or not name:
         raise SearchRefused(
             f"Expected a hyperparameter's name as first argument, a string. Received {name!r}."
         )
 
 
-def _check_range(name, min_value, max_value, step, log):
+def _check_range(name: str, min_value: Any, max_value: Any, step: Any, log: bool) -> None:
     _check_name(name)
     ends = (min_value, max_value)
     if not all(isinstance(end, numbers.Real) and math.isfinite(end) for end in ends) or (
@@ -187,7 +201,7 @@ def _check_range(name, min_value, max_value, step, log):
         )
 
 
-def _powers(name, min_value, max_value, ratio):
+def _powers(name: str, min_value: float, max_value: float, ratio: float) -> list[float]:
     if ratio <= 1:
         raise SearchRefused(
             f"Expected step > 1 for {name!r}: with log=True it is the ratio of neighbouring "
@@ -198,7 +212,7 @@ def _powers(name, min_value, max_value, ratio):
     return [min_value * ratio**k for k in range(count)]
 
 
-def _check_finite(name, distribution):
+def _check_finite(name: str, distribution: BaseDistribution) -> None:
     if isinstance(distribution, FloatDistribution) and distribution.step is None:
         raise SearchRefused(
             f"Expected a step for the continuous range of {name!r} "

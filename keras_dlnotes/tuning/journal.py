@@ -12,7 +12,7 @@ import os
 import warnings
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import optuna
 from filelock import FileLock
@@ -37,7 +37,7 @@ class JournalFile(BaseJournalBackend):
         lock: `FileLock` that a process holds while it writes.
     """
 
-    def __init__(self, path: Path, lock: FileLock):
+    def __init__(self, path: Path, lock: FileLock) -> None:
         self._path = path
         self._lock = lock
         self._lines: list[bytes] = []  # all that were read, to be written anew if the file is gone
@@ -124,7 +124,7 @@ class JournalFile(BaseJournalBackend):
         os.replace(beside, self._path)
         self._warn(f"line {self._number + 1} was no record of a search. {report}")
 
-    def _not_understood(self, error):
+    def _not_understood(self, error: BaseException) -> ValueError:
         reason = error.__cause__ or error
         return ValueError(
             f"Expected the journal of a search in {str(self._path)!r}, one record a line. Received "
@@ -134,7 +134,7 @@ class JournalFile(BaseJournalBackend):
             "in another directory."
         )
 
-    def _unread(self, file):
+    def _unread(self, file: BinaryIO) -> bytes:
         """What lies behind the lines that were read."""
         last = self._lines[-1] if self._lines else b""
         file.seek(self._end - len(last))
@@ -147,7 +147,7 @@ class JournalFile(BaseJournalBackend):
             )
         return found[len(last) :]
 
-    def _cut_torn_line(self, file):
+    def _cut_torn_line(self, file: BinaryIO) -> None:
         whole, torn = _split(self._unread(file))
         start = self._end + len(whole)
         if not torn:
@@ -163,7 +163,7 @@ class JournalFile(BaseJournalBackend):
         if report:
             self._warn(f"its end was no record of a search. {report}")
 
-    def _keep(self, dropped):
+    def _keep(self, dropped: bytes) -> str:
         """Copies what is to be removed, and says what it is."""
         copy = self._path.with_name(f"{self._path.name}.dropped")
         try:
@@ -174,14 +174,14 @@ class JournalFile(BaseJournalBackend):
             kept = f"No copy could be made ({error.strerror})."
         return f"Removed: {_shown(dropped)}. {kept}"
 
-    def _warn(self, what):
+    def _warn(self, what: str) -> None:
         warnings.warn(
             f"The journal {str(self._path)!r} was repaired: {what} A trial whose end was removed "
             "is run again, with the same values.",
             stacklevel=2,
         )
 
-    def _write_anew(self):
+    def _write_anew(self) -> None:
         self._path.parent.mkdir(parents=True, exist_ok=True)
         content = b"".join(self._lines)
         self._path.write_bytes(content)
@@ -221,13 +221,13 @@ def open_journal(path: Path) -> JournalStorage:
                 journal.mend_last_read(error)
 
 
-def _split(content):
+def _split(content: bytes) -> tuple[bytes, bytes]:
     """Whole lines, and the begin of one that was cut off."""
     end = content.rfind(b"\n") + 1
     return content[:end], content[end:]
 
 
-def _is_record(line):
+def _is_record(line: bytes) -> bool:
     try:
         record = json.loads(line)
     except (ValueError, RecursionError):
@@ -235,6 +235,6 @@ def _is_record(line):
     return isinstance(record, dict) and {"op_code", "worker_id"} <= set(record)
 
 
-def _shown(content):
+def _shown(content: bytes) -> str:
     text = repr(content.decode(errors="backslashreplace"))
     return text if len(text) <= 80 else f"{text[:80]}… ({len(content)} bytes)"

@@ -1,12 +1,16 @@
 """Draws a search: objective against each hyperparameter, and best so far against trial."""
 
 import math
+from typing import Any
+
+from keras_dlnotes.tuning.objective import Objective
+from keras_dlnotes.tuning.results_table import ResultsTable
 
 _COLUMNS = 3
 _COLORS = {"finished": "tab:blue", "pruned": "tab:orange"}
 
 
-def picture_of(table, objective):
+def picture_of(table: ResultsTable, objective: Objective) -> Any:
     """A Matplotlib `Figure` of a `ResultsTable`.
 
     Raises:
@@ -43,7 +47,7 @@ def picture_of(table, objective):
     return figure
 
 
-def _draw_best_so_far(panel, rows, objective):
+def _draw_best_so_far(panel: Any, rows: list[dict[str, Any]], objective: Objective) -> None:
     for state, color in _COLORS.items():
         chosen = [row for row in rows if row["state"] == state]
         if not chosen:
@@ -66,7 +70,7 @@ def _draw_best_so_far(panel, rows, objective):
     panel.legend(fontsize="small", loc="lower center", bbox_to_anchor=(0.5, 1), ncols=3)
 
 
-def _draw_parameter(panel, rows, name):
+def _draw_parameter(panel: Any, rows: list[dict[str, Any]], name: str) -> None:
     chosen = [row for row in rows if name in row["hyperparameters"]]
     values = [row["hyperparameters"][name] for row in chosen]
     if any(isinstance(value, bool | str | None) for value in values):
@@ -82,5 +86,5 @@ def _draw_parameter(panel, rows, name):
     panel.set_xlabel(name)
 
 
-def _spans_decades(values):
+def _spans_decades(values: list[Any]) -> bool:
     return min(values) > 0 and max(values) / min(values) > 50

@@ -1,6 +1,9 @@
 """Which trials are being run, known to all machines through a PostgreSQL server's locks."""
 
 import contextlib
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from typing import Any
 
 import sqlalchemy
 
@@ -25,7 +28,7 @@ class PostgresClaims:
         study_name: the study whose trials are claimed.
     """
 
-    def __init__(self, url, study_name):
+    def __init__(self, url: sqlalchemy.URL, study_name: str) -> None:
         # Two studies in one database must not lock each other's trials.
         self._study_key = seed_of(study_name) - 2**31
         engine = sqlalchemy.create_engine(url, poolclass=sqlalchemy.NullPool)
@@ -33,32 +36,32 @@ class PostgresClaims:
         for setting, value in (("idle", 30), ("interval", 10), ("count", 9)):
             self._run(f"SET tcp_keepalives_{setting} = {value}")
 
-    def opening(self):
+    def opening(self) -> AbstractContextManager[None]:
         """One worker at a time makes the tables and the study."""
         return self._locked(_DATABASE_KEY, _OPENING)
 
-    def turn(self):
+    def turn(self) -> AbstractContextManager[None]:
         """One worker at a time looks for its next trial."""
         return self._locked(self._study_key, _TURN)
 
-    def claim(self, number):
+    def claim(self, number: int) -> Callable[[], Any] | None:
         """A function that gives trial `number` back, or None if another worker has it."""
         key = f"({self._study_key}, {int(number)})"
         if not self._run(f"SELECT pg_try_advisory_lock{key}").scalar():
             return None
         return lambda: self._run(f"SELECT pg_advisory_unlock{key}")
 
-    def close(self):
+    def close(self) -> None:
         """Ends the session, and with it every claim."""
         self._connection.close()
 
     @contextlib.contextmanager
-    def _locked(self, *key):
+    def _locked(self, *key: int) -> Iterator[None]:
         self._run(f"SELECT pg_advisory_lock{key}")
         try:
             yield
         finally:
             self._run(f"SELECT pg_advisory_unlock{key}")
 
-    def _run(self, statement):
+    def _run(self, statement: str) -> Any:
         return self._connection.exec_driver_sql(statement)

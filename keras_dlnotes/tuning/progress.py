@@ -3,6 +3,9 @@
 import datetime
 import time
 
+from keras_dlnotes.tuning.objective import Objective
+from keras_dlnotes.tuning.results_table import ResultsTable
+
 
 class Progress:
     """Prints one line for each trial: its outcome, the best so far, the time left.
@@ -14,7 +17,9 @@ class Progress:
         verbose: 0 prints nothing.
     """
 
-    def __init__(self, objective, max_trials, ended_before, verbose):
+    def __init__(
+        self, objective: Objective, max_trials: int | None, ended_before: int, verbose: int
+    ) -> None:
         self._objective = objective
         self._max_trials = max_trials
         self._ended_before = ended_before
@@ -23,7 +28,7 @@ class Progress:
         if verbose and ended_before:
             print(f"Resuming after {ended_before} trials.", flush=True)
 
-    def report(self, number, table):
+    def report(self, number: int, table: ResultsTable) -> None:
         """Prints the line of a trial; `table` has all trials."""
         if not self._verbose:
             return
@@ -45,12 +50,12 @@ class Progress:
         parts.append(self._time_left(ended))
         print(" | ".join(parts), flush=True)
 
-    def interrupted(self):
+    def interrupted(self) -> None:
         """Says that the same call goes on."""
         if self._verbose:
             print("Interrupted. The same call goes on where this one stopped.", flush=True)
 
-    def _time_left(self, ended):
+    def _time_left(self, ended: int) -> str:
         passed = time.monotonic() - self._start
         if self._max_trials is None:
             return f"{_clock(passed)} passed"
@@ -59,5 +64,5 @@ class Progress:
         return f"{_clock(each * max(self._max_trials - ended, 0))} left"
 
 
-def _clock(seconds):
+def _clock(seconds: float) -> str:
     return str(datetime.timedelta(seconds=round(seconds)))

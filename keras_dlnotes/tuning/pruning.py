@@ -1,10 +1,12 @@
 """When a trial is hopeless: Optuna's pruners, asked after each epoch."""
 
 import statistics
+from collections.abc import Callable
 
+from optuna import Study
 from optuna.pruners import BasePruner, MedianPruner, SuccessiveHalvingPruner
 from optuna.study import StudyDirection
-from optuna.trial import TrialState
+from optuna.trial import FrozenTrial, Trial, TrialState
 
 _STARTUP_TRIALS = 5
 
@@ -17,15 +19,15 @@ class _MedianPruner(MedianPruner):
     more than the range that trainings move in, |W - B|. Overfitting stays within it.
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__(n_startup_trials=_STARTUP_TRIALS)
 
-    def prune(self, study, trial):
+    def prune(self, study: Study, trial: FrozenTrial) -> bool:
         """Whether to end the trial."""
         return _has_diverged(study, trial) or super().prune(study, trial)
 
 
-def _has_diverged(study, trial):
+def _has_diverged(study: Study, trial: FrozenTrial) -> bool:
     sign = 1 if study.direction == StudyDirection.MINIMIZE else -1
     finished = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
     curves = [
@@ -45,7 +47,7 @@ _PRUNERS: dict[str, type[BasePruner]] = {
 }
 
 
-def as_pruner(pruner):
+def as_pruner(pruner: BasePruner | str | None) -> BasePruner | None:
     """Optuna's pruner of a name; a pruner and None pass through.
 
     Raises:
@@ -61,14 +63,14 @@ def as_pruner(pruner):
     return _PRUNERS[pruner]()
 
 
-def hopeless_by(study, trial):
+def hopeless_by(study: Study, trial: Trial) -> Callable[[int, float], bool]:
     """A function from epoch and objective to whether the study's pruner would end the trial.
 
     A trial that was interrupted passes the epochs that it had reported already as it did then.
     """
     reported = set(study.get_trials(deepcopy=False)[trial.number].intermediate_values)
 
-    def hopeless(epoch, value):
+    def hopeless(epoch: int, value: float) -> bool:
         if any(epoch < other for other in reported):
             return False
         if epoch not in reported:

@@ -1,6 +1,6 @@
 """Random search."""
 
-from optuna.samplers import RandomSampler
+from optuna.samplers import BaseSampler, RandomSampler
 
 from keras_dlnotes.tuning.search import Search
 
@@ -27,5 +27,5 @@ class RandomSearch(Search):
     Reference: Bergstra and Bengio, Random Search for Hyper-Parameter Optimization (2012).
     """
 
-    def _make_sampler(self, seed):
+    def _make_sampler(self, seed: int) -> BaseSampler:
         return RandomSampler(seed=seed)

@@ -1,7 +1,11 @@
 """The trials of a study as rows, which print as a table."""
 
+from collections.abc import Iterable
+from typing import Any, cast
+
+from optuna import Study
 from optuna.study import StudyDirection
-from optuna.trial import TrialState
+from optuna.trial import FrozenTrial, TrialState
 
 _STATES = {
     TrialState.COMPLETE: "finished",
@@ -14,7 +18,7 @@ OUTCOME = "outcome"
 _CELL_WIDTH = 60
 
 
-class ResultsTable(list):
+class ResultsTable(list[dict[str, Any]]):
     """A list with one dict for each trial, in the order in which they began.
 
     When to use it: `print(search.results())` reads as a table; `pandas.json_normalize` makes a
@@ -35,11 +39,11 @@ class ResultsTable(list):
     ```
     """
 
-    def __init__(self, rows=(), objective="objective"):
+    def __init__(self, rows: Iterable[dict[str, Any]] = (), objective: str = "objective") -> None:
         super().__init__(rows)
         self.objective = objective
 
-    def __str__(self):
+    def __str__(self) -> str:
         """The table, aligned."""
         names = list(dict.fromkeys(name for row in self for name in row["hyperparameters"]))
         head = ["trial", "state", self.objective, *names, "epochs", "seconds", "message"]
@@ -63,7 +67,7 @@ class ResultsTable(list):
         )
 
 
-def table_of(study, objective="objective"):
+def table_of(study: Study, objective: str = "objective") -> ResultsTable:
     """The table of an Optuna study."""
     rows = []
     for trial in study.get_trials(deepcopy=False):
@@ -83,14 +87,14 @@ def table_of(study, objective="objective"):
     return ResultsTable(rows, objective)
 
 
-def best_of(study):
+def best_of(study: Study) -> FrozenTrial | None:
     """The study's best finished trial, the first of equals; None if none has finished."""
     finished = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
     sign = 1 if study.direction == StudyDirection.MINIMIZE else -1
-    return min(finished, key=lambda trial: sign * trial.value, default=None)
+    return min(finished, key=lambda trial: sign * cast(float, trial.value), default=None)
 
 
-def _cell(value):
+def _cell(value: Any) -> str:
     if value is None:
         return ""
     if isinstance(value, float):

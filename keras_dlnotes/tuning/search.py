@@ -4,11 +4,17 @@ import abc
 import contextlib
 import gc
 import inspect
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any, Literal
 
 import keras
 import optuna
-from optuna.trial import FixedTrial
+from optuna import Study
+from optuna.pruners import BasePruner
+from optuna.samplers import BaseSampler
+from optuna.trial import FixedTrial, FrozenTrial
 
 from keras_dlnotes.numerics.number_arguments import whole_number
 from keras_dlnotes.tuning.hyperparameters import HyperParameters, as_distribution
@@ -16,7 +22,7 @@ from keras_dlnotes.tuning.objective import Objective
 from keras_dlnotes.tuning.picture import picture_of
 from keras_dlnotes.tuning.progress import Progress
 from keras_dlnotes.tuning.pruning import as_pruner
-from keras_dlnotes.tuning.results_table import best_of, table_of
+from keras_dlnotes.tuning.results_table import ResultsTable, best_of, table_of
 from keras_dlnotes.tuning.search_worker import SearchWorker
 from keras_dlnotes.tuning.seeded_sampler import SeededSampler, seed_of
 from keras_dlnotes.tuning.study_name import check_name
@@ -67,20 +73,20 @@ class Search(abc.ABC):
 
     def __init__(
         self,
-        build,
-        objective="val_loss",
-        max_trials=25,
-        directory="logs/tuning",
-        name="search",
-        seed=0,
+        build: Callable[[HyperParameters], Any],
+        objective: str = "val_loss",
+        max_trials: int | None = 25,
+        directory: str | os.PathLike[str] = "logs/tuning",
+        name: str = "search",
+        seed: int = 0,
         *,
-        space=None,
-        mode="auto",
-        executions_per_trial=1,
-        pruner=None,
-        storage=None,
-        verbose=1,
-    ):
+        space: Mapping[str, Any] | None = None,
+        mode: Literal["auto", "min", "max"] = "auto",
+        executions_per_trial: int = 1,
+        pruner: BasePruner | Literal["median", "successive_halving"] | None = None,
+        storage: str | None = None,
+        verbose: int = 1,
+    ) -> None:
         _check(build)
         check_name(name, directory)
         self.build = build
@@ -94,15 +100,23 @@ class Search(abc.ABC):
         self._store = StudyStore(Path(directory) / name, name, storage)
 
     @property
-    def directory(self):
+    def directory(self) -> Path:
         """Folder of the study."""
         return self._store.directory
 
     @abc.abstractmethod
-    def _make_sampler(self, seed):
+    def _make_sampler(self, seed: int) -> BaseSampler:
         """An Optuna sampler."""
 
-    def run(self, x=None, y=None, validation_data=None, epochs=1, callbacks=None, **fit_arguments):
+    def run(
+        self,
+        x: Any = None,
+        y: Any = None,
+        validation_data: Any = None,
+        epochs: int = 1,
+        callbacks: keras.callbacks.Callback | Sequence[keras.callbacks.Callback] | None = None,
+        **fit_arguments: Any,
+    ) -> ResultsTable:
         """Runs trials until `max_trials` are reached; the same call resumes an interrupted search.
 
         Several processes may run the same search at once; they share the trials.
@@ -171,7 +185,7 @@ class Search(abc.ABC):
             return table_of(study, self.objective.name)
 
     @property
-    def best_hyperparameters(self):
+    def best_hyperparameters(self) -> dict[str, Any]:
         """Dict of the values of the best finished trial.
 
         Raises:
@@ -179,7 +193,7 @@ class Search(abc.ABC):
         """
         return dict(self._best_trial().params)
 
-    def best_model(self):
+    def best_model(self) -> keras.Model:
         """The best trial's model, compiled, with the weights of its best epoch.
 
         Raises:
@@ -200,12 +214,12 @@ class Search(abc.ABC):
         load_weights(model, folder)
         return model
 
-    def results(self):
+    def results(self) -> ResultsTable:
         """The `ResultsTable` of all trials so far."""
         with _quiet_optuna(), self._store.reading() as study:
             return table_of(study, self.objective.name)
 
-    def plot(self, path=None):
+    def plot(self, path: str | os.PathLike[str] | None = None) -> Any:
         """Draws the objective against each hyperparameter, and the best so far against the trial.
 
         Args:
@@ -219,7 +233,7 @@ class Search(abc.ABC):
             figure.savefig(path)
         return figure
 
-    def _settings(self):
+    def _settings(self) -> dict[str, Any]:
         return {
             "search": type(self).__name__,
             "objective": self.objective.name,
@@ -229,7 +243,7 @@ class Search(abc.ABC):
             "space": {name: str(distribution) for name, distribution in self.space.items()},
         }
 
-    def _best_trial(self):
+    def _best_trial(self) -> FrozenTrial:
         with _quiet_optuna(), self._store.reading() as study:
             best = best_of(study)
             table = table_of(study)
@@ -242,16 +256,16 @@ class Search(abc.ABC):
             )
         return best
 
-    def is_exhausted(self, study):
+    def is_exhausted(self, study: Study) -> bool:
         """Whether there is nothing left to try."""
         return False
 
-    def trial_directory(self, number):
+    def trial_directory(self, number: int) -> Path:
         """Folder of a trial's curves."""
         return self.directory / f"trial_{number:04d}"
 
 
-def _check(build):
+def _check(build: Any) -> None:
     if not callable(build):
         raise TypeError(
             f"Expected build(hp), a function that returns a compiled model. Received {build!r}."
@@ -259,7 +273,7 @@ def _check(build):
 
 
 @contextlib.contextmanager
-def _quiet_optuna():
+def _quiet_optuna() -> Iterator[None]:
     """The search has its own line for each trial."""
     verbosity = optuna.logging.get_verbosity()
     optuna.logging.set_verbosity(optuna.logging.ERROR)

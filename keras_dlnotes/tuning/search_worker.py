@@ -3,15 +3,16 @@
 import contextlib
 import dataclasses
 import shutil
+from typing import Any, cast
 
 from optuna.exceptions import StorageInternalError
-from optuna.trial import Trial, TrialState
+from optuna.trial import FrozenTrial, Trial, TrialState
 from sqlalchemy.exc import SQLAlchemyError
 
 from keras_dlnotes.tuning.hyperparameters import HyperParameters
 from keras_dlnotes.tuning.pruning import hopeless_by
 from keras_dlnotes.tuning.results_table import OUTCOME, best_of
-from keras_dlnotes.tuning.trial_run import TrialRun
+from keras_dlnotes.tuning.trial_run import Outcome, TrialRun
 from keras_dlnotes.tuning.weights_folder import remove_weights, save_weights
 
 _STATES = {
@@ -36,13 +37,13 @@ class SearchWorker:
         fit_arguments: dict of arguments for `fit`.
     """
 
-    def __init__(self, search, study, claims, fit_arguments):
+    def __init__(self, search: Any, study: Any, claims: Any, fit_arguments: dict[str, Any]) -> None:
         self._search = search
         self._study = study
         self._claims = claims
         self._fit_arguments = fit_arguments
 
-    def run_next(self):
+    def run_next(self) -> int | None:
         """Runs one trial; returns its number, or None if there is none left.
 
         Raises:
@@ -68,7 +69,7 @@ class SearchWorker:
             number = getattr(error, "errno", None)
             raise OSError(*filter(None, (number, message))) from error
 
-    def _not_stored(self, trial, outcome, error):
+    def _not_stored(self, trial: Any, outcome: Outcome | None, error: Exception) -> str:
         result = ""
         if outcome is not None:
             result = f"Trial {trial.number} {outcome.state} with {trial.params}, "
@@ -84,7 +85,7 @@ class SearchWorker:
             "again with the same arguments: it goes on, and runs again what was not stored."
         )
 
-    def _next_trial(self):
+    def _next_trial(self) -> tuple[Any, Any]:
         """A trial that was interrupted, or else a new one, and what gives up the claim on it."""
         for found in self._trials(TrialState.RUNNING):
             release = self._claims.claim(found.number)
@@ -101,7 +102,7 @@ class SearchWorker:
         trial = self._study.ask()
         return trial, self._claims.claim(trial.number)
 
-    def _prepare(self, trial):
+    def _prepare(self, trial: Trial) -> TrialRun:
         search = self._search
         directory = search.trial_directory(trial.number)
         if directory.is_symlink():
@@ -117,11 +118,11 @@ class SearchWorker:
             directory=directory,
             seed=search.seed,
             executions=search.executions_per_trial,
-            threshold=search.objective.worst if best is None else best.value,
+            threshold=search.objective.worst if best is None else cast(float, best.value),
             hopeless=None if search.pruner is None else hopeless_by(self._study, trial),
         )
 
-    def _finish(self, trial, run, outcome):
+    def _finish(self, trial: Trial, run: TrialRun, outcome: Outcome) -> None:
         if outcome.state == "finished" and run.best_model is not None:
             save_weights(run.best_model, self._search.trial_directory(trial.number))
         trial.set_user_attr(OUTCOME, dataclasses.asdict(outcome) | {"traceback": ""})
@@ -129,8 +130,8 @@ class SearchWorker:
         self._study.tell(trial, value, state=_STATES[outcome.state])
         best = best_of(self._study)
         for other in self._trials(TrialState.COMPLETE):
-            if other.number != best.number:
+            if best is not None and other.number != best.number:
                 remove_weights(self._search.trial_directory(other.number))
 
-    def _trials(self, *states):
+    def _trials(self, *states: TrialState) -> list[FrozenTrial]:
         return self._study.get_trials(deepcopy=False, states=states or None)

@@ -1,14 +1,19 @@
 """Makes what a sampler proposes a function of the seed and the history, and of nothing else."""
 
 import zlib
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
+from optuna import Study
+from optuna.distributions import BaseDistribution
 from optuna.samplers import BaseSampler
+from optuna.trial import FrozenTrial
 
 JOINTLY_DRAWN = "jointly_drawn"
 
 
-def seed_of(*key):
+def seed_of(*key: int | str) -> int:
     """A seed for a tuple of whole numbers and strings, the same on every machine."""
     numbers = [zlib.crc32(part.encode()) if isinstance(part, str) else part for part in key]
     return int(np.random.SeedSequence(numbers).generate_state(1)[0])
@@ -28,17 +33,21 @@ class SeededSampler(BaseSampler):
         seed: the search's seed.
     """
 
-    def __init__(self, make, seed):
+    def __init__(self, make: Callable[[int], BaseSampler], seed: int) -> None:
         self._make = make
         self._seed = seed
         self._sampler: BaseSampler
 
-    def infer_relative_search_space(self, study, trial):
+    def infer_relative_search_space(
+        self, study: Study, trial: FrozenTrial
+    ) -> dict[str, BaseDistribution]:
         """The parameters that are drawn together."""
         self._sampler = self._make(seed_of(self._seed, trial.number))
         return self._sampler.infer_relative_search_space(study, trial)
 
-    def sample_relative(self, study, trial, search_space):
+    def sample_relative(
+        self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
+    ) -> dict[str, Any]:
         """Draws them; a trial that was interrupted has them already."""
         kept = trial.user_attrs.get(JOINTLY_DRAWN)
         if kept is not None:
@@ -48,7 +57,13 @@ class SeededSampler(BaseSampler):
             study._storage.set_trial_user_attr(trial._trial_id, JOINTLY_DRAWN, values)
         return values
 
-    def sample_independent(self, study, trial, param_name, param_distribution):
+    def sample_independent(
+        self,
+        study: Study,
+        trial: FrozenTrial,
+        param_name: str,
+        param_distribution: BaseDistribution,
+    ) -> Any:
         """Draws one parameter."""
         sampler = self._make(seed_of(self._seed, trial.number, param_name))
         return sampler.sample_independent(study, trial, param_name, param_distribution)

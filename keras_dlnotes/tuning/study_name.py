@@ -1,5 +1,6 @@
 """The name of a study, which is the name of its folder too."""
 
+import os
 import re
 from pathlib import Path
 
@@ -7,7 +8,7 @@ _LENGTH = 255  # bytes, in most file systems
 _DEVICES = re.compile(r"(?i)(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])\s*(\..*)?")
 
 
-def check_name(name, directory):
+def check_name(name: str, directory: str | os.PathLike[str]) -> None:
     """Refuses what is no name of one folder inside `directory`, on any system.
 
     A folder that is there already was made by a search on this system, and may be gone on with.
@@ -25,7 +26,7 @@ def check_name(name, directory):
         )
 
 
-def _unfit_anywhere(name):
+def _unfit_anywhere(name: str) -> str | None:
     if not isinstance(name, str):
         return "which is no text"
     if not name.strip() or name in (".", ".."):
@@ -39,7 +40,7 @@ def _unfit_anywhere(name):
     return None
 
 
-def _unfit_on_windows(name):
+def _unfit_on_windows(name: str) -> str | None:
     if found := set('<>:"|?*') & set(name):
         return f"which has {sorted(found)}, and Windows has no such names"
     if name[-1] in ". " or name[0] == " ":

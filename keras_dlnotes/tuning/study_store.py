@@ -1,9 +1,14 @@
 """Where a study lives: a journal beside its curves, or a database named by a URL."""
 
 import contextlib
+import os
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import optuna
+from optuna.pruners import BasePruner
+from optuna.samplers import BaseSampler
 from optuna.storages import RDBStorage
 from optuna.trial import TrialState
 
@@ -31,13 +36,15 @@ class StudyStore:
         ImportError: If the database's driver is not installed.
     """
 
-    def __init__(self, directory, name, url=None):
+    def __init__(
+        self, directory: str | os.PathLike[str], name: str, url: str | None = None
+    ) -> None:
         self.directory = Path(directory)
         self._name = name
         self._url = None if url is None else database_url(url)
 
     @contextlib.contextmanager
-    def reading(self):
+    def reading(self) -> Iterator[optuna.Study]:
         """The study, to be read.
 
         Raises:
@@ -58,7 +65,9 @@ class StudyStore:
             yield study
 
     @contextlib.contextmanager
-    def open(self, mode, settings, sampler, pruner):
+    def open(
+        self, mode: str, settings: dict[str, Any], sampler: BaseSampler, pruner: BasePruner | None
+    ) -> Iterator[tuple[optuna.Study, PostgresClaims | FileClaims]]:
         """The study, made where it is not there, and the claims on its trials.
 
         Raises:
@@ -71,7 +80,7 @@ class StudyStore:
             claims = PostgresClaims(self._url, self._name)
         else:
             claims = FileClaims(self.directory / "claims")
-        arguments = {
+        arguments: dict[str, Any] = {
             "study_name": self._name,
             "direction": {"min": "minimize", "max": "maximize"}[mode],
             "sampler": sampler,
@@ -94,7 +103,7 @@ class StudyStore:
                 study.set_user_attr(_SETTINGS, settings)
             yield study, claims
 
-    def _check_nothing_is_lost(self):
+    def _check_nothing_is_lost(self) -> None:
         """A search that begins anew would remove the weights of an earlier one."""
         weights = [folder for folder in self.directory.glob("trial_*") if has_weights(folder)]
         if weights:
@@ -105,7 +114,7 @@ class StudyStore:
             )
 
     @contextlib.contextmanager
-    def _storage(self):
+    def _storage(self) -> Iterator[Any]:
         if self._url is None:
             yield open_journal(self.directory / JOURNAL)
             return
@@ -117,12 +126,12 @@ class StudyStore:
             storage.engine.dispose()
 
 
-def settings_of(study):
+def settings_of(study: optuna.Study) -> dict[str, Any]:
     """The settings that a study was made with."""
     return study.user_attrs[_SETTINGS]
 
 
-def _is_in_use(study, claims):
+def _is_in_use(study: optuna.Study, claims: PostgresClaims | FileClaims) -> bool:
     """Whether a trial has ended or is being run: then what was asked for at first counts."""
     for trial in study.get_trials(deepcopy=False):
         release = claims.claim(trial.number)
@@ -133,7 +142,9 @@ def _is_in_use(study, claims):
     return False
 
 
-def _settings_differ(name, directory, found, settings):
+def _settings_differ(
+    name: str, directory: Path, found: dict[str, Any], settings: dict[str, Any]
+) -> str:
     differing = [key for key in settings if found.get(key) != settings[key]]
     then = {key: found.get(key) for key in differing}
     now = {key: settings[key] for key in differing}

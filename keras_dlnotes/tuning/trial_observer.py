@@ -1,10 +1,13 @@
 """Follows one `fit` of a trial: its curve, its best epoch, and whether to go on."""
 
 import math
+from collections.abc import Callable
+from typing import Any
 
 import keras
 
 from keras_dlnotes.instrumentation import log_numbers
+from keras_dlnotes.tuning.objective import Objective
 
 
 class TrialObserver(keras.callbacks.Callback):
@@ -21,7 +24,14 @@ class TrialObserver(keras.callbacks.Callback):
         hopeless: function from epoch and objective to whether to end the trial, or None.
     """
 
-    def __init__(self, objective, writer, first_epoch_with_objective, threshold, hopeless=None):
+    def __init__(
+        self,
+        objective: Objective,
+        writer: Any,
+        first_epoch_with_objective: int,
+        threshold: float,
+        hopeless: Callable[[int, float], bool] | None = None,
+    ) -> None:
         super().__init__()
         self._objective = objective
         self._writer = writer
@@ -29,16 +39,16 @@ class TrialObserver(keras.callbacks.Callback):
         self._threshold = threshold
         self._hopeless = hopeless
         self.best = objective.worst
-        self.best_weights = None
+        self.best_weights: list[Any] | None = None
         self.best_epoch = 0
-        self.best_logs = {}
+        self.best_logs: dict[str, float] = {}
         self.seen = False
-        self.last_logs = {}
+        self.last_logs: dict[str, float] = {}
         self.epochs = 0
-        self.failure = None
+        self.failure: str | None = None
         self.pruned = False
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Record, and decide whether to go on."""
         numbers = log_numbers(logs)
         self.epochs = epoch + 1

@@ -7,12 +7,17 @@ import statistics
 import time
 import traceback
 import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
 
 import keras
 
 from keras_dlnotes.numerics.number_arguments import is_whole_number
 from keras_dlnotes.summaries import EventFileWriter
 from keras_dlnotes.summaries.whole_file import is_full
+from keras_dlnotes.tuning.hyperparameters import HyperParameters
+from keras_dlnotes.tuning.objective import Objective
 from keras_dlnotes.tuning.refused import SearchRefused
 from keras_dlnotes.tuning.seeded_sampler import seed_of
 from keras_dlnotes.tuning.trial_observer import TrialObserver
@@ -28,7 +33,7 @@ class Outcome:
 
     state: str
     objective: float | None = None
-    executions: list = dataclasses.field(default_factory=list)
+    executions: list[Any] = dataclasses.field(default_factory=list)
     epochs: int = 0
     seconds: float = 0.0
     message: str = ""
@@ -54,17 +59,17 @@ class TrialRun:
 
     def __init__(
         self,
-        number,
-        build,
-        hyperparameters,
-        fit_arguments,
-        objective,
-        directory,
-        seed,
-        executions,
-        threshold,
-        hopeless,
-    ):
+        number: int,
+        build: Callable[[HyperParameters], Any],
+        hyperparameters: HyperParameters,
+        fit_arguments: dict[str, Any],
+        objective: Objective,
+        directory: Path,
+        seed: int,
+        executions: int,
+        threshold: float,
+        hopeless: Callable[[int, float], bool] | None,
+    ) -> None:
         self._number = number
         self._build = build
         self._hyperparameters = hyperparameters
@@ -76,10 +81,10 @@ class TrialRun:
         self._threshold = threshold
         self._hopeless = hopeless
         self.best_model = None
-        self._best_logs = []  # of each execution, at its best epoch
+        self._best_logs: list[dict[str, float]] = []  # of each execution, at its best epoch
         self._best_epoch = 0
 
-    def run(self, after_build=lambda: None):
+    def run(self, after_build: Callable[[], Any] = lambda: None) -> Outcome:
         """Trains, and returns the `Outcome`; what raises is a failed trial.
 
         Args:
@@ -116,7 +121,9 @@ class TrialRun:
             )
         return outcome
 
-    def _run_executions(self, outcome, writer, after_build):
+    def _run_executions(
+        self, outcome: Outcome, writer: EventFileWriter, after_build: Callable[[], Any]
+    ) -> None:
         threshold = self._threshold
         for execution in range(self._executions):
             model, arguments = self._built(execution)
@@ -154,7 +161,7 @@ class TrialRun:
                 break
         outcome.objective = statistics.fmean(outcome.executions)
 
-    def _built(self, execution):
+    def _built(self, execution: int) -> tuple[keras.Model, dict[str, Any]]:
         keras.utils.set_random_seed(seed_of(self._seed, self._number, execution))
         built = self._build(self._hyperparameters)
         model, extra = built if isinstance(built, tuple) and len(built) == 2 else (built, {})
@@ -187,7 +194,7 @@ class TrialRun:
             )
         return model, arguments
 
-    def _check_seen(self, observer, arguments):
+    def _check_seen(self, observer: TrialObserver, arguments: dict[str, Any]) -> None:
         if observer.seen:
             return
         if not observer.epochs:
@@ -203,7 +210,7 @@ class TrialRun:
         )
 
     @contextlib.contextmanager
-    def _writing(self, folder):
+    def _writing(self, folder: Path) -> Iterator[EventFileWriter]:
         """An event file; what cannot be written to it does not end the search."""
         writer = EventFileWriter(folder)
         try:
@@ -217,7 +224,7 @@ class TrialRun:
                     stacklevel=2,
                 )
 
-    def _write_summary(self, outcome, start):
+    def _write_summary(self, outcome: Outcome, start: float) -> None:
         """Writes what the hyperparameters dashboard shows of the trial.
 
         The dashboard takes the last number of each scalar in a run and in the runs below it. For
@@ -241,15 +248,15 @@ class TrialRun:
             )
 
 
-def _full_disk(error):
+def _full_disk(error: BaseException | None) -> int | None:
     """The number of the error of a full disk that is behind an exception, or None."""
     while error is not None:
         if is_full(error):
-            return error.errno
+            return getattr(error, "errno", None)
         error = error.__cause__ or error.__context__
     return None
 
 
-def _epochs_until_validation(arguments):
+def _epochs_until_validation(arguments: dict[str, Any]) -> int:
     frequency = arguments.get("validation_freq", 1)
     return frequency if is_whole_number(frequency) else max(frequency)

@@ -2,12 +2,16 @@
 
 import json
 import warnings
+from pathlib import Path
+from typing import Any
+
+import keras
 
 _WEIGHTS = "best.weights.h5"
 _BUILD = "build.json"
 
 
-def save_weights(model, folder):
+def save_weights(model: keras.Model, folder: Path) -> None:
     """Writes a model's weights, and the shapes to build it with: its first batch may do that.
 
     Raises:
@@ -22,12 +26,12 @@ def save_weights(model, folder):
         raise
 
 
-def has_weights(folder):
+def has_weights(folder: Path) -> bool:
     """Whether there are any."""
     return (folder / _WEIGHTS).exists()
 
 
-def load_weights(model, folder):
+def load_weights(model: keras.Model, folder: Path) -> None:
     """Puts them into a model of the same architecture."""
     if not model.built:
         model.build_from_config(_with_shapes(json.loads((folder / _BUILD).read_text())))
@@ -38,13 +42,13 @@ def load_weights(model, folder):
         model.load_weights(folder / _WEIGHTS)
 
 
-def remove_weights(folder):
+def remove_weights(folder: Path) -> None:
     """Makes room."""
     for name in (_WEIGHTS, _BUILD):
         (folder / name).unlink(missing_ok=True)
 
 
-def _with_shapes(read):
+def _with_shapes(read: Any) -> Any:
     """JSON has no tuples; to Keras a list is several shapes."""
     if isinstance(read, dict):
         return {name: _with_shapes(value) for name, value in read.items()}

@@ -1,5 +1,7 @@
 """The five second-order optimizers where numbers are not what they should be, on every backend."""
 
+import warnings
+
 import keras
 import numpy as np
 import pytest

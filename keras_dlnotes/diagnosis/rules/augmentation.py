@@ -1,5 +1,6 @@
 """Random changes of pictures that change what is to be told of them."""
 
+from keras_dlnotes.diagnosis.evidence import Evidence
 from keras_dlnotes.diagnosis.finding import Finding
 
 LEAST = 0.4
@@ -8,7 +9,7 @@ PARTLY_KEPT = 0.7
 NEAR = 0.15
 
 
-def augmentation(evidence):
+def augmentation(evidence: Evidence) -> list[Finding]:
     """A picture that is turned or flipped must still be one of its class.
 
     Threshold: the run went wrong, kernel ridge regression has a skill of 0.4 and more on the

@@ -1,9 +1,10 @@
 """A second-order method whose loss changes by itself."""
 
+from keras_dlnotes.diagnosis.evidence import Evidence
 from keras_dlnotes.diagnosis.finding import Finding
 
 
-def changing_objective(evidence):
+def changing_objective(evidence: Evidence) -> list[Finding]:
     """A line search or trust region compares losses: they must be those of one function.
 
     Threshold: none of its own. The optimizer has evaluated one point twice and has stopped since

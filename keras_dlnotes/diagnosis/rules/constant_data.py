@@ -3,12 +3,13 @@
 import numpy as np
 
 from keras_dlnotes.diagnosis.conventions import PROBABILITIES
+from keras_dlnotes.diagnosis.evidence import Evidence
 from keras_dlnotes.diagnosis.finding import Finding
 
 _FEWEST = 8  # examples; fewer may well be alike by chance
 
 
-def constant_data(evidence):
+def constant_data(evidence: Evidence) -> list[Finding]:
     """Where nothing varies there is nothing to learn from, or nothing to learn.
 
     Threshold: all of at least 8 different steps' examples alike, targets of classes in more than

@@ -1,5 +1,6 @@
 """ReLU units that are silent for every example."""
 
+from keras_dlnotes.diagnosis.evidence import Evidence
 from keras_dlnotes.diagnosis.finding import Finding, counted
 from keras_dlnotes.diagnosis.remedies import better_start, listed
 
@@ -12,7 +13,7 @@ LOW_BIAS = -3.0  # so many deviations of what a layer that was initialized well 
 _CAN_DIE = ("relu", "relu6")
 
 
-def dead_units(evidence):
+def dead_units(evidence: Evidence) -> list[Finding]:
     """A ReLU unit that is 0 for every example has no gradient and never comes back.
 
     Threshold: 90 % of a hidden layer's units are silent for the whole sample after training and

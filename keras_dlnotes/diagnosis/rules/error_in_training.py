@@ -1,9 +1,10 @@
 """A train step that ended in an error."""
 
+from keras_dlnotes.diagnosis.evidence import Evidence
 from keras_dlnotes.diagnosis.finding import Finding
 
 
-def error_in_training(evidence):
+def error_in_training(evidence: Evidence) -> list[Finding]:
     """What the framework refuses was never learned from; its own words say what it is.
 
     Threshold: a single one.

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from keras_dlnotes.diagnosis.evidence import Evidence
 from keras_dlnotes.diagnosis.finding import Finding
 from keras_dlnotes.diagnosis.remedies import HE
 
@@ -11,7 +12,7 @@ SURE = 1000.0
 FEWEST = 2  # layers before it
 
 
-def exploding_block(evidence):
+def exploding_block(evidence: Evidence) -> list[Finding]:
     """One block with outputs far above the others' drowns what reaches the same sum around it.
 
     Threshold: at the first step and after training, the standard deviation of a hidden layer's

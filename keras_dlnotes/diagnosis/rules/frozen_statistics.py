@@ -2,13 +2,14 @@
 
 import numpy as np
 
+from keras_dlnotes.diagnosis.evidence import Evidence
 from keras_dlnotes.diagnosis.finding import Finding
 
 TIMES = 5.0
 MOST_OFFSET = 10.0
 
 
-def frozen_statistics(evidence):
+def frozen_statistics(evidence: Evidence) -> list[Finding]:
     """A frozen network expects inputs, and inner numbers, of the size that it was trained with.
 
     Threshold: the run could have gone better, and in the first layer of frozen batch normalization,

@@ -3,6 +3,7 @@
 import numpy as np
 
 from keras_dlnotes.diagnosis.conventions import SCALE_FREE
+from keras_dlnotes.diagnosis.evidence import Evidence
 from keras_dlnotes.diagnosis.finding import Finding
 from keras_dlnotes.diagnosis.remedies import optimizer_call
 
@@ -10,7 +11,7 @@ TIMES = 10.0
 STEPS = 0.9
 
 
-def gradient_clipping(evidence):
+def gradient_clipping(evidence: Evidence) -> list[Finding]:
     """A limit is meant for the rare gradient that explodes; below all of them it is a slower rate.
 
     Threshold: the run went wrong, and in nine of ten recorded steps the largest gradient of a

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from keras_dlnotes.diagnosis.evidence import Evidence
 from keras_dlnotes.diagnosis.finding import Finding
 from keras_dlnotes.diagnosis.remedies import better_start, clipping, listed
 
@@ -11,7 +12,7 @@ EXPLODING = 1e3
 _WEAK = ("sigmoid", "hard_sigmoid", "sparse_sigmoid", "softmax", "tanh", "hard_tanh", "softsign")
 
 
-def gradient_flow(evidence):
+def gradient_flow(evidence: Evidence) -> list[Finding]:
     """The gradient of an early layer is a product over all later ones.
 
     Thresholds: named where the run went wrong, and the root mean square of the first kernel's

@@ -2,12 +2,13 @@
 
 import numpy as np
 
+from keras_dlnotes.diagnosis.evidence import Evidence
 from keras_dlnotes.diagnosis.finding import Finding
 
 MOST = 0.5
 
 
-def gradient_underflow(evidence):
+def gradient_underflow(evidence: Evidence) -> list[Finding]:
     """Float16 has no number between 0 and 6e-8, and half of a network's gradients may lie there.
 
     Threshold: layers compute in float16 without loss scaling, and in half of the recorded steps the

@@ -2,6 +2,7 @@
 
 from math import inf
 
+from keras_dlnotes.diagnosis.evidence import Evidence
 from keras_dlnotes.diagnosis.finding import Finding
 from keras_dlnotes.diagnosis.rules.dead_units import MOST as DEAD_UNITS
 
@@ -14,7 +15,7 @@ _SMALLER_DECAY = "Use a weight decay of 0.01 or less, and leave gains and biases
 _SYMPTOMS = ("too_few_epochs", "learning_rate_too_high", "dead_units")
 
 
-def heavy_regularization(evidence):
+def heavy_regularization(evidence: Evidence) -> list[Finding]:
     """A penalty larger than the loss of the data decides where the weights go.
 
     Thresholds: named where the run went wrong and penalties make up more than half of the final

@@ -1,6 +1,6 @@
 """Activations that do not belong into hidden layers, or are missing there."""
 
-from keras_dlnotes.diagnosis.evidence import LEARNED_SHARE
+from keras_dlnotes.diagnosis.evidence import LEARNED_SHARE, Evidence
 from keras_dlnotes.diagnosis.finding import Finding, counted
 from keras_dlnotes.diagnosis.remedies import better_start
 
@@ -9,7 +9,7 @@ _NOT_NONLINEAR = (None, "linear")
 _NONLINEAR_KINDS = ("MaxPooling", "GlobalMaxPooling", "LSTM", "GRU", "RNN", "Attention", "PReLU")
 
 
-def hidden_activation(evidence):
+def hidden_activation(evidence: Evidence) -> list[Finding]:
     """What a hidden layer applies decides what can be represented and what gradient gets through.
 
     Threshold: named only where the run went wrong. Layers without any nonlinearity are together

@@ -3,6 +3,7 @@
 from math import inf, log
 
 from keras_dlnotes.diagnosis.conventions import REGRESSION_LOSSES
+from keras_dlnotes.diagnosis.evidence import Evidence
 from keras_dlnotes.diagnosis.finding import Finding
 from keras_dlnotes.diagnosis.remedies import better_start, listed
 
@@ -10,7 +11,7 @@ FAR = 5.0
 UNSURE = 1.5
 
 
-def initial_loss(evidence):
+def initial_loss(evidence: Evidence) -> list[Finding]:
     r"""A fresh classifier should be undecided: its loss about \(\ln k\) for k balanced classes.
 
     Threshold: named where the run went wrong and the first loss is above 5 times that of the best

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from keras_dlnotes.diagnosis.evidence import Evidence
 from keras_dlnotes.diagnosis.finding import Finding, consequences_of_scale
 from keras_dlnotes.diagnosis.remedies import HE, better_start
 
@@ -9,7 +10,7 @@ LARGE = 4.0
 SMALL = 0.2
 
 
-def initial_scale(evidence):
+def initial_scale(evidence: Evidence) -> list[Finding]:
     r"""A unit keeps the scale of its inputs if \(\sigma_w \sqrt{n_{prev}}\) is about 1 (He: 1.41).
 
     A layer that widens is not called small if \(\sigma_w \sqrt{(n_{prev} + n) / 2}\), Xavier's

@@ -2,13 +2,14 @@
 
 import re
 
+from keras_dlnotes.diagnosis.evidence import Evidence
 from keras_dlnotes.diagnosis.finding import Finding
 
 # How torch and TensorFlow say that a class number is none, and which.
 _REFUSED = re.compile(r"(?:Target|label value of) (-?\d+) (?:is out of bounds|which is outside)")
 
 
-def label_encoding(evidence):
+def label_encoding(evidence: Evidence) -> list[Finding]:
     """A cross-entropy wants labels in its own encoding; nothing checks that they are.
 
     Threshold: none. The binary cross-entropy takes numbers between 0 and 1, the categorical one

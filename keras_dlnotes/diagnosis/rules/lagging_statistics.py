@@ -2,13 +2,14 @@
 
 import math
 
+from keras_dlnotes.diagnosis.evidence import Evidence
 from keras_dlnotes.diagnosis.finding import Finding
 
 LEAST = 0.4
 MOST_KEPT = 0.5
 
 
-def lagging_statistics(evidence):
+def lagging_statistics(evidence: Evidence) -> list[Finding]:
     r"""In training each batch is normalized by itself, afterwards by averages over the run.
 
     After \(n\) steps with momentum \(m\) the averages still hold \(m^n\) of their start, and what
@@ -29,8 +30,8 @@ def lagging_statistics(evidence):
     if not found or not evidence.finished or before is None or after is None:
         return []
     pairs = [(before.variance, after.variance), (before.accuracy, after.accuracy)]
-    pairs = [pair for pair in pairs if None not in pair]
-    was, now = pairs[-1]  # of classes by accuracy: probabilities alone may be off
+    known = [(was, now) for was, now in pairs if was is not None and now is not None]
+    was, now = known[-1]  # of classes by accuracy: probabilities alone may be off
     if was < LEAST or not math.isfinite(now) or now >= MOST_KEPT * was:
         return []
     return [

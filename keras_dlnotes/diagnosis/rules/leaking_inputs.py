@@ -1,9 +1,10 @@
 """A target that is one of the inputs."""
 
+from keras_dlnotes.diagnosis.evidence import Evidence
 from keras_dlnotes.diagnosis.finding import Finding
 
 
-def leaking_inputs(evidence):
+def leaking_inputs(evidence: Evidence) -> list[Finding]:
     """What tells the target exactly is mostly made of it, and missing when it is needed.
 
     Threshold: a column of a table (less than half of its columns) has one value in each class and

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from keras_dlnotes.diagnosis.evidence import LITTLE_MOVED
+from keras_dlnotes.diagnosis.evidence import LITTLE_MOVED, Evidence
 from keras_dlnotes.diagnosis.finding import OF_WRONG_SCALE, Finding
 from keras_dlnotes.diagnosis.remedies import optimizer_call
 from keras_dlnotes.diagnosis.rules.gradient_flow import VANISHING, first_over_last
@@ -40,7 +40,7 @@ _SCHEDULE = ", or let its schedule last as long as the run: most epochs ran at i
 _OF_FIRST_STEPS = (*OF_WRONG_SCALE, "vanishing_gradients", "too_few_epochs")
 
 
-def learning_rate(evidence):
+def learning_rate(evidence: Evidence) -> list[Finding]:
     """The rate decides whether steps overshoot the valley or never get through it.
 
     Thresholds: named only where the run went wrong, or where the rate is three times outside the
@@ -108,7 +108,7 @@ def learning_rate(evidence):
     if too_low is None:
         return []
     figures = {"learning rate": rate, "lower threshold": low}
-    if rate >= low:
+    if rate >= low and late is not None:
         moved = {"moved in all": late * evidence.steps, "lower threshold": LITTLE_MOVED}
         figures = moved | {"learning rate": rate}
     return [_finding("low", too_low, figures, facts, rate)]

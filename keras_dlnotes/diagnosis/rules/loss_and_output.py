@@ -1,13 +1,14 @@
 """Loss, output activation and targets have to belong together."""
 
 from keras_dlnotes.diagnosis.conventions import PROBABILITIES, RANGES, REGRESSION_LOSSES
+from keras_dlnotes.diagnosis.evidence import Evidence
 from keras_dlnotes.diagnosis.finding import Finding
 
 # What may stand before from_logits=True: these leave numbers of every size and both signs.
 _LOGITS = ("linear", "leaky_relu", "prelu")
 
 
-def loss_and_output(evidence):
+def loss_and_output(evidence: Evidence) -> list[Finding]:
     """A cross-entropy takes the logarithm of probabilities, which the output has to deliver.
 
     Threshold: none, the pairs are a table. A sigmoid with the categorical cross-entropy, or a

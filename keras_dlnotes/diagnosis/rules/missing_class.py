@@ -1,9 +1,10 @@
 """A class without a single example."""
 
+from keras_dlnotes.diagnosis.evidence import Evidence
 from keras_dlnotes.diagnosis.finding import Finding, counted
 
 
-def missing_class(evidence):
+def missing_class(evidence: Evidence) -> list[Finding]:
     """What never occurs is never learned; often a class was lost on the way.
 
     Threshold: one class between the others, or one column of one-hot labels, without an example.

@@ -1,9 +1,10 @@
 """NaN or infinity in the data."""
 
+from keras_dlnotes.diagnosis.evidence import Evidence
 from keras_dlnotes.diagnosis.finding import Finding
 
 
-def non_finite_data(evidence):
+def non_finite_data(evidence: Evidence) -> list[Finding]:
     """One number that is not finite makes loss, gradient and so every weight NaN.
 
     Threshold: a single one.

@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 
+from keras_dlnotes.diagnosis.evidence import Evidence
 from keras_dlnotes.diagnosis.finding import Finding
 from keras_dlnotes.diagnosis.remedies import clipping, listed
 
@@ -32,7 +33,7 @@ _CONSEQUENCES = (
 )
 
 
-def non_finite_loss(evidence):
+def non_finite_loss(evidence: Evidence) -> list[Finding]:
     """Once the loss is not finite, neither are the weights, and training is over.
 
     Threshold: a single one, in the loss or in the predictions after training. Where it came from is

@@ -1,9 +1,10 @@
 """Words where numbers are expected."""
 
+from keras_dlnotes.diagnosis.evidence import Evidence
 from keras_dlnotes.diagnosis.finding import Finding
 
 
-def non_numeric_data(evidence):
+def non_numeric_data(evidence: Evidence) -> list[Finding]:
     """A loss compares numbers, and a layer multiplies them; words are neither.
 
     Threshold: none. Inputs count only where the model takes no text.

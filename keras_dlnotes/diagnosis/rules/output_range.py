@@ -3,13 +3,14 @@
 from math import inf
 
 from keras_dlnotes.diagnosis.conventions import RANGES, REGRESSION_LOSSES, SCALE_FREE_LOSSES
+from keras_dlnotes.diagnosis.evidence import Evidence
 from keras_dlnotes.diagnosis.finding import Finding
 
 FAR = 0.5
 _MARGIN = 0.01  # of the targets' span; below it labels are at the edge up to rounding
 
 
-def output_range(evidence):
+def output_range(evidence: Evidence) -> list[Finding]:
     """A squashing output predicts nothing outside its range, so such targets cannot be learned.
 
     Threshold: the range of the activation, and 1 % of the targets' span for rounding. A softmax

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from keras_dlnotes.diagnosis.evidence import Evidence
 from keras_dlnotes.diagnosis.finding import Finding
 
 RISE = 1.4
@@ -11,7 +12,7 @@ USELESS = 0.95
 _GOOD_ENOUGH = 0.95  # validation accuracy at which a rising loss is confidence, not failure
 
 
-def overfitting(evidence):
+def overfitting(evidence: Evidence) -> list[Finding]:
     """A model that learns its examples by heart gets better on them and worse on others.
 
     Thresholds: over at least 5 epochs the validation loss ended 40 % above its least value, which

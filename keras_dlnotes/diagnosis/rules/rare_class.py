@@ -3,6 +3,7 @@
 import numpy as np
 
 from keras_dlnotes.diagnosis.conventions import PROBABILITIES
+from keras_dlnotes.diagnosis.evidence import Evidence
 from keras_dlnotes.diagnosis.finding import Finding, counted
 from keras_dlnotes.measures.skill import class_indices
 
@@ -11,7 +12,7 @@ FEWEST = 2  # examples of it
 MOST_OF_TEXTS = 20
 
 
-def rare_class(evidence):
+def rare_class(evidence: Evidence) -> list[Finding]:
     """Who never predicts a class of one in a thousand is wrong once in a thousand.
 
     Threshold: with a cross-entropy and examples of equal weight, the rarest class has less than a

@@ -1,13 +1,14 @@
 """Accuracy measured on real numbers."""
 
 from keras_dlnotes.diagnosis.conventions import REGRESSION_LOSSES
+from keras_dlnotes.diagnosis.evidence import Evidence
 from keras_dlnotes.diagnosis.finding import Finding
 
 _ACCURACIES = ("accuracy", "binary_accuracy", "categorical_accuracy", "sparse_categorical_accuracy")
 _MOST_CLASSES = 10
 
 
-def regression_accuracy(evidence):
+def regression_accuracy(evidence: Evidence) -> list[Finding]:
     """Accuracy counts predictions that equal the target, which real numbers hardly ever do.
 
     Threshold: targets are taken for amounts if they are no whole numbers, or more than 10

@@ -1,12 +1,13 @@
 """Units of tanh or sigmoid that are flat for nearly every example."""
 
+from keras_dlnotes.diagnosis.evidence import Evidence
 from keras_dlnotes.diagnosis.finding import Finding
 from keras_dlnotes.diagnosis.remedies import better_start, listed
 
 MOST = 0.8
 
 
-def saturated_units(evidence):
+def saturated_units(evidence: Evidence) -> list[Finding]:
     """Where tanh and sigmoid are flat there is next to no gradient.
 
     Threshold: 80 % of a hidden layer's outputs lie where the slope is below 5 % of its largest

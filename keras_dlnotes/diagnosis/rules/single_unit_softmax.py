@@ -1,9 +1,10 @@
 """A softmax over one unit is always 1."""
 
+from keras_dlnotes.diagnosis.evidence import Evidence
 from keras_dlnotes.diagnosis.finding import Finding
 
 
-def single_unit_softmax(evidence):
+def single_unit_softmax(evidence: Evidence) -> list[Finding]:
     """Softmax divides by the sum over the units: with one unit the output is 1, whatever comes in.
 
     Threshold: none; it is arithmetic. On TensorFlow the loss may fall all the same, because Keras

@@ -2,13 +2,14 @@
 
 import numpy as np
 
+from keras_dlnotes.diagnosis.evidence import Evidence
 from keras_dlnotes.diagnosis.finding import Finding
 
 SMALL = 4
 ROUGH = 0.25
 
 
-def small_batches(evidence):
+def small_batches(evidence: Evidence) -> list[Finding]:
     """The gradient's noise grows as one over the root of the batch size.
 
     Thresholds: named where the run went wrong with batches of at most 4 out of 100 examples or

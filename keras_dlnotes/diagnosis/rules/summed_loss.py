@@ -3,11 +3,12 @@
 import numpy as np
 
 from keras_dlnotes.diagnosis.conventions import SCALE_FREE
+from keras_dlnotes.diagnosis.evidence import Evidence
 from keras_dlnotes.diagnosis.finding import OF_WRONG_SCALE, Finding
 from keras_dlnotes.diagnosis.rules.learning_rate import usual_rates
 
 
-def summed_loss(evidence):
+def summed_loss(evidence: Evidence) -> list[Finding]:
     """A sum over n numbers has n times the gradient of their mean, and wants an nth of the rate.
 
     Threshold: the loss has reduction="sum", the run went wrong, and the rate times the number of

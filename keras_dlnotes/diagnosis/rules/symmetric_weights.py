@@ -1,9 +1,10 @@
 """Units that all start the same."""
 
+from keras_dlnotes.diagnosis.evidence import Evidence
 from keras_dlnotes.diagnosis.finding import Finding
 
 
-def symmetric_weights(evidence):
+def symmetric_weights(evidence: Evidence) -> list[Finding]:
     """Units with the same weights get the same gradient and stay one and the same unit for ever.
 
     Threshold: none, the columns of a hidden kernel are equal at the start, and still are after

@@ -2,10 +2,11 @@
 
 import numpy as np
 
+from keras_dlnotes.diagnosis.evidence import Evidence
 from keras_dlnotes.diagnosis.finding import Finding
 
 
-def target_shape(evidence):
+def target_shape(evidence: Evidence) -> list[Finding]:
     """A loss compares number with number; shapes that differ are stretched until they fit.
 
     Threshold: none. Axes of size 1 at the end do not count, as Keras drops them itself; any other

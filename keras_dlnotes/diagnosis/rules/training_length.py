@@ -2,13 +2,14 @@
 
 import numpy as np
 
+from keras_dlnotes.diagnosis.evidence import Evidence
 from keras_dlnotes.diagnosis.finding import Finding
 
 FALLING = 0.06
 FEW_STEPS = 300
 
 
-def training_length(evidence):
+def training_length(evidence: Evidence) -> list[Finding]:
     """A loss that still falls steadily says that the run ended too early.
 
     Thresholds: named where the run went wrong, the loss stayed finite, and at least 6 % of the

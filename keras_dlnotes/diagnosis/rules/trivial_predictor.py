@@ -2,10 +2,11 @@
 
 import numpy as np
 
+from keras_dlnotes.diagnosis.evidence import Evidence
 from keras_dlnotes.diagnosis.finding import Finding
 
 
-def trivial_predictor(evidence):
+def trivial_predictor(evidence: Evidence) -> list[Finding]:
     """Reports the bare fact where the predictions are no better than the best constant.
 
     Threshold: less than 30 % of the skill of kernel ridge regression on the same examples (see

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from keras_dlnotes.diagnosis.evidence import Evidence
 from keras_dlnotes.diagnosis.finding import Finding, counted
 from keras_dlnotes.diagnosis.remedies import listed, optimizer_call
 from keras_dlnotes.diagnosis.rules.hidden_activation import linear_falls_short
@@ -12,7 +13,7 @@ NARROW = 4
 ADAPTIVE = ("adam", "adamw", "nadam", "adamax", "lamb", "schedulefreeadamw", "rmsprop")
 
 
-def underfitting(evidence):
+def underfitting(evidence: Evidence) -> list[Finding]:
     """The last resort: no other cause shows, and a textbook method does clearly better.
 
     Threshold: the run went wrong by `Evidence.outcome`, and by more than the

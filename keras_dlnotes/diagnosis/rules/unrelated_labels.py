@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from keras_dlnotes.diagnosis.evidence import Evidence
 from keras_dlnotes.diagnosis.finding import Finding
 
 NOTHING = 0.05
@@ -10,7 +11,7 @@ UNEQUAL = 0.95
 LEARNED_BY_HEART = 0.1  # of few steps of a large network, whose weights need not move far
 
 
-def unrelated_labels(evidence):
+def unrelated_labels(evidence: Evidence) -> list[Finding]:
     """Shuffled labels, or columns of different rows: nothing learned carries over to new data.
 
     Thresholds: among at least 100 examples, of which no class has more than 95 %, a textbook method
@@ -28,7 +29,7 @@ def unrelated_labels(evidence):
         return []  # the network had no chance to learn them
     if evidence.most_frequent is not None and evidence.most_frequent > UNEQUAL:
         return []  # with so few others nobody can tell
-    count = len(evidence.inputs)
+    count = 0 if evidence.inputs is None else len(evidence.inputs)
     if count < FEWEST or evidence.reference.variance > NOTHING or evidence.model.takes_tokens:
         return []
     validation = evidence.validation_losses

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from keras_dlnotes.diagnosis.evidence import Evidence
 from keras_dlnotes.diagnosis.finding import Finding, consequences_of_scale
 
 LARGE = 5.0
@@ -11,7 +12,7 @@ SMALL = 0.01
 UNCENTERED = 5.0
 
 
-def unscaled_inputs(evidence):
+def unscaled_inputs(evidence: Evidence) -> list[Finding]:
     """Initial weights keep the scale of inputs of about unit size; others arrive as large.
 
     Thresholds: a root mean square above 5 is named where the run went wrong, since the loss's

@@ -1,13 +1,14 @@
 """Regression targets far from the size of a fresh network's outputs."""
 
 from keras_dlnotes.diagnosis.conventions import REGRESSION_LOSSES, SCALE_FREE_LOSSES
+from keras_dlnotes.diagnosis.evidence import Evidence
 from keras_dlnotes.diagnosis.finding import Finding, consequences_of_scale
 
 LARGE = 20.0
 VERY_LARGE = 500.0
 
 
-def unscaled_targets(evidence):
+def unscaled_targets(evidence: Evidence) -> list[Finding]:
     """A fresh network predicts numbers of about unit size and has a long way to large targets.
 
     Thresholds: named only where the run went wrong. With Adam a weight moves about one learning

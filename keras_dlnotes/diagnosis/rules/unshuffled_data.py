@@ -1,11 +1,12 @@
 """Batches that hold one class each."""
 
+from keras_dlnotes.diagnosis.evidence import Evidence
 from keras_dlnotes.diagnosis.finding import Finding
 
 FEW = 0.7
 
 
-def unshuffled_data(evidence):
+def unshuffled_data(evidence: Evidence) -> list[Finding]:
     """Sorted data make each batch pull the model towards its own class.
 
     Threshold: batches hold less than 70 % of the different classes that shuffled ones of their

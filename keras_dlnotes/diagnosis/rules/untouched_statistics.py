@@ -1,11 +1,12 @@
 """Batch normalization that normalized nothing in training."""
 
+from keras_dlnotes.diagnosis.evidence import Evidence
 from keras_dlnotes.diagnosis.finding import Finding
 
 FEWEST = 10  # steps
 
 
-def untouched_statistics(evidence):
+def untouched_statistics(evidence: Evidence) -> list[Finding]:
     """In inference mode batch normalization uses its running statistics, and leaves them alone.
 
     Threshold: the run could have gone better, and after at least 10 steps the running mean and

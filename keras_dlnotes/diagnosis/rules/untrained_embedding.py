@@ -1,11 +1,12 @@
 """An embedding that stays as it was drawn."""
 
+from keras_dlnotes.diagnosis.evidence import Evidence
 from keras_dlnotes.diagnosis.finding import Finding
 
 FEWEST = 3  # recorded steps
 
 
-def untrained_embedding(evidence):
+def untrained_embedding(evidence: Evidence) -> list[Finding]:
     """Random vectors say of no word what it means.
 
     Threshold: the run could have gone better, and an embedding is frozen at vectors of its

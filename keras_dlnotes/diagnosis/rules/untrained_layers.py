@@ -1,12 +1,13 @@
 """Layers that no gradient reaches, or that are frozen."""
 
+from keras_dlnotes.diagnosis.evidence import Evidence
 from keras_dlnotes.diagnosis.finding import Finding
 from keras_dlnotes.diagnosis.rules.dead_units import dead_units
 
 MOST = 0.5
 
 
-def untrained_layers(evidence):
+def untrained_layers(evidence: Evidence) -> list[Finding]:
     """What is frozen, or not connected to the loss, stays as it was.
 
     Thresholds: a model without any trainable weight is always reported, as is a trainable kernel

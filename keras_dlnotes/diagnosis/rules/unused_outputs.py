@@ -1,12 +1,13 @@
 """Far more output units than there are classes."""
 
+from keras_dlnotes.diagnosis.evidence import Evidence
 from keras_dlnotes.diagnosis.finding import Finding
 
 TIMES = 4
 FEWEST = 20
 
 
-def unused_outputs(evidence):
+def unused_outputs(evidence: Evidence) -> list[Finding]:
     """Each unit without a class has to be taught to stay silent, by every example.
 
     Threshold: the sparse cross-entropy has more than four output units for each class number up to

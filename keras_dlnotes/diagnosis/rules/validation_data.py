@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from keras_dlnotes.diagnosis.evidence import LEARNED_SHARE
+from keras_dlnotes.diagnosis.evidence import LEARNED_SHARE, Evidence
 from keras_dlnotes.diagnosis.finding import Finding
 
 LEAST_SKILL = 0.4
@@ -14,7 +14,7 @@ FAR_BELOW = 0.3
 WORSE_THAN_CONSTANT = 1.5
 
 
-def validation_data(evidence):
+def validation_data(evidence: Evidence) -> list[Finding]:
     r"""What carries over from some training examples to others has to carry over to validation.
 
     A model that learns its examples by heart is at first about as good on validation data as on
