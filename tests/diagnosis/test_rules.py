@@ -714,7 +714,7 @@ CASES = [
         "changing_objective",
         "changing_objective",
         evidence(optimizer_status="not deterministic"),
-        evidence(optimizer_status="not deterministic", **LEARNED),
+        evidence(optimizer_status="converged"),
     ),
     (
         "small_batches",

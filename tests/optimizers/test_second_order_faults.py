@@ -327,7 +327,6 @@ def test_a_staircase_is_told(method):
         optimizer.finalize_variable_values([weights])
 
 
-@pytest.mark.filterwarnings("ignore:.*does not have a `quantize` method.*:UserWarning")
 def test_each_optimizer_warns_that_its_loss_changes():
     """Python shows a warning of one place once a process, unless it is told that it is another."""
     shown = []
@@ -344,6 +343,7 @@ def test_each_optimizer_warns_that_its_loss_changes():
     assert sum("two evaluations" in text for text in shown) == 2
 
 
+@pytest.mark.filterwarnings("ignore:.*does not have a `quantize` method.*:UserWarning")
 @pytest.mark.filterwarnings("ignore:The loss changed between two evaluations:RuntimeWarning")
 def test_a_model_quantized_to_float8_is_trained_until_its_noise_is_told():
     rng = np.random.default_rng(0)

@@ -8,11 +8,12 @@ def changing_objective(evidence: Evidence) -> list[Finding]:
     """A line search or trust region compares losses: they must be those of one function.
 
     Threshold: none of its own. The optimizer has evaluated one point twice and has stopped since
-    the losses differ by more than rounding, and the run has not learned.
+    the losses differ by more than rounding. What was learned by then does not matter: it could go
+    on.
 
     Reference: Nocedal and Wright, "Numerical Optimization", 2006, chapter 3.
     """
-    if evidence.optimizer_status != "not deterministic" or evidence.outcome == "learned":
+    if evidence.optimizer_status != "not deterministic":
         return []
     name = evidence.model.optimizer_name.rpartition(".")[2]
     several = (evidence.steps_per_epoch or 1) > 1
