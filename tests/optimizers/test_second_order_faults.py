@@ -345,6 +345,7 @@ def test_each_optimizer_warns_that_its_loss_changes():
 
 @pytest.mark.filterwarnings("ignore:.*does not have a `quantize` method.*:UserWarning")
 @pytest.mark.filterwarnings("ignore:The loss changed between two evaluations:RuntimeWarning")
+@pytest.mark.filterwarnings("ignore:The loss was the same at several trial:RuntimeWarning")
 def test_a_model_quantized_to_float8_is_trained_until_its_noise_is_told():
     rng = np.random.default_rng(0)
     x = rng.normal(size=(200, 8)).astype("float32")
@@ -378,8 +379,11 @@ def test_state_saved_by_an_earlier_version_is_loaded(method):
     assert np.array_equal(loaded[:-added], saved[control])
     assert not np.any(loaded[-added:])
     assert fresh.status == "searching"
-    unit = fresh.machine.read(loaded).unit
-    assert loss_scale.known_unit(ops.convert_to_tensor(unit)) == 1.0
+    if "unit" in fresh.machine.Control._fields[-added:]:  # the loss was measured as it is
+        assert fresh.machine.read(loaded).unit == 0.0
+        assert loss_scale.known_unit(ops.convert_to_tensor(0.0)) == 1.0
+    else:
+        assert fresh.progress == optimizer.progress
 
 
 @pytest.mark.parametrize("method", METHODS)
