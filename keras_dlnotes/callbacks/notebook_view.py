@@ -1,9 +1,9 @@
-"""What a notebook shows of a callback that is evaluated in a cell."""
+"""What a notebook shows of a callback that is evaluated in a cell, and what `print` does."""
 
 import os
 from typing import Any
 
-from keras_dlnotes.plots.notebook import paragraphs, run_html
+from keras_dlnotes.plots.notebook import paragraphs, run_html, run_text
 
 
 def monitor_html(run: Any, every: int, log_dir: Any) -> str:
@@ -14,24 +14,47 @@ def monitor_html(run: Any, every: int, log_dir: Any) -> str:
         every: each step whose number is divisible by it is recorded.
         log_dir: the folder that the monitor was given.
     """
+    if sentence := _why_nothing_is_shown(run, every, log_dir):
+        return paragraphs("TrainingMonitor", sentence)
+    return run_html(run, _title(run))
+
+
+def monitor_text(run: Any, every: int, log_dir: Any) -> str:
+    """A training monitor as plain text: what to look at first.
+
+    Args:
+        run: as in `monitor_html`.
+        every: as in `monitor_html`.
+        log_dir: as in `monitor_html`.
+    """
+    if sentence := _why_nothing_is_shown(run, every, log_dir):
+        return f"TrainingMonitor: {sentence}"
+    return run_text(run, _title(run))
+
+
+def _title(run: Any) -> str:
+    in_folder = isinstance(run, str | os.PathLike)
+    return f"TrainingMonitor, run in {os.fspath(run)}" if in_folder else "TrainingMonitor"
+
+
+def _why_nothing_is_shown(run: Any, every: int, log_dir: Any) -> str | None:
+    """A sentence where there is no run that can be read; None if there is one."""
     if isinstance(run, str | os.PathLike):
-        return run_html(run, f"TrainingMonitor, run in {os.fspath(run)}")
+        return None
     if run is None or getattr(run, "layers", None) == {}:
         where = f"to {str(log_dir)!r}" if run is None else "to its writer"
         steps = "each step" if every == 1 else f"each step whose number is divisible by {every}"
-        return paragraphs(
-            "TrainingMonitor",
+        return (
             f"Records the activations and gradients of every layer at {steps} {where}. Nothing is "
             "recorded yet: pass it to `fit` in the list of callbacks. Afterwards it shows its run "
-            "here.",
+            "here."
         )
     if not hasattr(run, "layers"):
-        return paragraphs(
-            "TrainingMonitor",
+        return (
             f"Writes to a {type(run).__name__}, which cannot be read back. Expected a `log_dir` or "
-            "a keras_dlnotes.summaries.MemoryWriter to show figures here.",
+            "a keras_dlnotes.summaries.MemoryWriter to show what was recorded here."
         )
-    return run_html(run, "TrainingMonitor")
+    return None
 
 
 def diagnosis_html(findings: Any, evidence: list[Any]) -> str:

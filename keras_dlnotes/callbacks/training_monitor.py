@@ -13,7 +13,7 @@ from keras_dlnotes.backend import active
 from keras_dlnotes.callbacks.copyable_callback import CopyableCallback
 from keras_dlnotes.callbacks.cost_meter import CostMeter
 from keras_dlnotes.callbacks.layer_scalars import CHOICES, Charts, layer_scalars
-from keras_dlnotes.callbacks.notebook_view import monitor_html
+from keras_dlnotes.callbacks.notebook_view import monitor_html, monitor_text
 from keras_dlnotes.callbacks.report_writer import ReportWriter
 from keras_dlnotes.instrumentation import StepRecord, Subscription, TrainStepObserver, log_numbers
 from keras_dlnotes.numerics.number_arguments import whole_number
@@ -143,6 +143,9 @@ class TrainingMonitor(CopyableCallback):
         self._observer: Any = None
         self._subscription: Any = None
         self._meter: Any = None
+
+    def __str__(self) -> str:
+        return monitor_text(self._report.run, self.every, self.log_dir)
 
     def _repr_html_(self) -> str:
         """What a notebook shows of it: the figures of `kd.plots`, and what to look at first."""

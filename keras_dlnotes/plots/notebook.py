@@ -1,4 +1,4 @@
-"""What a notebook shows of a recorded run: the two figures, and what to look at first."""
+"""What a notebook shows of a recorded run, and what is printed: what to look at first."""
 
 import base64
 import html
@@ -11,6 +11,7 @@ from keras_dlnotes_layers import VIEWS, LayerHistory, look_first
 from keras_dlnotes_layers.look_first import REASONS
 
 _MOST_NOTICES = 5
+_NONE = "No layer left the healthy band or its neighbours' trend."
 
 
 def run_html(run: Any, title: str) -> str:
@@ -41,6 +42,27 @@ def run_html(run: Any, title: str) -> str:
         return head + paragraphs("", sentence)
 
 
+def run_text(run: Any, title: str) -> str:
+    """What to look at first in a run, as plain text.
+
+    Args:
+        run: what `layers_over_steps` takes.
+        title: its first line.
+    """
+    try:
+        history = history_of_run(run)
+        lines = [f"{title}: {_extent(history)}"]
+        if history.views:
+            first = [
+                f"{number}. {name} ({kind}): {text}"
+                for number, (name, kind, text) in enumerate(_first(history), start=1)
+            ]
+            lines += ["Look here first:", *first] if first else [_NONE]
+    except Exception as error:  # printing must not raise
+        return f"{title}: nothing can be shown. {error}"
+    return "\n".join(lines)
+
+
 def paragraphs(title: str, *sentences: str) -> str:
     """Plain texts as HTML: a title in bold, which may be empty, and paragraphs."""
     head = f"<p><b>{html.escape(title)}</b></p>" if title else ""
@@ -57,19 +79,24 @@ def _extent(history: LayerHistory) -> str:
 def _notices(history: LayerHistory) -> str:
     if not history.views:
         return ""
-    notices = look_first(history, _MOST_NOTICES)
-    if not notices:
-        return paragraphs("", "No layer left the healthy band or its neighbours' trend.")
-    lines = []
-    for notice in notices:
+    first = [tuple(map(html.escape, texts)) for texts in _first(history)]
+    if not first:
+        return paragraphs("", _NONE)
+    lines = "".join(f"<li><b>{name}</b> ({kind}): {text}</li>" for name, kind, text in first)
+    return f"<p>Look here first:</p><ol>{lines}</ol>"
+
+
+def _first(history: LayerHistory) -> list[tuple[str, str, str]]:
+    """Names and types of the layers to look at first, and why."""
+    found = []
+    for notice in look_first(history, _MOST_NOTICES):
         layer = history.layers[notice.layer]
         text = f"{REASONS[notice.reason]}, from step {notice.step}"
         if notice.others:
             near = "" if notice.reason.startswith("update") else " near it"
             text += f", and {notice.others} more{near}"
-        name = html.escape(layer["name"])
-        lines.append(f"<li><b>{name}</b> ({html.escape(layer['type'])}): {html.escape(text)}</li>")
-    return f"<p>Look here first:</p><ol>{''.join(lines)}</ol>"
+        found.append((layer["name"], layer["type"], text))
+    return found
 
 
 def _figures(history: LayerHistory) -> str:

@@ -56,6 +56,23 @@ def test_a_monitor_shows_the_figures_of_its_own_run(tmp_path):
     assert copy.deepcopy(second)._repr_html_() == page
 
 
+def test_a_monitor_prints_what_to_look_at_first(tmp_path):
+    monitor = TrainingMonitor(tmp_path / "run", every=1)
+    assert "Nothing is recorded yet" in str(monitor)
+    keras.utils.set_random_seed(0)
+    dead = keras.layers.Dense(6, "relu", name="dead", bias_initializer=keras.initializers.Ones())
+    layers = [keras.layers.Dense(6, "relu"), dead, keras.layers.Dense(1, "sigmoid")]
+    model = keras.Sequential([keras.Input((4,)), *layers])
+    dead.bias.assign(-100.0 * np.ones(6))
+    model.compile("adam", "binary_crossentropy")
+    model.fit(X, Y, batch_size=16, epochs=3, verbose=0, callbacks=[monitor])
+    printed = str(monitor).splitlines()
+    assert "3 layers, 12 recorded steps, 0 to 11." in printed[0]
+    assert printed[1] == "Look here first:"
+    assert printed[2].startswith("1. dead (Dense): all outputs are 0, from step 0")
+    assert html.unescape(re.sub("<[^>]+>", "", monitor._repr_html_())).count(printed[2][3:]) == 1
+
+
 @pytest.mark.parametrize("given", [MemoryWriter, EventFileWriter])
 def test_a_monitor_with_a_writer_shows_what_was_written_also_during_fit(given, tmp_path):
     writer = given() if given is MemoryWriter else given(tmp_path, flush_seconds=0.01)

@@ -1148,6 +1148,13 @@ def test_no_gradient_through_a_dead_layer_is_the_dead_layers_fault():
     assert alive[0].cause == "untrained_layers"
 
 
+def test_where_no_layer_has_a_gradient_it_is_not_one_layer_that_is_cut_off():
+    nowhere = {"statistics": UPDATES | dict.fromkeys(GRADIENTS, [0.0] * 20)}
+    (finding,) = (f for f in findings_of(evidence(**nowhere)) if f.cause == "untrained_layers")
+    assert "any layer" in finding.symptom
+    assert finding.layer is None
+
+
 def test_biases_that_silence_a_layer_are_named_as_its_remedy():
     dead = {"units": {"hidden": UnitFacts(1.0, None, 1.0, 0.0)}}
     (named,) = (f for f in findings_of(evidence(layers(bias=-100.0), **dead)) if f.layer)

@@ -44,8 +44,16 @@ def untrained_layers(evidence: Evidence) -> list[Finding]:
             if norms is not None and not wrong:
                 continue  # what has nothing to learn any more has no gradient either
             figures = {"recorded steps without a gradient": len(evidence.statistic_steps)}
+            if not _any_gradient(evidence):
+                symptom = "No gradient reaches any layer: the output is saturated, or cut off."
+                return [_finding(symptom, None, 0.75, figures)]
             return [_finding("No gradient reaches the layer.", layer.name, 0.75, figures)]
     return []
+
+
+def _any_gradient(evidence: Evidence) -> bool:
+    series = (v for tag, v in evidence.statistics.items() if tag.startswith("gradients/"))
+    return any(value > 0 for values in series for value in values)
 
 
 def _finding(symptom, layer, confidence, figures):
