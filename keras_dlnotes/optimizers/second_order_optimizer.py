@@ -1,6 +1,7 @@
 """The base of every method with trial points: its state, and what one step hands to the next."""
 
 import abc
+import sys
 import threading
 import warnings
 from collections.abc import Iterable, Sequence
@@ -249,22 +250,24 @@ class SecondOrderOptimizer(keras.optimizers.Optimizer, abc.ABC):
             return
         known = self._known_control()
         phase, evaluations = int(known.phase), int(known.evaluations)
-        if phase in second_order_arguments.WARNINGS:
-            # With a registry of its own: else Python shows it for a process's first `fit` only.
-            warnings.warn_explicit(
-                second_order_arguments.WARNINGS[phase], RuntimeWarning, __file__, 0, registry={}
-            )
+        said = [second_order_arguments.WARNINGS.get(phase)]
         if phases.is_under_way(phase) and evaluations - 1 == self._evaluations_before:
-            warnings.warn(
+            said.append(
                 f"{type(self).__name__} took no step: the first evaluation of each `fit` is at the "
                 "weights that the last one left. Expected at least 2 evaluations (epochs of the "
-                "full batch) a `fit`. Received: 1. Call fit(epochs=...) once instead of in a loop.",
-                RuntimeWarning,
-                stacklevel=2,
+                "full batch) a `fit`. Received: 1. Call fit(epochs=...) once instead of in a loop."
             )
         self._evaluations_before = evaluations
-        if phase in (Phase.START, Phase.RESUME, Phase.REPEAT):
-            return
+        if phase not in (Phase.START, Phase.RESUME, Phase.REPEAT):
+            self._put_back_accepted_point()
+        if sys.exc_info()[0] is not None:
+            return  # a warning that filters turn into an error would hide the one that ends `fit`
+        for text in said:
+            if text is not None:
+                # With a registry of its own: else Python shows it for a process's first `fit` only.
+                warnings.warn_explicit(text, RuntimeWarning, __file__, 0, registry={})
+
+    def _put_back_accepted_point(self) -> None:
         active.replicas.check_copies(self._accepted_point)
         self._write(self._accepted_point.value)
         control = xp.unstack(self._control.value, self._control.shape[0])
