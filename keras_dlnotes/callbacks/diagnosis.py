@@ -283,9 +283,12 @@ class Diagnosis(CopyableCallback):
         self.findings = Findings(found, seen, self.evidence)
 
     def _judge(self, finished, **options):
+        self._attempt(lambda: self._look_for_causes(finished, **options))
+
+    def _attempt(self, work):
         try:
             if active.processes.judges(self.model):
-                self._look_for_causes(finished, **options)
+                work()
         except Exception as error:  # a diagnosis must never end a training run
             _warn_of(error)
             self.findings = Findings(self.findings, None, self.evidence)
@@ -319,11 +322,8 @@ class Diagnosis(CopyableCallback):
         return self.verbose and active.processes.is_chief(self.model)
 
     def _end_early(self):
-        try:
-            if self.verify and active.processes.judges(self.model):
-                self._replay()
-        except Exception as error:  # a diagnosis must never end a training run
-            _warn_of(error)
+        if self.verify:
+            self._attempt(self._replay)
         if self._prints() and self.action == "stop":
             self._printer.print_stopped(self._taken, self.findings, self.verify)
 

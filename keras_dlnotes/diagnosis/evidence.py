@@ -154,17 +154,21 @@ class Evidence:
     @cached_property
     def share(self) -> float | None:
         """The skill as a share of the yardstick's; None if there is none."""
+        return max((value / reference for value, reference, _ in self._compared), default=None)
+
+    @property
+    def _compared(self) -> list[tuple[float, float, bool]]:
+        """Skill, the yardstick's and whether by accuracy, where the yardstick has learned."""
         if self.skill is None or self.reference is None:
-            return None
-        shares = [
-            value / reference
-            for value, reference in (
-                (self.skill.variance, self.reference.variance),
-                (self.skill.accuracy, self.reference.accuracy),
+            return []
+        return [
+            (value, reference, by_class)
+            for value, reference, by_class in (
+                (self.skill.variance, self.reference.variance, False),
+                (self.skill.accuracy, self.reference.accuracy, True),
             )
             if value is not None and reference is not None and reference >= LEAST_REFERENCE
         ]
-        return max(shares, default=None)
 
     @cached_property
     def outcome(self) -> str:
@@ -192,16 +196,11 @@ class Evidence:
         share counts as below only if the skill plus 1.645 standard errors is: a one-sided 95 %
         confidence bound.
         """
-        if self.skill is None or self.reference is None or self.skill_examples is None:
-            return False
         count, chance = self.skill_examples, self.most_frequent
+        if count is None:
+            return False
         shares = []
-        for value, reference, by_class in (
-            (self.skill.variance, self.reference.variance, False),
-            (self.skill.accuracy, self.reference.accuracy, True),
-        ):
-            if value is None or reference is None or reference < LEAST_REFERENCE:
-                continue
+        for value, reference, by_class in self._compared:
             size = min(max(value, 0.0), 1.0)
             error = 2.0 * np.sqrt(size) * (1.0 - size) / np.sqrt(count)
             if by_class and chance is not None:

@@ -26,6 +26,7 @@ class LayerFacts:
         gain: standard deviation of the kernel at the start times the root of its inputs; if that
             is below 1, the larger of it and the same by Xavier's mean of inputs and outputs, but
             at most 1.
+        bias: mean of its biases at the start; None without.
         recurrent: whether it is recurrent.
         penalized: whether it has a weight penalty.
         penalized_outputs: whether it has a penalty on its outputs.

@@ -230,9 +230,8 @@ def _normalization_facts(layer, inputs):
         ops.convert_to_numpy(ops.cast(v.value, "float32")).ravel()
         for v in (layer.moving_mean, layer.moving_variance)
     )
-    with np.errstate(all="ignore"):  # weights of a run that diverged
-        scale = np.sqrt(variance + layer.epsilon)
-        spreads, offsets = values.std(axis=0) / scale, np.abs(values.mean(axis=0) - mean) / scale
+    scale = np.sqrt(variance + layer.epsilon)
+    spreads, offsets = values.std(axis=0) / scale, np.abs(values.mean(axis=0) - mean) / scale
     return NormalizationFacts(
         spread=float(np.median(spreads)),
         offset=float(np.median(offsets)),

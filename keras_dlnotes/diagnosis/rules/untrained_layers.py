@@ -33,8 +33,8 @@ def untrained_layers(evidence: Evidence) -> list[Finding]:
         return [_finding(symptom, frozen[0].name, 0.8, figures)]
     if dead_units(evidence):
         return []  # no gradient passes through units that are 0
-    any_gradient = any(tag.startswith("gradients/") for tag in evidence.statistics)
-    if not any_gradient or len(evidence.statistic_steps) < 3:
+    recorded = any(tag.startswith("gradients/") for tag in evidence.statistics)
+    if not recorded or len(evidence.statistic_steps) < 3:
         return []
     for layer in layers:
         norms = evidence.statistics.get(f"gradients/{layer.weights_path}/norm")
