@@ -14,7 +14,7 @@ export TF_CPP_MIN_LOG_LEVEL ?= 3
 # Two test processes share the cores; OpenMP's spinning threads would fight over them.
 test: export OMP_NUM_THREADS ?= 1
 
-.PHONY: demo test docs check clean
+.PHONY: demo test docs check versions clean
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
@@ -53,5 +53,9 @@ check: $(VENV)/.test docs
 	$(BIN)/python -m ruff format --check .
 	$(BIN)/python -m mypy
 
+# The oldest and the newest libraries, on each Python that is found: an hour and many downloads.
+versions:
+	$(PYTHON) tools/versions.py
+
 clean:
-	rm -rf $(VENV) build site *.egg-info .pytest_cache .ruff_cache .mypy_cache
+	rm -rf $(VENV) .versions build site *.egg-info .pytest_cache .ruff_cache .mypy_cache

@@ -1,6 +1,8 @@
 """How much `Diagnosis` finds in broken programs, and how quiet it is on healthy ones.
 
     KERAS_BACKEND=tensorflow python -m benchmarks.diagnosis --seeds 3
+    KERAS_BACKEND=torch python -m benchmarks.diagnosis --half 0 --keep torch.jsonl
+    python -m benchmarks.diagnosis --join tensorflow.jsonl torch.jsonl   by backend and seed
 
 The programs are in `benchmarks/diagnosis_programs/`: each broken one has a repaired twin, which
 counts as a healthy one, and there are healthy ones that look odd. A program's half is a checksum of
@@ -31,13 +33,16 @@ one-sided 95 % confidence interval (Clopper and Pearson) for their share.
 """
 
 import argparse
+import collections
 import contextlib
 import io
+import json
 import math
 import os
 import time
 import warnings
 from multiprocessing import get_context
+from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
@@ -168,7 +173,36 @@ def misses(results):
             yield f"early alarm: {name}: {', '.join(early)}"
 
 
-def _diagnose_by_name(name, broken, seed):
+def joined_table(paths):
+    """Lines of one table, by backend and seed, from files that `--keep` has written."""
+    known = {program.name: program for program in PROGRAMS}
+    groups = collections.defaultdict(list)
+    for path in paths:
+        for line in Path(path).read_text().splitlines():
+            one = json.loads(line)
+            case = (known[one["name"]], one["broken"], one["seed"])
+            outcome = (one["causes"], one["seconds"], one["told"])
+            groups[one["backend"], one["seed"]].append((*case, *outcome))
+    heads = None
+    for (backend, seed), results in sorted(groups.items()):
+        first, rule, *rows = table(results)
+        if heads is None:
+            heads = first
+            yield f"| backend | seed {first}"
+            yield f"|---|---{rule}"
+        yield from (f"| {backend} | {seed} {row}" for row in rows)
+
+
+def keep(path, program, broken, seed, causes, seconds, told):
+    """Appends a result to a file, as a line of JSON."""
+    line = {"backend": keras.backend.backend(), "name": program.name, "broken": broken}
+    line |= {"seed": seed, "causes": causes, "seconds": seconds, "told": told}
+    with Path(path).open("a") as file:
+        file.write(json.dumps(line) + "\n")
+
+
+def _diagnose_by_name(case):
+    name, broken, seed = case
     program = next(p for p in PROGRAMS if p.name == name)
     causes, seconds, _, told = diagnose(program, broken, seed)
     return causes, seconds, told
@@ -181,14 +215,21 @@ def main():
     parser.add_argument("--half", type=int, choices=(0, 1, 2, 3, 4, 5))
     parser.add_argument("--name", help="only programs with this in their name")
     parser.add_argument("--processes", type=int, default=2)
+    parser.add_argument("--keep", help="file to which the results are appended")
+    parser.add_argument("--join", nargs="+", help="print one table of such files, and run nothing")
     arguments = parser.parse_args()
+    if arguments.join:
+        print("\n".join(joined_table(arguments.join)))
+        return
     wanted = cases(arguments.seeds, arguments.half, arguments.name)
     # One TensorFlow graph after another fills a process's memory, so processes are replaced.
     with get_context("spawn").Pool(arguments.processes, maxtasksperchild=40) as pool:
-        outcomes = pool.starmap(
-            _diagnose_by_name, [(p.name, b, s) for p, b, s in wanted], chunksize=1
-        )
-    results = [(*case, *outcome) for case, outcome in zip(wanted, outcomes, strict=True)]
+        outcomes = pool.imap(_diagnose_by_name, [(p.name, b, s) for p, b, s in wanted])
+        results = []
+        for case, outcome in zip(wanted, outcomes, strict=True):
+            results.append((*case, *outcome))
+            if arguments.keep:
+                keep(arguments.keep, *results[-1])
     print(f"{keras.backend.backend()}, Keras {keras.__version__}, {arguments.seeds} seed(s)")
     print("\n".join([*table(results), "", *early_table(results), "", *misses(results)]))
 

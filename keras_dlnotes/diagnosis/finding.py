@@ -95,14 +95,16 @@ class Finding:
 
     def __str__(self) -> str:
         """At most four lines; `in_full` has all that is known."""
-        head = _cut(_wrapped(f"{self.headline()}: {self.symptom}"), _MOST_LINES // 2)
         details = dict(self.details(figures=_MOST_FIGURES))
         tried = next((f"{name}: {details[name]}" for name in _TRIED if name in details), None)
-        must = [*_wrapped(f"  do: {details['do']}"), *(_wrapped(f"  {tried}") if tried else [])]
+        must = [*wrapped(f"  do: {details['do']}"), *(wrapped(f"  {tried}") if tried else [])]
+        # What was measured of the remedy is worth more than the second half of the symptom.
+        most = min(max(_MOST_LINES - len(must), 1), _MOST_LINES // 2)
+        head = _cut(wrapped(f"{self.headline()}: {self.symptom}"), most)
         room = _MOST_LINES - len(head)
         optional: list[str] = []
         for name in ("evidence", "why"):
-            lines = _wrapped(f"  {name}: {details[name]}") if name in details else []
+            lines = wrapped(f"  {name}: {details[name]}") if name in details else []
             if len(optional) + len(lines) + len(must) <= room and not (tried and name == "why"):
                 optional += lines
         return "\n".join(_cut([*head, *optional, *must], _MOST_LINES))
@@ -134,7 +136,7 @@ def counted(number: int, noun: str, plural: str | None = None) -> str:
     return f"{number} {noun if number == 1 else plural or noun + 's'}"
 
 
-def _wrapped(text):
+def wrapped(text: str) -> list[str]:
     """Lines of at most 100 columns, the first of which leaves room for a number before it."""
     indent = "    " if text.startswith(" ") else "  "
     text = " ".join(text.split()) if indent == "  " else "  " + " ".join(text.split())

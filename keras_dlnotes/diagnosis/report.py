@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from keras_dlnotes.diagnosis.evidence import LEARNED_SHARE, Evidence
 from keras_dlnotes.diagnosis.explanation import Explanation, explained
-from keras_dlnotes.diagnosis.finding import Finding, counted
+from keras_dlnotes.diagnosis.finding import Finding, counted, wrapped
 
 # Notebooks align the cells of tables to the right and do not wrap them.
 _CELL = "text-align:left;vertical-align:top;white-space:normal;padding-right:1em"
@@ -83,7 +83,7 @@ def report(
         for number, finding in enumerate(findings, start=1)
         if shown is None or any(finding is one for one in shown)
     ]
-    return "\n".join([heading, *lines])
+    return "\n".join([*wrapped(heading), *lines])
 
 
 def heading_of(evidences: Sequence[Evidence], planned: int | None) -> str:

@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import functools
 import time
 from collections.abc import Callable
 from typing import Any, Literal, TypeAlias
@@ -14,6 +15,7 @@ from keras_dlnotes.backend.always_recording import always_recording
 from keras_dlnotes.backend.own_random_numbers import OwnRandomNumbers
 from keras_dlnotes.gradient_check.arguments import check_counts, checked_subject, text_explained
 from keras_dlnotes.gradient_check.error_line import one_line
+from keras_dlnotes.gradient_check.faulty_layers import faulty_layers, notes_on
 from keras_dlnotes.gradient_check.objective import Objective
 from keras_dlnotes.gradient_check.part_check import PartCheck
 from keras_dlnotes.gradient_check.progress import Progress
@@ -71,6 +73,9 @@ def check_gradients(
     a `compute_loss` or `train_step` of its own, J is what these compute. For any other layer or
     model, J is the mean squared error of all outputs if there are targets, else, as for a function,
     a random projection of all outputs.
+
+    Where a model's gradients are wrong, each layer of the user's own is also checked alone, on the
+    inputs that it has in the model, so that the report names the layer.
 
     Where every derivative by a variable is 0, here and at points nearby, a wrong rule would not
     show: the variable is inconclusive, and a check in which all are has not passed.
@@ -137,6 +142,13 @@ def check_gradients(
             except Exception:
                 raise error from None
             report.notes.insert(0, f"does not compute in float64 ({one_line(error)})")
+    if report.failures and isinstance(subject, keras.Layer):
+        alone = functools.partial(
+            check_gradients, training=training, inputs=True, seed=seed, verbose=0
+        )
+        found = faulty_layers(subject, x, training, alone)
+        notes = [*report.notes, *notes_on(found)]
+        report = dataclasses.replace(report, notes=notes, faulty_layers=list(found))
     progress.close()
     return dataclasses.replace(report, seconds=time.perf_counter() - start)
 

@@ -68,6 +68,7 @@ class GradientReport:
         noise: standard deviation of the rounding noise in one value of the loss.
         evaluations: number of losses that were evaluated.
         seconds: how long it took.
+        faulty_layers: names of a model's layers whose gradient is wrong by itself.
     """
 
     rows: list[GradientRow]
@@ -77,6 +78,7 @@ class GradientReport:
     noise: float = 0.0
     evaluations: int = 0
     seconds: float = 0.0
+    faulty_layers: list[str] = field(default_factory=list)
 
     @property
     def failures(self) -> list[GradientRow]:

@@ -57,10 +57,11 @@ class GaussNewton(SecondOrderOptimizer):
     status "examples not independent".
 
     It needs `keras_dlnotes.callbacks.SecondDerivatives()` in `fit`, on every backend. On TensorFlow
-    that callback has the training step run without XLA, whose singular values have six digits. Each
-    training step is one evaluation of loss and gradient; the Jacobian is formed at accepted points
-    only: a rejected step is followed by a shorter one from the same Jacobian. See `LBFGS` for what
-    `fit` and validation see, and `StopWhenConverged`.
+    that callback has the training step run without XLA, whose singular values have six digits (in a
+    loop of your own, do not compile `apply` by XLA). Each training step is one evaluation of loss
+    and gradient; the Jacobian is formed at accepted points only: a rejected step is followed by a
+    shorter one from the same Jacobian. See `LBFGS` for what `fit` and validation see, and
+    `StopWhenConverged`.
 
     Args:
         gradient_tolerance: Converged when no |g_j| is larger than this times D_j times the root of

@@ -5,6 +5,7 @@ import contextlib
 import gc
 import inspect
 import os
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -29,6 +30,9 @@ from keras_dlnotes.tuning.study_name import check_name
 from keras_dlnotes.tuning.study_store import StudyStore
 from keras_dlnotes.tuning.trial_run import FIT_ARGUMENTS
 from keras_dlnotes.tuning.weights_folder import has_weights, load_weights
+
+# Under which a study keeps what its first call of `run` passed to `fit`.
+_TRAINING = "training"
 
 
 class Search(abc.ABC):
@@ -134,6 +138,10 @@ class Search(abc.ABC):
         Returns:
             The `ResultsTable`.
 
+        Warns:
+            UserWarning: If the study was begun with another pruner, other numbers for `fit` (as
+                `epochs`) or data of another shape: its trials do not compare.
+
         Raises:
             ValueError: If what is asked for cannot work in any trial, or the study was begun with
                 other settings. No trial is spent.
@@ -168,6 +176,7 @@ class Search(abc.ABC):
             study, claims = stack.enter_context(
                 self._store.open(self.objective.mode, self._settings(), sampler, self.pruner)
             )
+            _warn_of_other_training(study, arguments, self.pruner)
             worker = SearchWorker(self, study, claims, arguments)
             # What was there before need not be looked through again after each trial.
             gc.collect()
@@ -269,6 +278,31 @@ def _check(build: Any) -> None:
     if not callable(build):
         raise TypeError(
             f"Expected build(hp), a function that returns a compiled model. Received {build!r}."
+        )
+
+
+def _warn_of_other_training(study: Study, arguments: dict[str, Any], pruner: Any) -> None:
+    """Warns where a resumed search trains otherwise than it began: the trials do not compare."""
+    now = {
+        name: value
+        for name, value in arguments.items()
+        if isinstance(value, str | bool | int | float) and name != "verbose"
+    }
+    shapes = {name: getattr(arguments.get(name), "shape", None) for name in ("x", "y")}
+    now |= {f"shape of {name}": str(tuple(shape)) for name, shape in shapes.items() if shape}
+    now["pruner"] = None if pruner is None else type(pruner).__name__
+    then = study.user_attrs.get(_TRAINING)
+    if then is None:
+        study.set_user_attr(_TRAINING, now)
+        return
+    differing = [name for name in {**then, **now} if then.get(name) != now.get(name)]
+    if differing:
+        warnings.warn(
+            f"The trials of the study {study.study_name!r} do not compare: it was begun with "
+            f"{ {name: then.get(name) for name in differing} } and goes on with "
+            f"{ {name: now.get(name) for name in differing} }. Pass the first again, or another "
+            "`name` for a new search.",
+            stacklevel=3,
         )
 
 

@@ -3,6 +3,7 @@ import pytest
 from keras import ops
 from references import levenberg_marquardt_reference as reference
 
+from keras_dlnotes.backend import active
 from keras_dlnotes.numerics import levenberg_marquardt
 
 EPS = np.finfo("float64").eps
@@ -24,10 +25,12 @@ def ladder(jacobian, residuals, scale, radius, rest=None, count=5):
 
 
 @pytest.mark.usefixtures("float64")
-@pytest.mark.parametrize("shape", [(9, 4), (4, 4)])
+# TensorFlow leaves matrices of 32 columns and more to NumPy.
+@pytest.mark.parametrize("shape", [(9, 4), (4, 4), (60, 40)])
 def test_steps_equal_the_normal_equations(shape):
     rng = np.random.default_rng(0)
-    j, r = rng.normal(size=shape) * [1.0, 1e-3, 1e3, 5.0], rng.normal(size=shape[0])
+    units = np.resize([1.0, 1e-3, 1e3, 5.0], shape[1])
+    j, r = rng.normal(size=shape) * units, rng.normal(size=shape[0])
     scale = np.linalg.norm(j, axis=0)
     g = j.T @ r
     for radius in (1e-3, 0.5, 1e4):
@@ -41,6 +44,20 @@ def test_steps_equal_the_normal_equations(shape):
             assert 0.98 * wanted <= float(found.lengths[k]) <= wanted * (1.0 + 1e-12)
             promise = reference.promise(j, g, expected)
             assert float(found.promises[k]) == pytest.approx(promise, rel=1e-9)
+
+
+@pytest.mark.usefixtures("float64")
+@pytest.mark.parametrize("width", [5, 40])
+def test_rows_taken_in_chunks_become_a_triangle_of_the_same_squares(width):
+    matrix = np.random.default_rng(0).normal(size=(3 * width, width))
+    whole = tensor(matrix)
+
+    def rows(indices):
+        return ops.take(whole, indices, axis=0)
+
+    triangle = array(active.jacobian.stacked(rows, 3 * width, width // 2, 1, whole[:0]))
+    assert triangle.shape == (width, width)
+    assert np.allclose(triangle.T @ triangle, matrix.T @ matrix, rtol=0.0, atol=1e-10 * width)
 
 
 @pytest.mark.usefixtures("float64")

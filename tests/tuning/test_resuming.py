@@ -6,8 +6,10 @@ import signal
 import subprocess
 import sys
 import time
+import warnings
 
 import keras
+import optuna
 import pytest
 
 from keras_dlnotes.tuning import GridSearch, RandomSearch
@@ -163,3 +165,17 @@ def test_a_search_goes_on_with_more_trials_and_only_with_its_own_settings(tmp_pa
         search(objective="accuracy").run()
     with pytest.raises(ValueError, match=r"'space': \{\}.*'y'"):
         search(space={"y": [1, 2]}).run()
+
+
+def test_a_search_that_goes_on_with_another_training_warns_what_differs(tmp_path):
+    search_of(tmp_path, 1).run(epochs=3)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        search_of(tmp_path, 2).run(epochs=3)
+    with pytest.warns(UserWarning, match=r"\{'epochs': 3\} and goes on with \{'epochs': 4\}"):
+        search_of(tmp_path, 3).run(epochs=4)
+    changed = search_of(tmp_path, 4)
+    changed.pruner = optuna.pruners.MedianPruner()
+    with pytest.warns(UserWarning, match="'pruner': 'MedianPruner'"):
+        changed.run(epochs=3)
+    assert len(changed.results()) == 4

@@ -6,6 +6,9 @@ quasi-Newton updates cannot afford that, so they ask the backend itself.
 
 import tensorflow as tf
 
+from keras_dlnotes.backend.tensorflow import decompositions
+
+singular_values = decompositions.singular_values
 where = tf.where
 absolute = tf.abs
 square_root = tf.sqrt
@@ -144,12 +147,6 @@ def eigh(matrix):
     """Eigenvalues, ascending, and eigenvectors (columns) of a symmetric matrix."""
     values, vectors = tf.linalg.eigh(matrix)
     return values, vectors
-
-
-def singular_values(matrix):
-    """U [m, r], s [r] descending and V^T [r, n] of a matrix [m, n], r = min(m, n)."""
-    values, left, right = tf.linalg.svd(matrix)
-    return left, values, tf.transpose(right)
 
 
 def take(array, indices):

@@ -2,6 +2,8 @@
 
 import tensorflow as tf
 
+from keras_dlnotes.backend.tensorflow.decompositions import upper_triangle_of
+
 
 def _or_zeros(found, arguments):
     return [
@@ -131,7 +133,7 @@ def stacked(rows, size, examples, per_example, first):
         more = rows(tf.range(begin, tf.minimum(begin + examples, size)))
         whole = tf.concat([whole, more], 0)
         whole = tf.cond(
-            tf.shape(whole)[0] > width, lambda: tf.linalg.qr(whole)[1], lambda: tf.identity(whole)
+            tf.shape(whole)[0] > width, lambda: upper_triangle_of(whole), lambda: tf.identity(whole)
         )
         return begin + examples, tf.ensure_shape(whole, (None, width))
 

@@ -76,20 +76,20 @@ def learning_rate(evidence: Evidence) -> list[Finding]:
         # It has learned, as far as is known: only a rate that is far off is worth a word.
         confidence = 0.7 if evidence.hardly_learned else 0.62
         if rate / high >= FAR:
-            return [_finding("high", confidence, above, facts)]
-        return [_finding("low", confidence, below, facts)] if rate <= low / FAR else []
+            return [_finding("high", confidence, above, evidence)]
+        return [_finding("low", confidence, below, evidence)] if rate <= low / FAR else []
     origin = evidence.origin
     if broke and (origin is None or not origin.grown):
         # No number is known to have grown: what made the NaN is hardly the length of the steps.
         by_operation = origin is not None and origin.by_operation
         if rate <= high or (by_operation and rate / high < FAR):
             return []
-        return [_finding("high", 0.7, above, facts, explains=_BUT_NAN)]
+        return [_finding("high", 0.7, above, evidence, explains=_BUT_NAN)]
     first = _first_steps_too_large(evidence)
     if first is not None and rate / high > NEARLY and not broke:
         figures = {"first update over the weights": first, "upper threshold": LARGE_UPDATES}
         figures |= {"learning rate": rate}
-        return [_finding("high", 0.78, figures, facts, explains=_OF_FIRST_STEPS)]
+        return [_finding("high", 0.78, figures, evidence, explains=_OF_FIRST_STEPS)]
     too_high = _too_high(rate / high, late, grown or broke)
     if too_high is not None:
         figures = {"learning rate": rate}
@@ -99,7 +99,7 @@ def learning_rate(evidence: Evidence) -> list[Finding]:
             figures = {"final over first loss": growth, "upper threshold": GROWN} | figures
         elif not broke:
             figures = {"update-to-weight ratio": late, "upper threshold": LARGE_UPDATES} | figures
-        return [_finding("high", too_high, figures, facts)]
+        return [_finding("high", too_high, figures, evidence)]
     if broke:
         return []
     if evidence.learning_rates:  # a schedule may have ended long before the run
@@ -111,7 +111,7 @@ def learning_rate(evidence: Evidence) -> list[Finding]:
     if rate >= low and late is not None:
         moved = {"moved in all": late * evidence.steps, "lower threshold": LITTLE_MOVED}
         figures = moved | {"learning rate": rate}
-    return [_finding("low", too_low, figures, facts, rate)]
+    return [_finding("low", too_low, figures, evidence, rate)]
 
 
 def usual_rates(facts):
@@ -162,8 +162,8 @@ def _too_low(rate, low, usual, evidence):
     return None
 
 
-def _finding(what, confidence, figures, facts, rate=None, explains=None):
-    high = what == "high"
+def _finding(what, confidence, figures, evidence, rate=None, explains=None):
+    high, facts = what == "high", evidence.model
     rate = facts.learning_rate if rate is None else rate
     schedule = _WARM_UP if explains == _OF_FIRST_STEPS else ""
     if not high and rate < facts.learning_rate / FAR:
@@ -173,7 +173,7 @@ def _finding(what, confidence, figures, facts, rate=None, explains=None):
         cause=f"learning_rate_too_{what}",
         symptom="The steps are too large: the loss does not settle."
         if high
-        else "The weights hardly moved: the loss had no chance to fall.",
+        else _seen_of_small_steps(evidence),
         explanation="A step that is longer than the valley is wide climbs the other side, and may "
         "kill ReLU units for good."
         if high
@@ -189,6 +189,17 @@ def _finding(what, confidence, figures, facts, rate=None, explains=None):
             if high
             else ("stuck_at_trivial_predictor", "too_few_epochs", "underfitting")
         ),
+    )
+
+
+def _seen_of_small_steps(evidence):
+    if not evidence.hardly_moved:
+        return "The steps are small: the loss could have fallen further in this run."
+    steps = max(evidence.steps, evidence.planned_steps or 0)
+    moved = evidence.update_ratio * steps
+    return (
+        f"All {steps} steps together move the weights by at most {moved:.2g} of their size, too "
+        "little for the loss to fall far."
     )
 
 

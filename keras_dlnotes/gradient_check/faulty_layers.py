@@ -1,0 +1,91 @@
+"""Which layer of a model has the wrong gradient, where those of many weights are wrong."""
+
+import contextlib
+from collections.abc import Callable
+from typing import Any
+
+import keras
+
+from keras_dlnotes.gradient_check.report import GradientReport
+from keras_dlnotes.instrumentation.patch import patched
+
+# Each check of a layer alone takes a part of a second.
+_MOST_LAYERS = 16
+
+
+def faulty_layers(
+    model: keras.Layer,
+    x: Any,
+    training: bool | None,
+    check: Callable[[keras.Layer, Any], GradientReport],
+) -> dict[str, str]:
+    """Checks each layer of the user's own alone, on the inputs that the model gives it.
+
+    A wrong gradient of one layer makes those of all weights before it wrong, so the weights alone
+    do not tell where it is.
+
+    Args:
+        model: the model.
+        x: its inputs.
+        training: the mode in which it is called.
+        check: takes a layer and its inputs; returns the report on it.
+
+    Returns:
+        Dict from the name of a layer whose own gradient is wrong to what is wrong with it. Empty
+        where none is, where the model cannot be called on `x`, or where a layer is given arrays
+        by keyword.
+    """
+    layers = _layers_of_the_user(model)[:_MOST_LAYERS]
+    received: dict[int, Any] = {}
+    noting = [(layer, "call", _noting(layer, received)) for layer in layers]
+    with contextlib.suppress(Exception), keras.StatelessScope(), patched(noting):
+        tensors = keras.tree.map_structure(keras.ops.convert_to_tensor, x)
+        arguments = tensors if isinstance(tensors, tuple) else (tensors,)
+        model(*arguments, training=training)
+    found: dict[str, str] = {}
+    for layer in layers:
+        with contextlib.suppress(Exception):  # it may need what it has only within the model
+            failures = check(layer, received[id(layer)]).failures if id(layer) in received else []
+            if failures:
+                found[layer.name] = f"{failures[0].path}: {failures[0].cause or 'wrong'}"
+    return found
+
+
+def notes_on(found: dict[str, str]) -> list[str]:
+    """What the report says of them."""
+    return [
+        f"layer {name!r} is wrong by itself ({what}); its error is also in the gradients of all "
+        "that comes before it"
+        for name, what in found.items()
+    ]
+
+
+def _layers_of_the_user(model):
+    """Layers whose code, or a function in them, is not Keras's; of nested ones the inner ones."""
+    own = [layer for layer in model._flatten_layers(include_self=False) if _is_of_the_user(layer)]
+    names = {id(layer) for layer in own}
+    return [
+        layer
+        for layer in own
+        if not any(id(inner) in names for inner in layer._flatten_layers(include_self=False))
+    ]
+
+
+def _is_of_the_user(layer):
+    functions = [getattr(layer, name, None) for name in ("function", "activation")]
+    codes = [type(layer), *(function for function in functions if callable(function))]
+    modules = [getattr(code, "__module__", None) or type(code).__module__ for code in codes]
+    return any(module.partition(".")[0] not in ("keras", "keras_dlnotes") for module in modules)
+
+
+def _noting(layer, received):
+    """The layer's `call`, which also notes what it is given first."""
+    call = layer.call
+
+    def noting(*arguments, **options):
+        if not any(keras.ops.is_tensor(leaf) for leaf in keras.tree.flatten(options)):
+            known = keras.tree.map_structure(keras.ops.convert_to_numpy, arguments)
+            received.setdefault(id(layer), known if len(known) > 1 else known[0])
+        return call(*arguments, **options)
+
+    return noting
