@@ -72,10 +72,12 @@ def _layers_of_the_user(model):
 
 
 def _is_of_the_user(layer):
-    functions = [getattr(layer, name, None) for name in ("function", "activation")]
-    codes = [type(layer), *(function for function in functions if callable(function))]
-    modules = [getattr(code, "__module__", None) or type(code).__module__ for code in codes]
-    return any(module.partition(".")[0] not in ("keras", "keras_dlnotes") for module in modules)
+    package = type(layer).__module__.partition(".")[0]
+    if package not in ("keras", "keras_dlnotes") or isinstance(layer, keras.layers.Lambda):
+        return True
+    activation = getattr(layer, "activation", None)
+    known = [id(function) for function in vars(keras.activations).values()]
+    return callable(activation) and id(activation) not in known
 
 
 def _noting(layer, received):
