@@ -106,8 +106,8 @@ def tensor(values, dtype):
 
 
 def unstack(vector, count):
-    """The `count` scalars of a vector."""
-    return list(vector.detach().cpu().numpy())
+    """The `count` scalars of a vector, or rows of a matrix."""
+    return list(vector.detach().cpu().numpy() if vector.ndim == 1 else torch.unbind(vector))
 
 
 def all_equal(first, second):
