@@ -59,7 +59,7 @@ def solve(eigenvalues, projected_gradient, radius, epsilon):
     size = xp.largest_magnitude(lam)
     # Eigenvalues this close to 0 are rounding: they count as 0 and get no step of their own.
     floor = 10.0 * epsilon * xp.where(size > 0.0, size, zero + 1.0)
-    smallest = lam[0]
+    smallest = xp.scalar(lam[0])
     convex = smallest > floor
     gradient_size = xp.square_root(xp.dot(q, q))
     low = xp.where(convex, zero, xp.maximum(zero, -smallest) + floor)
@@ -85,7 +85,7 @@ def solve(eigenvalues, projected_gradient, radius, epsilon):
     inside = xp.square_root(xp.dot(p, p))
     falling = smallest < -floor
     room = xp.square_root(xp.maximum(radius * radius - inside * inside, zero))
-    edge = xp.where(p[0] < 0.0, -room, room)
+    edge = xp.where(xp.scalar(p[0]) < 0.0, -room, room)
     first = xp.cast(xp.arange(lam.shape[0]) < 1, lam.dtype)
     p = xp.where(falling & (inside < 0.999 * radius), p + first * edge, p)
     reduction = -(xp.dot(q, p) + 0.5 * xp.dot(lam * p, p))

@@ -267,7 +267,7 @@ class GaussNewton(SecondOrderOptimizer):
         begins = start | (control.radius <= 0.0)
         radius = xp.where(begins, first, control.radius)
         found = levenberg_marquardt.ladder(model, radius, _STEPS, self._epsilon)
-        radius = xp.where(begins, xp.minimum(radius, found.lengths[0]), radius)
+        radius = xp.where(begins, xp.minimum(radius, xp.scalar(found.lengths[0])), radius)
         size = xp.square_root(xp.dot(target, target))
         steep = xp.largest_magnitude(gradient / scale) > self.gradient_tolerance * size
         fresh = Fresh(

@@ -118,7 +118,7 @@ class Newton(TrustRegion):
         self._eigenvectors.assign(eigenvectors)
         projected = xp.vector_matrix(gradient, eigenvectors)
         largest = xp.largest_magnitude(eigenvalues)
-        convex = eigenvalues[0] > 10.0 * self._epsilon * largest
+        convex = xp.scalar(eigenvalues[0]) > 10.0 * self._epsilon * largest
         # Trust the model as far as its own minimum to begin with, if it has one.
         whole = projected / xp.where(convex, eigenvalues, eigenvalues * 0.0 + 1.0)
         whole = 1.001 * xp.square_root(xp.dot(whole, whole))
@@ -135,7 +135,7 @@ class Newton(TrustRegion):
             small = c.gradient_norm * c.unit <= self.gradient_tolerance
         flat = small & (
             # Keras takes some products in float32 even where everything else is float64.
-            eigenvalues[0] >= -max(self._epsilon**0.5, 1e-6) * largest
+            xp.scalar(eigenvalues[0]) >= -max(self._epsilon**0.5, 1e-6) * largest
         )
         change = xp.matrix_vector(eigenvectors, step.coordinates)
         size = xp.largest_magnitude(point) + self._epsilon

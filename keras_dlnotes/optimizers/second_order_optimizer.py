@@ -179,6 +179,7 @@ class SecondOrderOptimizer(keras.optimizers.Optimizer, abc.ABC):
             self._accepted_point.value, self._accepted_gradient.value, self._trial_point.value
         )
         control = self.machine.unpack(self._control.value)
+        evaluation = tuple(xp.scalar(e) if len(e.shape) == 0 else e for e in evaluation)
         control, points = self.advance(control, points, weights, *evaluation)
         self._control.assign(self.machine.pack(control))
         self._accepted_point.assign(points.accepted_point)

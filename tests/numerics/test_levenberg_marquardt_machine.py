@@ -5,6 +5,7 @@ import pytest
 from keras import ops
 from references.phase_tables import BACK, PhaseTable
 
+from keras_dlnotes.backend import active
 from keras_dlnotes.numerics import levenberg_marquardt_machine as machine
 from keras_dlnotes.numerics.phases import GaussNewtonPhase, Points
 
@@ -47,7 +48,8 @@ def next_phase(phase, suspended, place, *changes):
         known.update(change)
 
     def tensor(value):
-        return ops.convert_to_tensor(np.array(value, "float64"))
+        value = ops.convert_to_tensor(np.array(value, "float64"))
+        return value if value.shape else active.arrays.scalar(value)
 
     moved = phase in ("SEARCH", *BACK)
     accepted, trial = PLACES["accepted point"], PLACES["trial point"]

@@ -3,6 +3,7 @@ import pytest
 from keras import ops
 from references import trust_region_reference
 
+from keras_dlnotes.backend import active
 from keras_dlnotes.numerics import trust_region
 
 EPS = np.finfo("float64").eps
@@ -14,7 +15,8 @@ def tensor(values):
 
 def solve(h, g, radius):
     lam, q = np.linalg.eigh(h)
-    step = trust_region.solve(tensor(lam), tensor(q.T @ g), tensor(radius), EPS)
+    radius = active.arrays.scalar(tensor(radius))
+    step = trust_region.solve(tensor(lam), tensor(q.T @ g), radius, EPS)
     p = q @ ops.convert_to_numpy(step.coordinates)
     assert float(step.length) == pytest.approx(np.linalg.norm(p), rel=1e-12)
     assert float(step.reduction) == pytest.approx(-(g @ p + 0.5 * p @ h @ p), rel=1e-9)

@@ -6,6 +6,7 @@ import pytest
 from keras import ops
 from references.phase_tables import BACK, PhaseTable
 
+from keras_dlnotes.backend import active
 from keras_dlnotes.numerics.phases import Points
 from keras_dlnotes.numerics.trust_region_machine import Control
 from keras_dlnotes.optimizers import Newton, NewtonCG
@@ -56,7 +57,8 @@ def next_phase(method, phase, suspended, place, *changes):
         known.update(change)
 
     def tensor(value):
-        return ops.convert_to_tensor(np.array(value, "float64"))
+        value = ops.convert_to_tensor(np.array(value, "float64"))
+        return value if value.shape else active.arrays.scalar(value)
 
     table = TABLES[method]
     optimizer = method(gradient_tolerance=1e-6)
@@ -88,14 +90,15 @@ def next_phase(method, phase, suspended, place, *changes):
     # Where no trial step has been taken, the trial point is the accepted point.
     moved = phase in ("SEARCH", *BACK)
     accepted, trial = PLACES["accepted point"], PLACES["trial point"]
-    control, points = optimizer.advance(
-        Control(**{name: tensor(number) for name, number in numbers.items()}),
-        Points(tensor(accepted), tensor(gradient), tensor(trial if moved else accepted)),
-        tensor(place),
-        tensor(known["gradient"]),
-        tensor(known["loss"]),
-        tensor(second),
-    )
+    with np.errstate(all="ignore"):  # as the step itself does
+        control, points = optimizer.advance(
+            Control(**{name: tensor(number) for name, number in numbers.items()}),
+            Points(tensor(accepted), tensor(gradient), tensor(trial if moved else accepted)),
+            tensor(place),
+            tensor(known["gradient"]),
+            tensor(known["loss"]),
+            tensor(second),
+        )
     after = table.names[int(ops.convert_to_numpy(control.phase))]
     moves = not np.array_equal(*(ops.convert_to_numpy(p) for p in (points[0], points[2])))
     assert moves == (after == "SEARCH")

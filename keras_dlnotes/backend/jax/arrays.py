@@ -21,6 +21,11 @@ reshape = jnp.reshape
 zeros_like = jnp.zeros_like
 
 
+def scalar(tensor):
+    """A tensor of one number as the scalar that the methods compute with: itself."""
+    return tensor
+
+
 def cast(array, dtype):
     """The array in another dtype."""
     return jnp.asarray(array).astype(dtype)

@@ -24,6 +24,11 @@ reshape = tf.reshape
 zeros_like = tf.zeros_like
 
 
+def scalar(tensor):
+    """A tensor of one number as the scalar that the methods compute with: itself."""
+    return tensor
+
+
 def tensor(values, dtype):
     """`values` as a tensor of exactly `dtype`."""
     return tf.cast(tf.convert_to_tensor(values), dtype)

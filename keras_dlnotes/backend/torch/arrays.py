@@ -4,26 +4,100 @@
 quasi-Newton updates cannot afford that, so they ask the backend itself.
 """
 
+import numpy as np
 import torch
 from keras.src.backend.torch.core import get_device, to_torch_dtype
 
-where = torch.where
-absolute = torch.abs
-square_root = torch.sqrt
-maximum = torch.maximum
-minimum = torch.minimum
-is_finite = torch.isfinite
-logical_and = torch.logical_and
-logical_or = torch.logical_or
-logical_not = torch.logical_not
-stack = torch.stack
 reshape = torch.reshape
-zeros_like = torch.zeros_like
+
+
+def scalar(tensor):
+    """A tensor of one number as the scalar that the methods compute with, of the same dtype.
+
+    An operation on a tensor takes some 5 microseconds, however few its numbers are, and a step of a
+    method has hundreds on scalars. So here these are NumPy's.
+    """
+    return tensor.detach().cpu().numpy()[()] if isinstance(tensor, torch.Tensor) else tensor
+
+
+def _are_scalars(*values):
+    return not any(isinstance(value, torch.Tensor) for value in values)
+
+
+def where(condition, first, second):
+    """The numbers of `first` where the condition holds, else those of `second`."""
+    if isinstance(condition, torch.Tensor):
+        return torch.where(condition, torch.as_tensor(first), torch.as_tensor(second))
+    chosen, other = (first, second) if condition else (second, first)
+    if not isinstance(chosen, torch.Tensor):
+        shaped = isinstance(other, torch.Tensor) and other.ndim > 0
+        return torch.full_like(other, float(chosen)) if shaped else chosen
+    # A copy, as `torch.where` gives: the original may be a variable that is assigned next.
+    return chosen.expand(other.shape).clone() if chosen.ndim < np.ndim(other) else chosen.clone()
+
+
+def absolute(array):
+    """The magnitudes of numbers."""
+    return abs(array)
+
+
+def square_root(array):
+    """The square roots of numbers."""
+    return np.sqrt(array) if _are_scalars(array) else torch.sqrt(array)
+
+
+def maximum(first, second):
+    """The larger one of two numbers each."""
+    if _are_scalars(first, second):
+        return np.maximum(first, second)
+    return torch.maximum(torch.as_tensor(first), torch.as_tensor(second))
+
+
+def minimum(first, second):
+    """The smaller one of two numbers each."""
+    if _are_scalars(first, second):
+        return np.minimum(first, second)
+    return torch.minimum(torch.as_tensor(first), torch.as_tensor(second))
+
+
+def is_finite(array):
+    """Whether numbers are neither infinite nor NaN."""
+    return np.isfinite(array) if _are_scalars(array) else torch.isfinite(array)
+
+
+def logical_and(first, second):
+    """Whether both hold."""
+    return first & second
+
+
+def logical_or(first, second):
+    """Whether one of two holds."""
+    return first | second
+
+
+def logical_not(array):
+    """Whether something does not hold."""
+    return not array if _are_scalars(array) else torch.logical_not(array)
+
+
+def stack(arrays):
+    """Arrays of one shape as one, along a new first axis."""
+    if _are_scalars(*arrays):
+        return torch.as_tensor(np.array(arrays), device=get_device())
+    return torch.stack([torch.as_tensor(array, device=get_device()) for array in arrays])
+
+
+def zeros_like(array):
+    """Zeros of the array's shape and dtype."""
+    return array * 0 if _are_scalars(array) else torch.zeros_like(array)
 
 
 def cast(array, dtype):
     """The array in another dtype."""
-    return array.to(to_torch_dtype(dtype))
+    if _are_scalars(array):
+        name = str(dtype).removeprefix("torch.")
+        return np.dtype(name).type(array)
+    return array.to(to_torch_dtype(str(dtype).removeprefix("torch.")))
 
 
 def tensor(values, dtype):
@@ -32,25 +106,25 @@ def tensor(values, dtype):
 
 
 def unstack(vector, count):
-    """The `count` scalars of a vector."""
-    return list(torch.unbind(vector))
+    """The `count` scalars of a vector, or rows of a matrix."""
+    return list(vector.detach().cpu().numpy() if vector.ndim == 1 else torch.unbind(vector))
 
 
 def all_equal(first, second):
     """Whether two vectors agree in every number, bit for bit but for the sign of zero."""
-    return torch.all(first == second)
+    return scalar(torch.all(first == second))
 
 
 def largest_magnitude(vector):
     """max_i |vector_i|; 0 of no numbers."""
     if vector.shape[0] == 0:
-        return vector.new_zeros(())
-    return torch.max(torch.abs(vector))
+        return scalar(vector.new_zeros(()))
+    return scalar(torch.max(torch.abs(vector)))
 
 
 def least(vector):
     """min_i vector_i."""
-    return torch.min(vector)
+    return scalar(torch.min(vector))
 
 
 def ascending(vector):
@@ -67,7 +141,7 @@ def running_sums(array, backwards=False):
 
 def dot(first, second):
     """The inner product of two vectors."""
-    return torch.dot(first, second)
+    return scalar(torch.dot(first, second))
 
 
 def matrix_vector(matrix, vector):
@@ -128,13 +202,13 @@ def take_square(matrix, indices):
 def place(vector, index, value):
     """The vector (or, along the first axis, the matrix) with the entry `index` replaced."""
     changed = vector.clone()
-    changed[int(index)] = value
+    changed[int(index)] = torch.as_tensor(value)
     return changed
 
 
 def entry(matrix, index):
     """One number of a matrix's diagonal."""
-    return matrix[int(index), int(index)]
+    return scalar(matrix[int(index), int(index)])
 
 
 def eigh(matrix):
@@ -150,7 +224,8 @@ def singular_values(matrix):
 
 def take(array, indices):
     """The rows of an array that an integer vector names."""
-    return array[indices]
+    chosen = array[indices]
+    return scalar(chosen) if chosen.ndim == 0 else chosen
 
 
 def arange(count):

@@ -2,6 +2,7 @@
 
 import contextlib
 
+import numpy as np
 import torch
 import torch.distributed
 
@@ -140,7 +141,8 @@ def sums(tensors):
 
 def on_each_replica(variable, function, *tensors):
     """Call a function of tensors, as every process does for itself."""
-    function(*tensors)
+    with np.errstate(all="ignore"):  # of scalars that are not finite, as torch does of tensors
+        function(*tensors)
 
 
 def check_agreement(variables, gradient, examples):
