@@ -1,6 +1,7 @@
 """Makes a page of each notebook: its text, its code, and the outputs that it was saved with."""
 
 import html
+import itertools
 import json
 import re
 
@@ -41,7 +42,7 @@ def on_page_read_source(page, **_):
             heading = (_HEADING.findall(source) or [heading])[-1]
         else:
             parts.append(_fenced(source, "python"))
-            parts += [_shown(output, heading) for output in cell["outputs"]]
+            parts += _shown(cell["outputs"], heading)
     copy = _copy_of(page.file).rpartition("/")[2]
     parts.append(f"[Download this notebook](files/{copy})")
     return "\n\n".join(parts)
@@ -52,15 +53,20 @@ def _copy_of(file):
     return f"{folder}/files/{name}"
 
 
-def _shown(output, heading):
-    """One output: a picture if there is one, else HTML, else text."""
-    data = output.get("data", {})
-    if "image/png" in data:
-        image = "".join(data["image/png"]).replace("\n", "")
-        return f'<img alt="{html.escape(heading)}" src="data:image/png;base64,{image}">'
-    if "text/html" in data:
-        return f'<div class="notebook-output">{"".join(data["text/html"])}</div>'
-    return _fenced("".join(output.get("text") or data["text/plain"]), "text")
+def _shown(outputs, heading):
+    """The outputs of a cell: pictures where there are some, else HTML, else text."""
+    for printed, group in itertools.groupby(outputs, lambda output: "text" in output):
+        if printed:  # in pieces, as it was printed
+            yield _fenced("".join("".join(output["text"]) for output in group), "text")
+            continue
+        for data in (output["data"] for output in group):
+            if "image/png" in data:
+                image = "".join(data["image/png"]).replace("\n", "")
+                yield f'<img alt="{html.escape(heading)}" src="data:image/png;base64,{image}">'
+            elif "text/html" in data:
+                yield f'<div class="notebook-output">{"".join(data["text/html"])}</div>'
+            else:
+                yield _fenced("".join(data["text/plain"]), "text")
 
 
 def _fenced(text, language):
