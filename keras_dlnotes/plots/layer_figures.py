@@ -65,6 +65,7 @@ def layers_over_steps(
     places = np.unique(np.linspace(0, len(values) - 1, min(_MOST_NAMES, len(values))).astype(int))
     axes.set_yticks(places, [history.layers[place]["name"] for place in places], **_NAMES)
     axes.set_xlabel("step")
+    axes.set_ylabel("layer")
     axes.set_title(view.title)
     bar = figure.colorbar(image, ax=axes, pad=0.01)
     bar.set_label(_band_text(view))
@@ -118,6 +119,7 @@ def scale_by_depth(
         axes.axhspan(*view.healthy, color="0.9", zorder=0, label="healthy")
     places = np.unique(np.linspace(0, len(longest) - 1, min(_MOST_NAMES, len(longest))).astype(int))
     axes.set_xticks(places, [longest[place] for place in places], rotation=90, **_NAMES)
+    axes.set_xlabel("layer")
     axes.set_ylabel(view.title)
     for text in axes.legend().get_texts():
         text.set_parse_math(False)
@@ -158,13 +160,14 @@ def history_of_run(run: Any) -> LayerHistory:
 def _matplotlib() -> tuple[Any, Any]:
     try:
         from matplotlib import colors
-        from matplotlib.figure import Figure
+
+        from keras_dlnotes.plots.notebook_figure import NotebookFigure
     except ImportError as error:
         raise ImportError(
             "Expected Matplotlib to draw layers; it is not installed. "
             "Install it with: pip install matplotlib"
         ) from error
-    return Figure, colors
+    return NotebookFigure, colors
 
 
 def _color_scale(view: Any, values: np.ndarray, colors: Any) -> tuple[Any, Any]:

@@ -18,7 +18,7 @@ def picture_of(table: ResultsTable, objective: Objective) -> Any:
         ValueError: If no trial has an objective.
     """
     try:
-        from matplotlib.figure import Figure
+        from keras_dlnotes.plots.notebook_figure import NotebookFigure
     except ImportError as error:
         raise ImportError(
             "Expected Matplotlib to draw a search; it is not installed. "
@@ -31,7 +31,8 @@ def picture_of(table: ResultsTable, objective: Objective) -> Any:
         )
     names = list(dict.fromkeys(name for row in rows for name in row["hyperparameters"]))
     height = math.ceil((len(names) + 1) / _COLUMNS)
-    figure = Figure(figsize=(4 * min(_COLUMNS, len(names) + 1), 3.2 * height), layout="constrained")
+    size = (4 * min(_COLUMNS, len(names) + 1), 3.2 * height)
+    figure = NotebookFigure(figsize=size, layout="constrained")
     panels = figure.subplots(
         height, min(_COLUMNS, len(names) + 1), squeeze=False, sharey=True
     ).ravel()

@@ -30,6 +30,15 @@ def test_a_figure_of_each_statistic(folder, tmp_path):
     assert shown == 6
 
 
+def test_a_figure_shows_itself_in_a_notebook_and_names_its_axes(folder):
+    for figure in (kd.plots.layers_over_steps(folder), kd.plots.scale_by_depth(folder)):
+        assert figure._repr_png_().startswith(b"\x89PNG")
+        axes = figure.axes[0]
+        assert "layer" in (axes.get_xlabel(), axes.get_ylabel())
+        assert axes.get_xlabel()
+        assert axes.get_ylabel()
+
+
 def test_no_two_names_of_layers_overlap(folder):
     for figure, axis in (
         (kd.plots.layers_over_steps(folder), "y"),
