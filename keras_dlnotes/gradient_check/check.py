@@ -9,7 +9,7 @@ from typing import Any, Literal, TypeAlias
 import keras
 import numpy as np
 
-from keras_dlnotes.backend import active
+from keras_dlnotes.backend import active, internals
 from keras_dlnotes.backend.always_recording import always_recording
 from keras_dlnotes.backend.own_random_numbers import OwnRandomNumbers
 from keras_dlnotes.gradient_check.arguments import check_counts, checked_subject, text_explained
@@ -182,11 +182,11 @@ def _check(
         if compile_loss is not None:
             # A loss builds itself when it is called first; the model's own stays as it is.
             compile_loss = type(compile_loss)(
-                compile_loss._user_loss,
-                compile_loss._user_loss_weights,
+                internals.user_loss.of(compile_loss),
+                internals.user_loss_weights.of(compile_loss),
                 output_names=compile_loss.output_names,
             )
-            stack.enter_context(replaced(subject, "_compile_loss", compile_loss))
+            stack.enter_context(replaced(subject, internals.compile_loss, compile_loss))
         objective = Objective(dtype=dtype, compile_loss=compile_loss, **options)
         if not objective.targets:
             raise ValueError(

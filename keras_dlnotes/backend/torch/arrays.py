@@ -5,7 +5,8 @@ quasi-Newton updates cannot afford that, so they ask the backend itself.
 """
 
 import torch
-from keras.src.backend.torch.core import get_device, to_torch_dtype
+
+from keras_dlnotes.backend import internals
 
 where = torch.where
 absolute = torch.abs
@@ -23,12 +24,14 @@ zeros_like = torch.zeros_like
 
 def cast(array, dtype):
     """The array in another dtype."""
-    return array.to(to_torch_dtype(dtype))
+    return array.to(internals.to_torch_dtype.value(dtype))
 
 
 def tensor(values, dtype):
     """`values` as a tensor of exactly `dtype`."""
-    return torch.as_tensor(values, dtype=to_torch_dtype(dtype), device=get_device())
+    return torch.as_tensor(
+        values, dtype=internals.to_torch_dtype.value(dtype), device=internals.get_device.value()
+    )
 
 
 def unstack(vector, count):
@@ -155,7 +158,7 @@ def take(array, indices):
 
 def arange(count):
     """0, 1, ..., count - 1 as 32-bit integers."""
-    return torch.arange(count, dtype=torch.int32, device=get_device())
+    return torch.arange(count, dtype=torch.int32, device=internals.get_device.value())
 
 
 def row(matrix, index):
@@ -185,7 +188,9 @@ def set_now(variable, value):
 def flatten(tensors, dtype):
     """One vector of all tensors' numbers, in order; sparse gradients made dense."""
     dense = [t.to_dense() if t.is_sparse else t for t in tensors]
-    return torch.cat([t.detach().reshape(-1).to(to_torch_dtype(dtype)) for t in dense])
+    return torch.cat(
+        [t.detach().reshape(-1).to(internals.to_torch_dtype.value(dtype)) for t in dense]
+    )
 
 
 def copied(array):
