@@ -12,6 +12,7 @@ import numpy as np
 from keras_dlnotes.backend import active, internals
 from keras_dlnotes.backend.always_recording import always_recording
 from keras_dlnotes.backend.own_random_numbers import OwnRandomNumbers
+from keras_dlnotes.backend.private_names import PrivateNameError
 from keras_dlnotes.gradient_check.arguments import check_counts, checked_subject, text_explained
 from keras_dlnotes.gradient_check.error_line import one_line
 from keras_dlnotes.gradient_check.objective import Objective
@@ -131,6 +132,8 @@ def check_gradients(
     with text_explained(batch), options["random_numbers"].scope():
         try:
             report = _check("float64", options, settings, progress)
+        except PrivateNameError:
+            raise  # float64 is not what it lacks
         except Exception as error:
             try:  # something in it may insist on float32
                 report = _check("float32", options, settings, progress)

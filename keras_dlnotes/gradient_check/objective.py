@@ -201,7 +201,7 @@ class Objective:
                 self.skipped[variable.path] = f"holds no numbers: its shape is {value.shape}"
             else:
                 self._weights.append(variable)
-                targets.append(Target(variable.path, value, "weight"))
+                targets.append(Target(variable.path, value))
         return targets
 
     def _input_targets(self):
@@ -216,7 +216,6 @@ class Objective:
             Target(
                 "input" if len(leaves) == 1 else f"input/{i}",
                 keras.ops.convert_to_numpy(leaves[i]),
-                "input",
             )
             for i in self._input_places
         ]

@@ -14,7 +14,6 @@ square_root = torch.sqrt
 maximum = torch.maximum
 minimum = torch.minimum
 is_finite = torch.isfinite
-logical_and = torch.logical_and
 logical_or = torch.logical_or
 logical_not = torch.logical_not
 stack = torch.stack
@@ -108,9 +107,9 @@ def solve_triangular(matrix, vector, lower):
     return torch.linalg.solve_triangular(matrix, vector[:, None], upper=not lower)[:, 0]
 
 
-def upper_triangle(matrix, strictly=False):
-    """The matrix with zeros below its diagonal (`strictly`: on it as well)."""
-    return torch.triu(matrix, 1 if strictly else 0)
+def upper_triangle(matrix):
+    """The matrix with zeros below its diagonal."""
+    return torch.triu(matrix)
 
 
 concatenate = torch.cat
