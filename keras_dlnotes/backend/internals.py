@@ -313,7 +313,7 @@ cast = _imported(
     "computing in float64 what a layer casts to half precision",
     "`check_gradients` does not work",
 )
-get_global, set_global, SEEDS, global_seeds = (
+get_global, set_global, global_seeds = (
     _imported(
         f"keras.src.{place}",
         "asking what an activation computes without changing what is drawn in training",
@@ -322,10 +322,11 @@ get_global, set_global, SEEDS, global_seeds = (
     for place in (
         "backend.common.global_state:get_global_attribute",
         "backend.common.global_state:set_global_attribute",
-        "random.seed_generator:GLOBAL_SEED_GENERATOR",
         "random.seed_generator:global_seed_generator",
     )
 )
+# The key under which Keras keeps its global seeds once something was drawn from them.
+GLOBAL_SEEDS = "global_seed_generator"
 get_device = _imported(
     "keras.src.backend.torch.core:get_device",
     "the device that Keras computes on with torch",

@@ -152,7 +152,7 @@ def _values(function: Callable[..., Any]) -> np.ndarray | None:
     """What a callable makes of the probe; None if it does not take it, or changes its shape."""
     # A layer of the user's own may draw: what is drawn in training must stay the same. Keras makes
     # its generator at the first draw, from a number that it draws by Python's `random`.
-    known = internals.get_global.value(internals.SEEDS.value)
+    known = internals.get_global.value(internals.GLOBAL_SEEDS)
     seeds: keras.Variable | None = None
     try:
         if known is not None:
@@ -176,7 +176,7 @@ def _values(function: Callable[..., Any]) -> np.ndarray | None:
         if seeds is not None:
             seeds.assign(before)
         if known is None:
-            internals.set_global.value(internals.SEEDS.value, None)
+            internals.set_global.value(internals.GLOBAL_SEEDS, None)
     return values.astype("float64") if values.shape == _PROBE.shape else None
 
 

@@ -146,6 +146,11 @@ def test_entries_of_methods_call_them():
     assert layers == functional().layers
 
 
+def test_keras_keeps_its_seeds_under_the_key():
+    keras.random.normal((1,))
+    assert internals.get_global.value(internals.GLOBAL_SEEDS) is internals.global_seeds.value()
+
+
 def modules():
     """All modules of the package that can be imported on this backend."""
     others = {"tensorflow", "jax", "torch"} - {BACKEND}
