@@ -8,7 +8,7 @@ from functools import partial
 from keras_dlnotes.backend import private_names
 
 # The versions in which all of these have been seen.
-KNOWN_IN = "3.15"
+KNOWN_IN = "3.12 to 3.15"
 _attribute = partial(private_names.Attribute, known_in=KNOWN_IN)
 _folder = partial(private_names.Folder, known_in=KNOWN_IN)
 _imported = partial(private_names.Imported, known_in=KNOWN_IN)
@@ -188,7 +188,6 @@ _OF_TRAINING = {
     "_eval_epoch": ("tensorflow", "jax", "torch"),
     "_jax_state": ("jax",),
     "_loss_tracker": ("tensorflow", "jax", "torch"),
-    "_obj_reference": ("tensorflow",),
     "_self_": ("tensorflow",),
     "_torch_params": ("torch",),
 }

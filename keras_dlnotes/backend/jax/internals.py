@@ -6,6 +6,6 @@ trace_of_tracer = private_names.Attribute(
     "jax:core.Tracer._trace",
     "whether an activation belongs to the step itself, or to a loop within it",
     "the monitor and `Diagnosis` do not work on JAX",
-    known_in="0.10",
+    known_in="0.4.34 to 0.10",
     backends=("jax",),
 )
