@@ -15,6 +15,7 @@ from keras_dlnotes.augmentation.geometric import (
     shared_resampling,
 )
 from keras_dlnotes.augmentation.moving_labels import kinds_of, picture_size
+from keras_dlnotes.backend import internals
 
 # These leave every pixel where it is.
 _LAYERS_IN_PLACE = tuple(
@@ -185,8 +186,8 @@ class Pipeline:
     ) -> tuple[np.ndarray, list[np.ndarray]]:
         draws = [
             (seeds, generator.integers(0, 2**31 - 1, seeds.state.shape))
-            for inner in layer._flatten_layers()
-            for seeds in inner._seed_generators
+            for inner in internals.flatten_layers(layer)
+            for seeds in internals.seed_generators.of(inner)
         ]
 
         def applied(data: Any) -> Any:

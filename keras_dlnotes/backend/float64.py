@@ -3,10 +3,8 @@
 import contextlib
 
 import keras
-from keras.src import backend
-from keras.src.backend.common import dtypes
 
-from keras_dlnotes.backend import active
+from keras_dlnotes.backend import active, internals
 from keras_dlnotes.backend.this_thread import replaced_by_code_here, replaced_here
 
 
@@ -29,7 +27,7 @@ def true_float64():
 
     with (
         floatx_here("float64"),
-        replaced_here(dtypes, "BIT64_TO_BIT32_DTYPE", kept),
+        replaced_here(*internals.narrowed_dtypes.found_in, kept),
         active.line_losses.native_float64(),
     ):
         yield
@@ -57,4 +55,4 @@ def half_casts_widened(wide, noted):
 
         return cast
 
-    return replaced_here(backend.core, "cast", widened)
+    return replaced_here(*internals.cast.found_in, widened)

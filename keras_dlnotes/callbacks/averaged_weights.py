@@ -9,6 +9,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_dlnotes.backend import internals
 from keras_dlnotes.instrumentation import inner_optimizer
 
 
@@ -48,7 +49,8 @@ class AveragedWeights:
     @contextlib.contextmanager
     def in_model(self) -> Iterator[None]:
         """The averages are in the model while the block runs."""
-        were_in = self.trained is not None or any(c._ema_weights_in_model for c in self._swapping)
+        are_in = internals.averages_are_in_model.of
+        were_in = self.trained is not None or any(map(are_in, self._swapping))
         if not were_in:
             self._put_in()
         try:
@@ -94,8 +96,8 @@ class AveragedWeights:
             for optimizer in self._optimizers()
             if optimizer.use_ema and optimizer.built
             for variable, average in zip(
-                optimizer._trainable_variables,
-                optimizer._model_variables_moving_average,
+                internals.optimized_variables.of(optimizer),
+                internals.averages_of_weights.of(optimizer),
                 strict=True,
             )
             if average is not None

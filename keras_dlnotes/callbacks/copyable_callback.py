@@ -6,6 +6,8 @@ from typing import Any, Self
 
 import keras
 
+from keras_dlnotes.backend import internals
+
 
 class CopyableCallback(keras.callbacks.Callback, abc.ABC):
     """A callback that `copy.deepcopy` and `pickle` take, before, during and after a `fit`.
@@ -22,7 +24,8 @@ class CopyableCallback(keras.callbacks.Callback, abc.ABC):
     shared: tuple[str, ...] = ()
 
     def __getstate__(self) -> dict[str, Any]:
-        return vars(self) | dict.fromkeys(("_model", *self.of_a_fit))
+        model = internals.model_of_callback.name_on(self)
+        return vars(self) | dict.fromkeys((model, *self.of_a_fit))
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         copied = type(self).__new__(type(self))

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import keras
 
-from keras_dlnotes.backend import active
+from keras_dlnotes.backend import active, internals
 from keras_dlnotes.backend.registration import REMINDER
 from keras_dlnotes.callbacks import early_stopping_arguments as arguments
 from keras_dlnotes.callbacks import inside_fit
@@ -397,4 +397,4 @@ _REMEMBERED = (
 
 def _compiled(model: keras.Model) -> Any:
     """Something that each `compile` makes anew."""
-    return getattr(model, "_compile_config", None)
+    return internals.compile_config.of(model, None)

@@ -4,8 +4,8 @@ from collections.abc import Callable
 from typing import Any
 
 import keras
-from keras.src.backend import get_keras_mask, set_keras_mask
 
+from keras_dlnotes.backend import internals
 from keras_dlnotes.instrumentation.patch import patched
 from keras_dlnotes.optimizers.gauss_newton_factor import LeastSquares
 
@@ -83,14 +83,14 @@ class _Outputs:
 
     def call(self, inputs: Any) -> Any:
         """What the model's own training step takes for its predictions."""
-        if self._model._call_has_training_arg:
+        if internals.call_takes_training.of(self._model):
             return self._model(inputs, training=True)
         return self._model(inputs)
 
     def __call__(self, weights: Any, inputs: Any) -> list[Any]:
         """The list of outputs for some inputs."""
         seen: list[Any] = []
-        layers = self._model._flatten_layers()
+        layers = internals.flatten_layers(self._model)
         ends = [(la, la.__dict__["activation"]) for la in layers if "activation" in la.__dict__]
         ends = [(layer, link) for layer, link in ends if link in _LINKS]
 
@@ -112,7 +112,7 @@ class _Outputs:
         if self._like is None:  # the first call is that with all examples
             self._like = keras.tree.map_structure(lambda _: None, predictions)
             self._links = [link for _, link in before]
-            self._masks = [get_keras_mask(output) for output in outputs]
+            self._masks = [internals.get_mask.value(output) for output in outputs]
             self.has_call_losses = bool(scope.losses)
         outputs = [
             x if link is not None else o for o, (x, link) in zip(outputs, before, strict=True)
@@ -139,7 +139,7 @@ class _Outputs:
         for output, link, mask in zip(outputs, self._links, self._masks, strict=True):
             prediction = output if link is None else link(output)
             if mask is not None:
-                set_keras_mask(prediction, mask)
+                internals.set_mask.value(prediction, mask)
             given.append(prediction)
         return keras.tree.pack_sequence_as(self._like, given)
 
@@ -160,7 +160,7 @@ def of_variables(
 ) -> LeastSquares:
     """The problem where the variables hold their values, as on TensorFlow and torch."""
     outputs_of = _Outputs(model, (), names)
-    takes_training = getattr(model, "_compute_loss_has_training_arg", True)
+    takes_training = internals.compute_loss_takes_training.of(model, True)
     training = {"training": True} if takes_training else {}
 
     def loss(weights: Any, outputs: Any) -> Any:

@@ -7,6 +7,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from keras_dlnotes.backend import internals
 from keras_dlnotes.instrumentation.log_numbers import one_number
 from keras_dlnotes.numerics import early_stopping
 from keras_dlnotes.numerics.number_arguments import as_python_number, is_real_number
@@ -60,7 +61,7 @@ class MonitoredQuantities:
             if name not in self._comparisons:
                 keras_own = keras.callbacks.EarlyStopping(monitor=name, mode=mode)
                 keras_own.set_model(model)
-                keras_own._set_monitor_op()
+                internals.find_direction(keras_own)
                 self._comparisons[name] = keras_own.monitor_op
 
     def check(self, logs: Mapping[str, Any], seconds: float) -> Check:

@@ -7,7 +7,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_dlnotes.backend import active
+from keras_dlnotes.backend import active, internals
 from keras_dlnotes.backend.arithmetic_dtype import arithmetic_dtype
 from keras_dlnotes.callbacks.copyable_callback import CopyableCallback
 from keras_dlnotes.instrumentation.patch import patched
@@ -95,7 +95,7 @@ class PreciseBatchStatistics(CopyableCallback):
         kinds = (BatchNormalization, keras.layers.BatchNormalization)
         self._layers = [
             layer
-            for layer in model._flatten_layers()
+            for layer in internals.flatten_layers(model)
             if isinstance(layer, kinds) and layer.trainable
         ]
         if not self._layers:

@@ -3,6 +3,7 @@
 import os
 from typing import Any
 
+from keras_dlnotes.backend import internals
 from keras_dlnotes.callbacks.copyable_callback import CopyableCallback
 from keras_dlnotes.callbacks.report_writer import ReportWriter
 from keras_dlnotes.instrumentation import train_step_number
@@ -63,7 +64,7 @@ class RegularizationLog(CopyableCallback):
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Measures and reports."""
         by_layer = penalties_by_layer(self.model)
-        for layer in self.model._flatten_layers(include_self=False):
+        for layer in internals.flatten_layers(self.model, include_self=False):
             if isinstance(layer, DropoutPenalty):
                 by_layer[layer.path] = by_layer.get(layer.path, 0.0) + layer.expected_penalty()
         total = sum(by_layer.values())

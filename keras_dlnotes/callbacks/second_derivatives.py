@@ -4,9 +4,8 @@ from collections.abc import Callable
 from typing import Any
 
 import keras
-from keras.src.backend import get_keras_mask, set_keras_mask
 
-from keras_dlnotes.backend import active
+from keras_dlnotes.backend import active, internals
 from keras_dlnotes.callbacks import least_squares_problem
 from keras_dlnotes.callbacks.copyable_callback import CopyableCallback
 from keras_dlnotes.callbacks.examples_of_batch import telling_examples
@@ -193,7 +192,7 @@ def _apart(
             x: Any = None, y: Any = None, y_pred: Any = None, *rest: Any, **more: Any
         ) -> Any:
             for output, seen in zip(outputs, keras.tree.flatten(y_pred), strict=True):
-                set_keras_mask(output, get_keras_mask(seen))
+                internals.set_mask.value(output, internals.get_mask.value(seen))
             given = keras.tree.pack_sequence_as(y_pred, outputs)
             return compute_loss(x, y, given, *rest, **more)
 

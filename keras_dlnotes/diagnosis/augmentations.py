@@ -2,10 +2,9 @@
 
 import keras
 
+from keras_dlnotes.backend import internals
 from keras_dlnotes.instrumentation import find_watched_layers
 from keras_dlnotes.instrumentation.watched_layers import has_graph
-
-_MODULE = "keras.src.layers.preprocessing.image_preprocessing.random_"
 
 
 def augmented_inputs(model, inputs):
@@ -35,17 +34,18 @@ def augmented_inputs(model, inputs):
 
 def _at_the_front(model):
     """The layers of augmentation that the inputs reach first, and whether there are only such."""
-    graph = model._functional if isinstance(model, keras.Sequential) else model
-    if not hasattr(graph, "_nodes_by_depth"):
+    graph = internals.functional_of_sequential.of(model, model)
+    nodes_by_depth = internals.nodes_by_depth.of(graph, None)
+    if nodes_by_depth is None:
         return [], False
     found = []
     untouched = {id(tensor) for tensor in graph.inputs}
-    for depth in sorted(graph._nodes_by_depth, reverse=True):
-        for node in graph._nodes_by_depth[depth]:
+    for depth in sorted(nodes_by_depth, reverse=True):
+        for node in nodes_by_depth[depth]:
             layer, given = node.operation, node.input_tensors
             if not given or any(id(tensor) not in untouched for tensor in given):
                 continue
-            if type(layer).__module__.startswith(_MODULE):
+            if internals.random_augmentation.defines(type(layer)):
                 found.append(layer)
             elif isinstance(layer, keras.Model) and has_graph(layer):
                 inner, only = _at_the_front(layer)

@@ -5,6 +5,8 @@ from typing import Any
 
 import keras
 
+from keras_dlnotes.backend import internals
+
 
 def output_count(model):
     """Number of outputs; 1 where it shows only when the model is called."""
@@ -35,7 +37,7 @@ def loss_of(model, output):
             loss = keras.losses.get(loss)
         except (TypeError, ValueError):
             return None, False
-    arguments = getattr(loss, "_fn_kwargs", {})
+    arguments = internals.loss_arguments.of(loss, {})
     function: Any = getattr(loss, "fn", loss)
     if isinstance(function, functools.partial):
         function, arguments = function.func, arguments | function.keywords
@@ -45,7 +47,7 @@ def loss_of(model, output):
     name = getattr(function, "__name__", "")
     known = getattr(keras.losses, name, None) is function
     if isinstance(loss, keras.losses.Loss):  # a subclass may compute something else
-        known &= type(loss).call.__module__.startswith("keras.src.")
+        known &= internals.keras_itself.defines(type(loss).call)
     return (name if known else None), bool(from_logits)
 
 
@@ -99,8 +101,11 @@ def takes_exact_shapes(model, output):
 
 def metric_names(model, output):
     """Names of the metrics of one output."""
-    compiled = getattr(model, "_compile_metrics", None)
-    given = [getattr(compiled, f"_user_{kind}", None) for kind in ("metrics", "weighted_metrics")]
+    compiled = internals.compile_metrics.of(model, None)
+    given = [
+        internals.user_metrics.of(compiled, None),
+        internals.user_weighted_metrics.of(compiled, None),
+    ]
     if output_count(model) > 1:
         given = [_of_output(model, structure, output) for structure in given]
     items = keras.tree.flatten(given)

@@ -5,6 +5,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from keras_dlnotes.backend import internals
 from keras_dlnotes.diagnosis.facts import LayerFacts
 from keras_dlnotes.instrumentation import activation_of
 
@@ -87,7 +88,8 @@ def _is_as_drawn(layer, kernel):
 def _has_size_of(initializer, kernel):
     """Whether weights have the deviation of those that an initializer draws."""
     kind: Any = type(initializer)
-    if initializer is None or not kind.__module__.startswith(("keras.src.", "keras_dlnotes.")):
+    own = internals.keras_itself.defines(kind) or kind.__module__.startswith("keras_dlnotes.")
+    if initializer is None or not own:
         return True  # the user's own: a call may change what it draws next
     if not 1 < np.prod(kernel.shape) <= _MOST_DRAWN:
         return True

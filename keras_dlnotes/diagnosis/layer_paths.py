@@ -3,11 +3,11 @@
 import keras
 import numpy as np
 
+from keras_dlnotes.backend import internals
 from keras_dlnotes.instrumentation import has_graph
 from keras_dlnotes.instrumentation.watched_layers import passes_on
 
 _INPUTS = -1
-_FUNCTIONS = "keras.src.ops.nn"  # where activations and convolutions are, as operations
 PRODUCTS = ("AdditiveAttention", "Attention", "Dot", "Einsum", "Matmul", "Multiply")
 
 
@@ -49,13 +49,12 @@ class LayerPaths:
         """Adds the operations of a model; returns the places that its outputs come from."""
         if isinstance(model, keras.Sequential):
             for layer in model.layers:
-                outputs = (
-                    getattr(layer._inbound_nodes[0], "outputs", []) if layer._inbound_nodes else []
-                )
+                nodes = internals.inbound_nodes.of(layer, [])
+                outputs = getattr(nodes[0], "outputs", []) if nodes else []
                 sources = self._apply(layer, sources[:1], outputs[:1])
             return sources
         made = {id(tensor): place for tensor, place in zip(model.inputs, sources, strict=False)}
-        for _, nodes in sorted(model._nodes_by_depth.items(), reverse=True):
+        for _, nodes in sorted(internals.nodes_by_depth.of(model).items(), reverse=True):
             for node in nodes:
                 if node.is_input or any(id(t) not in made for t in node.input_tensors):
                     continue
@@ -107,4 +106,4 @@ def _only_moves(operation):
     """Whether it hands on what it is given, but for shape and arithmetic without weights."""
     if isinstance(operation, keras.Layer):
         return passes_on(operation)
-    return type(operation).__module__ != _FUNCTIONS
+    return not internals.functions.defines(type(operation))

@@ -13,26 +13,20 @@ from typing import Any
 import keras
 import numpy as np
 
+from keras_dlnotes.backend import internals
 from keras_dlnotes.instrumentation import has_graph
 from keras_dlnotes.instrumentation.compiled_settings import (
     compile_alike,
     known_arguments,
     optimizer_like,
+    settings_of_compile,
 )
 from keras_dlnotes.instrumentation.patch import patched
 
 # What stands in a configuration, while that is written, for a function of the user's own.
 _STAND_IN = keras.activations.linear
-# Attributes that Keras sets while a model is compiled and trained.
-_OF_TRAINING = (
-    "_compile",
-    "_eval_epoch",
-    "_jax_state",
-    "_loss_tracker",
-    "_obj_reference",
-    "_self_",
-    "_torch_params",
-)
+# What the names of attributes begin with that Keras sets while a model is compiled and trained.
+_OF_TRAINING = tuple(entry.name for entry in internals.set_by_training)
 _SET_BY_COMPILE = ("history", "loss", "optimizer")
 
 
@@ -106,7 +100,7 @@ def compile_like(
 @contextlib.contextmanager
 def metrics_kept(model: keras.Model) -> Iterator[None]:
     """Puts back the values of the model's metrics, which a copy shares."""
-    known = getattr(getattr(model, "_compile_config", None), "config", {})
+    known = settings_of_compile(model)
     given = keras.tree.flatten([known.get("metrics"), known.get("weighted_metrics")])
     metrics = [*model.metrics, *(m for m in given if isinstance(m, keras.metrics.Metric))]
     variables = {id(v): v for metric in metrics for v in metric.variables}
@@ -132,7 +126,7 @@ class _Copier:
 
     def model(self, model):
         """The copy of a whole model."""
-        nested = [part for part in model._flatten_layers() if isinstance(part, keras.Model)]
+        nested = [part for part in internals.flatten_layers(model) if isinstance(part, keras.Model)]
         # Or the settings of `compile` would be written down.
         with patched([(part, "compiled", False) for part in nested]):
             return self._anew(model)
@@ -167,7 +161,7 @@ class _Copier:
             return self._from_attributes(layer)
 
     def _from_arguments(self, layer):
-        parts = layer._flatten_layers()
+        parts = internals.flatten_layers(layer)
         own = [(part, name) for part in parts for name in _own_functions(part)]
         with patched([(part, name, _STAND_IN) for part, name in own]):
             config = layer.get_config()
@@ -194,8 +188,8 @@ class _Copier:
 
     def _add_attributes(self, copy, layer):
         """Gives the copy what the class's own methods have set, layers and optimizers made anew."""
-        known = {**vars(layer), **vars(layer).get("_modules", {})}  # where torch keeps layers
-        order = {id(inner): place for place, inner in enumerate(layer._layers)}
+        known = {**vars(layer), **internals.modules.of(layer, {})}  # where torch keeps layers
+        order = {id(inner): place for place, inner in enumerate(internals.inner_layers.of(layer))}
 
         def place(item):
             return min((order.get(id(part), 0) for part in _parts(item[1])), default=0)
@@ -287,7 +281,7 @@ def _own_functions(layer):
 
 def _share_settings(model, copy):
     """Which layers are trained, and what they keep beside weights, such as a vocabulary."""
-    layers, copies = model._flatten_layers(), copy._flatten_layers()
+    layers, copies = internals.flatten_layers(model), internals.flatten_layers(copy)
     if [type(old) for old in layers] != [type(new) for new in copies]:
         raise TypeError(
             f"its layers {[old.name for old in layers]} came back as {[new.name for new in copies]}"
@@ -305,7 +299,7 @@ def _share_weights(model, copy, trained):
     if trained:
         copy.set_weights(model.get_weights())
         return
-    for old, new in zip(model._flatten_layers(), copy._flatten_layers(), strict=True):
+    for old, new in zip(*map(internals.flatten_layers, (model, copy)), strict=True):
         if not old.trainable_weights:  # frozen, or what `adapt` has found
             new.set_weights(old.get_weights())
 

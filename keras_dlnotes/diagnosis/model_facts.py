@@ -5,6 +5,7 @@ from dataclasses import replace
 import keras
 import numpy as np
 
+from keras_dlnotes.backend import internals
 from keras_dlnotes.diagnosis.compiled_facts import (
     clipping_of,
     ignored_label,
@@ -110,17 +111,14 @@ def model_facts(model: keras.Model, output: int = 0) -> ModelFacts:
 def _known_class(optimizer):
     """The first class of Keras's or of this package among those an optimizer is made from."""
     own = type(optimizer)
-    known = (c for c in own.__mro__ if c.__module__.startswith(("keras.src.", "keras_dlnotes.")))
-    return next(known, own)
+    return next((kind for kind in own.__mro__ if _name_of_class(kind) != kind.__name__), own)
 
 
 def _name_of_class(cls):
-    for module, prefix in (
-        ("keras.src.", "keras.optimizers."),
-        ("keras_dlnotes.", "kd.optimizers."),
-    ):
-        if cls.__module__.startswith(module):
-            return prefix + cls.__name__
+    if internals.keras_itself.defines(cls):
+        return f"keras.optimizers.{cls.__name__}"
+    if cls.__module__.startswith("keras_dlnotes."):
+        return f"kd.optimizers.{cls.__name__}"
     return cls.__name__
 
 
@@ -153,7 +151,7 @@ def learning_rates_to_come(
         Tuple of pairs; empty without a schedule.
     """
     optimizer = inner_optimizer(model)
-    schedule = getattr(optimizer, "_learning_rate", None)
+    schedule = internals.given_learning_rate.of(optimizer, None)
     if not isinstance(schedule, keras.optimizers.schedules.LearningRateSchedule):
         return ()
     first = int(keras.ops.convert_to_numpy(optimizer.iterations)) - taken
@@ -187,7 +185,7 @@ def _output_layer(model, output=0):
     if isinstance(model, keras.Sequential):
         return model.layers[-1] if model.layers else None
     outputs = getattr(model, "outputs", None) or []
-    history = getattr(outputs[output], "_keras_history", None) if outputs else None
+    history = internals.history_of_tensor.of(outputs[output], None) if outputs else None
     if history is not None:
         operation = history.operation
         if isinstance(operation, keras.Model):
@@ -262,10 +260,10 @@ def _only_layers(model):
 
 
 def _before(operation):
-    nodes = getattr(operation, "_inbound_nodes", [])
+    nodes = internals.inbound_nodes.of(operation, [])
     if not nodes or not nodes[0].input_tensors:
         return None
-    history = getattr(nodes[-1].input_tensors[0], "_keras_history", None)
+    history = internals.history_of_tensor.of(nodes[-1].input_tensors[0], None)
     return history.operation if history is not None else None
 
 

@@ -6,6 +6,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_dlnotes.backend import internals
 from keras_dlnotes.backend.number_dtypes import widened
 from keras_dlnotes.diagnosis.facts import NormalizationFacts, UnitFacts
 from keras_dlnotes.diagnosis.layer_facts import kernel_of
@@ -141,7 +142,7 @@ def _maker_of(outputs, called):
 
 def as_taken(model: keras.Model, chunk: list[np.ndarray]) -> Any:
     """A list of input arrays in the structure that the model takes."""
-    structure = getattr(model, "_inputs_struct", None)
+    structure = internals.inputs_structure.of(model, None)
     if structure is not None and keras.tree.is_nested(structure):
         return keras.tree.pack_sequence_as(structure, chunk)
     return chunk[0] if len(chunk) == 1 else chunk
@@ -163,7 +164,7 @@ def _is_read(outputs, given):
 
 def leaves_of(model: keras.Model, inputs: Any) -> list[np.ndarray]:
     """The input arrays as a list in the order of the model's inputs; a dict goes by names."""
-    takes_dict = isinstance(getattr(model, "_inputs_struct", None), dict)
+    takes_dict = isinstance(internals.inputs_structure.of(model, None), dict)
     if isinstance(inputs, dict) and not takes_dict:
         names = [tensor.name for tensor in getattr(model, "inputs", None) or ()]
         if set(names) == set(inputs):

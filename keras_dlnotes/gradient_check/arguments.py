@@ -5,6 +5,7 @@ import contextlib
 import keras
 import numpy as np
 
+from keras_dlnotes.backend import internals
 from keras_dlnotes.gradient_check.subject import has_own, has_own_step
 from keras_dlnotes.numerics.number_arguments import whole_number
 
@@ -36,7 +37,7 @@ def checked_subject(subject, batch):
             "Expected the predictions as `x` and the targets as `y` to check a loss. "
             "Received: y=None."
         )
-    compiled = getattr(subject, "_compile_loss", None) is not None
+    compiled = internals.compile_loss.of(subject, None) is not None
     own_loss = has_own(subject, "compute_loss") or has_own_step(subject)
     if compiled and y is None and not own_loss:
         raise ValueError(

@@ -10,9 +10,10 @@ from typing import Any, Literal, TypeAlias
 import keras
 import numpy as np
 
-from keras_dlnotes.backend import active
+from keras_dlnotes.backend import active, internals
 from keras_dlnotes.backend.always_recording import always_recording
 from keras_dlnotes.backend.own_random_numbers import OwnRandomNumbers
+from keras_dlnotes.backend.private_names import PrivateNameError
 from keras_dlnotes.gradient_check.arguments import check_counts, checked_subject, text_explained
 from keras_dlnotes.gradient_check.error_line import one_line
 from keras_dlnotes.gradient_check.faulty_layers import faulty_layers, notes_on
@@ -136,6 +137,8 @@ def check_gradients(
     with text_explained(batch), options["random_numbers"].scope():
         try:
             report = _check("float64", options, settings, progress)
+        except PrivateNameError:
+            raise  # float64 is not what it lacks
         except Exception as error:
             try:  # something in it may insist on float32
                 report = _check("float32", options, settings, progress)
@@ -194,11 +197,11 @@ def _check(
         if compile_loss is not None:
             # A loss builds itself when it is called first; the model's own stays as it is.
             compile_loss = type(compile_loss)(
-                compile_loss._user_loss,
-                compile_loss._user_loss_weights,
+                internals.user_loss.of(compile_loss),
+                internals.user_loss_weights.of(compile_loss),
                 output_names=compile_loss.output_names,
             )
-            stack.enter_context(replaced(subject, "_compile_loss", compile_loss))
+            stack.enter_context(replaced(subject, internals.compile_loss, compile_loss))
         objective = Objective(dtype=dtype, compile_loss=compile_loss, **options)
         if not objective.targets:
             raise ValueError(

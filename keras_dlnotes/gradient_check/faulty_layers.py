@@ -1,11 +1,13 @@
 """Which layer of a model has the wrong gradient, where those of many weights are wrong."""
 
 import contextlib
+import functools
 from collections.abc import Callable
 from typing import Any
 
 import keras
 
+from keras_dlnotes.backend import internals
 from keras_dlnotes.gradient_check.report import GradientReport
 from keras_dlnotes.instrumentation.patch import patched
 
@@ -62,12 +64,13 @@ def notes_on(found: dict[str, str]) -> list[str]:
 
 def _layers_of_the_user(model):
     """Layers whose code, or a function in them, is not Keras's; of nested ones the inner ones."""
-    own = [layer for layer in model._flatten_layers(include_self=False) if _is_of_the_user(layer)]
+    inner_layers = functools.partial(internals.flatten_layers, include_self=False)
+    own = [layer for layer in inner_layers(model) if _is_of_the_user(layer)]
     names = {id(layer) for layer in own}
     return [
         layer
         for layer in own
-        if not any(id(inner) in names for inner in layer._flatten_layers(include_self=False))
+        if not any(id(inner) in names for inner in inner_layers(layer))
     ]
 
 

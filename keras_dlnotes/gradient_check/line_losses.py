@@ -6,7 +6,7 @@ import numpy as np
 
 from keras_dlnotes.backend import active
 from keras_dlnotes.gradient_check.row_programs import RowPrograms
-from keras_dlnotes.numerics.central_differences import random_directions
+from keras_dlnotes.numerics.central_differences import random_direction
 
 backend = active.line_losses
 
@@ -154,7 +154,7 @@ class LineLosses:
     def directions(self, number):
         """A random direction, each target's relative to its size; others have other numbers."""
         return [
-            random_directions(size, 1, (*self._seed, 3, number, j)).reshape(t.value.shape) * scale
+            random_direction(size, (*self._seed, 3, number, j)).reshape(t.value.shape) * scale
             for j, (t, size, scale) in enumerate(
                 zip(self.targets, self.sizes, self.scales, strict=True)
             )

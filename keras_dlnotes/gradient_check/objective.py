@@ -7,7 +7,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_dlnotes.backend import active
+from keras_dlnotes.backend import active, internals
 from keras_dlnotes.backend.float64 import half_casts_widened
 from keras_dlnotes.backend.number_dtypes import is_floating
 from keras_dlnotes.gradient_check.error_line import one_line
@@ -156,7 +156,8 @@ class Objective:
 
             return wrapper
 
-        return [(layer, "call", watched(layer)) for layer in self._subject._flatten_layers()]
+        layers = internals.flatten_layers(self._subject)
+        return [(layer, "call", watched(layer)) for layer in layers]
 
     def tensors(self):
         """The targets' values on the device."""
@@ -178,8 +179,12 @@ class Objective:
         targets = []
         trainable = {id(v) for v in self._subject.trainable_variables}
         # Moving averages never are trained; a frozen layer's weights would be.
-        layers = self._subject._flatten_layers()
-        trained_once = {id(v) for layer in layers for v in layer._trainable_variables}
+        layers = internals.flatten_layers(self._subject)
+        trained_once = {
+            id(v)
+            for variables in map(internals.trained_unless_frozen.of, layers)
+            for v in variables
+        }
         for variable in _unique(self._subject.variables):
             if not keras.backend.is_float_dtype(variable.dtype):
                 if id(variable) in trainable:
@@ -196,7 +201,7 @@ class Objective:
                 self.skipped[variable.path] = f"holds no numbers: its shape is {value.shape}"
             else:
                 self._weights.append(variable)
-                targets.append(Target(variable.path, value, "weight"))
+                targets.append(Target(variable.path, value))
         return targets
 
     def _input_targets(self):
@@ -211,7 +216,6 @@ class Objective:
             Target(
                 "input" if len(leaves) == 1 else f"input/{i}",
                 keras.ops.convert_to_numpy(leaves[i]),
-                "input",
             )
             for i in self._input_places
         ]
@@ -228,7 +232,7 @@ class Objective:
                 penalties = subject.losses
                 if penalties:
                     pieces["penalty"] = sum(keras.ops.sum(p) for p in penalties)
-                    regularizers = subject._get_regularization_losses()
+                    regularizers = internals.regularization_losses(subject)
                     self._penalty_of_weights_alone = len(penalties) == len(regularizers)
                 return pieces
             return {"loss": self._projected(self._function_value(x))}
@@ -262,7 +266,7 @@ class Objective:
         """The penalties without the forward pass, which regularizers do not need."""
         weights = list(zip(self._weights, tensors[: len(self._weights)], strict=True))
         with self._scope(weights):
-            penalties = self._subject._get_regularization_losses()
+            penalties = internals.regularization_losses(self._subject)
             return sum(keras.ops.sum(p) for p in penalties)
 
     def _layer_loss(self, x):
@@ -273,14 +277,13 @@ class Objective:
             data = keras.utils.pack_x_y_sample_weight(x, y, sample_weight)
             return active.train_step_loss.differentiated_loss(subject, data)
         options = {}
-        if self._training is not None and subject._call_has_training_arg:
+        if self._training is not None and internals.call_takes_training.of(subject):
             options["training"] = self._training
         # A layer with several arguments is given them as a tuple.
         outputs = subject(*x if isinstance(x, tuple) else (x,), **options)
         if has_own(subject, "compute_loss"):
-            return subject._compute_loss(
-                x=x, y=y, y_pred=outputs, sample_weight=sample_weight, training=self._training
-            )
+            given = {"x": x, "y": y, "y_pred": outputs, "sample_weight": sample_weight}
+            return internals.compute_loss(subject, **given, training=self._training)
         if self._compile_loss is not None:
             return self._compile_loss(y, outputs, sample_weight)
         return self._projected(outputs) if y is None else self._squared_error(outputs)

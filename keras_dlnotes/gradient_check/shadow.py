@@ -4,6 +4,7 @@ import contextlib
 
 import keras
 
+from keras_dlnotes.backend import internals
 from keras_dlnotes.backend.float64 import floatx_here, true_float64
 
 PRECISIONS = {"float64": 2.0**-52, "float32": 2.0**-23}
@@ -31,27 +32,34 @@ def computing_in(dtype, layers, losses=()):
         policy = keras.dtype_policies.DTypePolicy(dtype)
         for layer in layers:
             if not getattr(layer.dtype_policy, "quantization_mode", None):
-                stack.enter_context(replaced(layer, "_dtype_policy", policy))
-            functional = getattr(layer, "_functional", layer)  # what a Sequential runs
-            for tensor in getattr(functional, "_inputs", None) or ():  # inputs are cast to these
+                stack.enter_context(replaced(layer, internals.policy_of_layer, policy))
+            graph = internals.functional_of_sequential.of(layer, layer)  # what a Sequential runs
+            inputs = internals.inputs_of_functional.of(graph, None)
+            for tensor in inputs or ():  # inputs are cast to these
                 if is_float(tensor.dtype):
-                    stack.enter_context(replaced(tensor, "_dtype", dtype))
+                    stack.enter_context(replaced(tensor, internals.dtype_of_tensor, dtype))
             # A Sequential inside another model casts what it is given to its input layer's dtype.
             if isinstance(layer, keras.layers.InputLayer) and is_float(layer.dtype):
-                stack.enter_context(replaced(layer, "_dtype", dtype))
+                stack.enter_context(replaced(layer, internals.dtype_of_input_layer, dtype))
         for variable in {id(v): v for layer in layers for v in layer.variables}.values():
             if is_float(variable.dtype):
-                stack.enter_context(replaced(variable, "_dtype", dtype))
+                stack.enter_context(replaced(variable, internals.dtype_of_variable, dtype))
         for loss in losses:
-            stack.enter_context(replaced(loss, "_dtype_policy", policy))
-            stack.enter_context(replaced(loss, "_dtype", dtype))
+            stack.enter_context(replaced(loss, internals.policy_of_loss, policy))
+            stack.enter_context(replaced(loss, internals.dtype_of_loss, dtype))
         yield
 
 
 @contextlib.contextmanager
-def replaced(item, name, value):
-    """One attribute, past the hooks by which Keras and torch track what is assigned."""
-    attributes = item.__dict__
+def replaced(item, entry, value):
+    """One attribute, past the hooks by which Keras and torch track what is assigned.
+
+    Args:
+        item: the object.
+        entry: the attribute's entry in `internals`.
+        value: what is there meanwhile.
+    """
+    attributes, name = item.__dict__, entry.name_on(item)
     before = attributes[name]
     attributes[name] = value
     try:

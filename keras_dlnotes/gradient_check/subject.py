@@ -2,6 +2,8 @@
 
 import keras
 
+from keras_dlnotes.backend import internals
+
 
 def has_own(subject, method):
     """Whether the subject is a model whose class overrides one of Keras's methods."""
@@ -22,9 +24,9 @@ def parts_with_policies(subject):
         return [], [subject], None
     if not isinstance(subject, keras.Layer):
         return [], [], None
-    layers = list(subject._flatten_layers())
-    compile_loss = getattr(subject, "_compile_loss", None)
-    user_losses = keras.tree.flatten(getattr(compile_loss, "_user_loss", None))
+    layers = list(internals.flatten_layers(subject))
+    compile_loss = internals.compile_loss.of(subject, None)
+    user_losses = keras.tree.flatten(internals.user_loss.of(compile_loss, None))
     held = [value for layer in layers for value in vars(layer).values()]
     losses = {id(loss): loss for loss in user_losses + held if isinstance(loss, keras.Loss)}
     return layers, list(losses.values()), compile_loss
@@ -33,7 +35,7 @@ def parts_with_policies(subject):
 def build(subject, batch):
     """Makes the weights of a layer that has not been called yet, as its first call would."""
     if isinstance(subject, keras.Layer) and not all(
-        layer.built for layer in subject._flatten_layers()
+        layer.built for layer in internals.flatten_layers(subject)
     ):
         x = batch["x"]
         with keras.StatelessScope():  # its other effects, such as moving averages, are dropped

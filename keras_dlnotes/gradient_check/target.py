@@ -11,9 +11,7 @@ class Target(NamedTuple):
     Args:
         path: the variable's path, or "input", "input/1" and so on.
         value: its numbers as a NumPy array, at which the gradient is checked.
-        kind: "weight" or "input".
     """
 
     path: str
     value: np.ndarray
-    kind: str

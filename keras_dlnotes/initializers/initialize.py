@@ -4,6 +4,7 @@ import math
 
 import keras
 
+from keras_dlnotes.backend import internals
 from keras_dlnotes.initializers.fan_in_normal import FanInNormal
 from keras_dlnotes.initializers.seed_of_draw import seed_of_draw
 from keras_dlnotes.initializers.small_random import SmallRandom
@@ -64,7 +65,7 @@ def initialize(
             f"Expected a built model. Received: {model.name!r}, which has no weights yet. Call it "
             "on a batch, or `model.build(input_shape)`, first."
         )
-    for layer in model._flatten_layers():
+    for layer in internals.flatten_layers(model):
         _check_plain(layer)
     kernels = _kernels_with_inputs(model)
     if not kernels:
@@ -98,11 +99,10 @@ def _check_plain(layer: keras.Layer) -> None:
 def _kernels_with_inputs(model: keras.Layer) -> list[tuple[keras.Variable, float]]:
     """Every kernel once, with its n_prev, in the order of the model's layers."""
     kernels = {}
-    for layer in model._flatten_layers():
+    for layer in internals.flatten_layers(model):
         # A wrapper may hold a second reference to its layer's kernel; the layer knows its layout.
-        inner = {
-            id(w) for child in layer._flatten_layers(include_self=False) for w in child.weights
-        }
+        children = internals.flatten_layers(layer, include_self=False)
+        inner = {id(w) for child in children for w in child.weights}
         for weight in layer.weights:
             is_kernel = weight.name == "kernel" or weight.name.endswith("_kernel")
             if is_kernel and id(weight) not in inner and id(weight) not in kernels:

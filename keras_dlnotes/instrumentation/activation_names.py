@@ -11,10 +11,8 @@ from typing import Any
 import keras
 import numpy as np
 from keras import ops
-from keras.src.backend.common import global_state
-from keras.src.random.seed_generator import GLOBAL_SEED_GENERATOR, global_seed_generator
 
-from keras_dlnotes.backend import active
+from keras_dlnotes.backend import active, internals
 from keras_dlnotes.backend.own_random_numbers import OwnRandomNumbers
 
 OWN_FUNCTION = "own function"
@@ -142,23 +140,23 @@ def activation_of(layer: Any) -> str | None:
 
 def _is_function_alone(layer: keras.Layer) -> bool:
     """Whether a layer keeps nothing and so may be asked; of Keras's, only those that are meant."""
-    if layer.variables or list(layer._flatten_layers(include_self=False)):
+    if layer.variables or list(internals.flatten_layers(layer, include_self=False)):
         return False
-    module = type(layer).__module__
-    if module.startswith("keras.src.layers.activations.") or isinstance(layer, keras.layers.Lambda):
+    kind = type(layer)
+    if internals.activations.defines(kind) or isinstance(layer, keras.layers.Lambda):
         return True
-    return not module.startswith("keras.src.")
+    return not internals.keras_itself.defines(kind)
 
 
 def _values(function: Callable[..., Any]) -> np.ndarray | None:
     """What a callable makes of the probe; None if it does not take it, or changes its shape."""
     # A layer of the user's own may draw: what is drawn in training must stay the same. Keras makes
     # its generator at the first draw, from a number that it draws by Python's `random`.
-    known = global_state.get_global_attribute(GLOBAL_SEED_GENERATOR)
+    known = internals.get_global.value(internals.GLOBAL_SEEDS)
     seeds: keras.Variable | None = None
     try:
         if known is not None:
-            seeds = global_seed_generator().state
+            seeds = internals.global_seeds.value().state
             before = ops.convert_to_numpy(seeds).copy()
     except ValueError:  # JAX traces a step: there Keras refuses to draw from these
         seeds = None
@@ -178,7 +176,7 @@ def _values(function: Callable[..., Any]) -> np.ndarray | None:
         if seeds is not None:
             seeds.assign(before)
         if known is None:
-            global_state.set_global_attribute(GLOBAL_SEED_GENERATOR, None)
+            internals.set_global.value(internals.GLOBAL_SEEDS, None)
     return values.astype("float64") if values.shape == _PROBE.shape else None
 
 

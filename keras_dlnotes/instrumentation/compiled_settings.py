@@ -5,6 +5,7 @@ from typing import Any
 
 import keras
 
+from keras_dlnotes.backend import internals
 from keras_dlnotes.instrumentation.inner_optimizer import inner_optimizer
 from keras_dlnotes.instrumentation.patch import patched
 
@@ -32,7 +33,7 @@ def compile_alike(
         optimizer: the optimizer to use; None for one like the model's.
         **changes: arguments of `compile` that differ.
     """
-    known = getattr(getattr(model, "_compile_config", None), "config", {"loss": model.loss})
+    known = settings_of_compile(model) or {"loss": model.loss}
     settings = {name: known[name] for name in _SHARED_SETTINGS if name in known}
     scaled = isinstance(model.optimizer, keras.optimizers.LossScaleOptimizer)
     settings |= {"auto_scale_loss": scaled} | changes
@@ -46,6 +47,11 @@ def compile_alike(
     keras.Model.compile(copy, optimizer, auto_scale_loss=False, **settings)
 
 
+def settings_of_compile(model: keras.Model) -> dict[str, Any]:
+    """The arguments that a model was compiled with, as they were given; empty if unknown."""
+    return getattr(internals.compile_config.of(model, None), "config", {})
+
+
 def optimizer_like(optimizer: keras.Optimizer, **changes: Any) -> keras.Optimizer:
     """An optimizer of the same settings without the state; with a learning rate's very schedule.
 
@@ -53,9 +59,9 @@ def optimizer_like(optimizer: keras.Optimizer, **changes: Any) -> keras.Optimize
         optimizer: the optimizer.
         **changes: settings that differ.
     """
-    rate = getattr(optimizer, "_learning_rate", None)
+    rate = internals.given_learning_rate.of(optimizer, None)
     own = callable(rate)
-    with patched([(optimizer, "_learning_rate", 0.0)] if own else []):
+    with patched([(optimizer, internals.given_learning_rate.name, 0.0)] if own else []):
         config = optimizer.get_config()
     if own:
         config["learning_rate"] = rate

@@ -4,7 +4,7 @@ from typing import Any
 
 import keras
 
-from keras_dlnotes.backend import active
+from keras_dlnotes.backend import active, internals
 
 
 class ReplacedMethods:
@@ -111,7 +111,7 @@ def _what_is_compiled(model):
     settings.pop("built", None)
     return (
         {name: getattr(function, "made_of", function) for name, function in own.items()},
-        getattr(model, "_compile_config", None),
+        internals.compile_config.of(model, None),
         model.optimizer,
         settings,
         (model.run_eagerly, model.jit_compile, model.steps_per_execution),

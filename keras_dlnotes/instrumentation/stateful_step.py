@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from keras_dlnotes.backend import active
+from keras_dlnotes.backend import active, internals
 from keras_dlnotes.instrumentation.observed_step import (
     ObservedStep,
     examples_of,
@@ -30,7 +30,8 @@ class StatefulStep(ObservedStep):
         if keras.backend.backend() == "torch":
             # torch.compile cannot see tensors leave through a tape; an eager step now and then
             # costs less than the graph breaks would.
-            with patched([(self.model, "_jit_compile", False)]):
+            jit_compile = internals.jit_compile.name_on(self.model)
+            with patched([(self.model, jit_compile, False)]):
                 return super()._make_function(arguments)
         return super()._make_function(arguments)
 
@@ -66,7 +67,7 @@ class StatefulStep(ObservedStep):
             if tape is None or not grads:
                 return original(grads, trainable_variables)
             grads = list(grads)
-            variables = list(trainable_variables or optimizer._trainable_variables)
+            variables = list(trainable_variables or internals.optimized_variables.of(optimizer))
             # Read before the update: the update changes the scale and, in place, the weights.
             scale = loss_scale(optimizer)
             if isinstance(scale, keras.Variable):

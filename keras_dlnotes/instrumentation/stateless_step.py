@@ -6,7 +6,7 @@ import warnings
 import keras
 from keras import ops
 
-from keras_dlnotes.backend import active
+from keras_dlnotes.backend import active, internals
 from keras_dlnotes.instrumentation.observed_step import (
     ObservedStep,
     loss_scale,
@@ -68,7 +68,7 @@ class StatelessStep(ObservedStep):
 
     @contextlib.contextmanager
     def _carrier_attached(self):
-        variables = self.model._non_trainable_variables
+        variables = internals.non_trainable_variables.of(self.model)
         variables.append(self._carrier)
         try:
             yield
@@ -140,9 +140,8 @@ class StatelessStep(ObservedStep):
                 if isinstance(scale, keras.Variable):
                     places = [v is scale for v in optimizer.variables]
                     scale = optimizer_variables[places.index(True)]
-                tape.pack_update(
-                    grads, optimizer._trainable_variables, trainable_variables, updated[0], scale
-                )
+                variables = internals.optimized_variables.of(optimizer)
+                tape.pack_update(grads, variables, trainable_variables, updated[0], scale)
             return updated
 
         return stateless_apply

@@ -7,6 +7,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from keras_dlnotes.backend import internals
 from keras_dlnotes.instrumentation.observed_step import optimizers_of
 
 
@@ -84,5 +85,5 @@ def _count(model: keras.Model) -> int:
 def _batches(optimizer: Any) -> int:
     optimizer = getattr(optimizer, "inner_optimizer", optimizer)
     # `iterations` leaves out the batches whose gradients are only accumulated.
-    steps = getattr(optimizer, "_iterations", None)
+    steps = internals.batches_counted.of(optimizer, None)
     return int(ops.convert_to_numpy(optimizer.iterations if steps is None else steps))

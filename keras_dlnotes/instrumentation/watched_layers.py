@@ -5,22 +5,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import keras
-from keras.src.models.functional import Functional
 
+from keras_dlnotes.backend import internals
 from keras_dlnotes.instrumentation.activation_names import activation_of
 from keras_dlnotes.measures import SATURATION
-
-# Where Keras's layers are that have neither weights nor an activation, but for `Normalization`.
-_PASSING_ON = (
-    "keras.src.layers.core.identity",
-    "keras.src.layers.core.input_layer",
-    "keras.src.layers.core.masking",
-    "keras.src.layers.merging.",
-    "keras.src.layers.pooling.",
-    "keras.src.layers.preprocessing.",
-    "keras.src.layers.regularization.",
-    "keras.src.layers.reshaping.",
-)
 
 
 @dataclass(frozen=True)
@@ -58,9 +46,9 @@ def passes_on(layer: Any) -> bool:
         return False
     if type(layer) is keras.layers.TimeDistributed:
         return passes_on(layer.layer)
-    if type(layer) in (keras.Sequential, Functional):
+    if type(layer) in (keras.Sequential, internals.functional_class.value):
         return all(passes_on(inner) for inner in layer.layers)
-    return type(layer).__module__.startswith(_PASSING_ON)
+    return any(folder.defines(type(layer)) for folder in internals.passing_on)
 
 
 def find_watched_layers(model: keras.Model, layers: Any = None) -> list[WatchedLayer]:
@@ -102,7 +90,9 @@ def find_watched_layers(model: keras.Model, layers: Any = None) -> list[WatchedL
 
 def has_graph(layer: Any) -> bool:
     """Whether the layer is a model whose connections are known: Sequential or functional."""
-    return isinstance(layer, keras.Sequential) or hasattr(layer, "_nodes_by_depth")
+    return isinstance(layer, keras.Sequential) or (
+        internals.nodes_by_depth.of(layer, None) is not None
+    )
 
 
 def _walk(
@@ -118,18 +108,21 @@ def _walk(
         seen.add(id(layer))
         yield layer, path
         if _may_enter(layer):
-            for child in layer._flatten_layers(include_self=False, recursive=False):
+            for child in _held_by(layer):
                 yield from enter(child, (*path, layer.name))
 
-    for child in parent._flatten_layers(include_self=False, recursive=False):
+    for child in _held_by(parent):
         yield from enter(child, path)
 
 
+def _held_by(layer: keras.Layer) -> Any:
+    return internals.flatten_layers(layer, include_self=False, recursive=False)
+
+
 def _may_enter(layer: keras.Layer) -> bool:
-    if getattr(layer, "_remat_mode", None) is not None:
+    if internals.remat_mode.of(layer, None) is not None:
         return False  # its inside runs in a trace of its own
-    own = type(layer).__module__.startswith(("keras.src.layers", "keras.layers"))
-    return isinstance(layer, keras.Model) or not own
+    return isinstance(layer, keras.Model) or not internals.layers.defines(type(layer))
 
 
 def _saturation(layer: keras.Layer) -> tuple[float, float] | None:
@@ -139,5 +132,5 @@ def _saturation(layer: keras.Layer) -> tuple[float, float] | None:
     # A layer of the user's own is not asked: its `call` might draw a random number, and the weights
     # under the monitor would be others.
     function = getattr(layer, "activation", None)
-    named = type(layer).__module__.startswith("keras.src.layers.activations.")
+    named = internals.activations.defines(type(layer))
     return SATURATION.get(activation_of(layer) or "") if callable(function) or named else None

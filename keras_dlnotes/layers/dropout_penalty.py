@@ -7,7 +7,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_dlnotes.backend import active
+from keras_dlnotes.backend import active, internals
 from keras_dlnotes.backend.registration import registered
 from keras_dlnotes.numerics import penalties
 from keras_dlnotes.numerics.fan_in import Layout
@@ -180,7 +180,7 @@ class DropoutPenalty(keras.layers.Wrapper):
     def _source(self) -> keras.Layer:
         """The layer whose units are dropped."""
         known = (keras.layers.Dense, *_CONVOLUTIONS)
-        found = [item for item in self.layer._flatten_layers() if isinstance(item, known)]
+        found = [item for item in internals.flatten_layers(self.layer) if isinstance(item, known)]
         if not found:
             raise ValueError(
                 "Expected `layer` to be, or to hold, a Dense or convolutional layer, into whose "

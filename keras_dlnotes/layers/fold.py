@@ -6,6 +6,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from keras_dlnotes.backend import internals
 from keras_dlnotes.instrumentation import has_graph
 from keras_dlnotes.layers import rebuild
 from keras_dlnotes.layers.batch_normalization import BatchNormalization
@@ -88,7 +89,7 @@ def _find_pairs(
         if isinstance(layer, NORMALIZATIONS):
             reasons[id(layer)] = (layer.name, "there is no layer before it in its model")
         elif not has_graph(layer):
-            for inner in layer._flatten_layers(include_self=False):
+            for inner in internals.flatten_layers(layer, include_self=False):
                 if isinstance(inner, NORMALIZATIONS):
                     reasons[id(inner)] = (inner.name, f"it is hidden in {_described(layer)}")
     uses = [use for each in models for use in rebuild.connections(each)]

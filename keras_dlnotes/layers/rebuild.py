@@ -5,6 +5,7 @@ from typing import Any
 
 import keras
 
+from keras_dlnotes.backend import internals
 from keras_dlnotes.instrumentation import has_graph
 from keras_dlnotes.instrumentation.compiled_settings import compile_alike
 
@@ -41,7 +42,7 @@ def connections(model: keras.Model) -> list[tuple[Any, list[Any]]]:
     """
     if isinstance(model, keras.Sequential):
         return [(layer, [following]) for layer, following in pairwise([*model.layers, None])]
-    nodes = [node for level in model._nodes_by_depth.values() for node in level]
+    nodes = [node for level in internals.nodes_by_depth.of(model).values() for node in level]
     outputs = {id(tensor) for tensor in keras.tree.flatten(model.outputs)}
     listed = []
     for node in nodes:

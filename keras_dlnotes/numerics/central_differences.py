@@ -104,19 +104,18 @@ def derivatives(steps, plus, minus, middle, noise):
     )
 
 
-def random_directions(size, count, seed):
-    """Directions in which every coordinate moves: signs at random, magnitudes in [0.5, 1.5].
+def random_direction(size, seed):
+    """A direction in which every coordinate moves: signs at random, magnitudes in [0.5, 1.5].
 
     With equal magnitudes two wrong coordinates could cancel; with normal ones a coordinate may
     hardly move at all.
 
     Args:
-        size: how many numbers a direction has.
-        count: how many directions.
+        size: how many numbers it has.
         seed: an integer or several.
 
     Returns:
-        [count, size].
+        [size].
     """
     rng = np.random.default_rng(seed)
-    return rng.choice([-1.0, 1.0], (count, size)) * rng.uniform(0.5, 1.5, (count, size))
+    return rng.choice([-1.0, 1.0], size) * rng.uniform(0.5, 1.5, size)

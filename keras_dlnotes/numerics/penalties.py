@@ -9,9 +9,6 @@ from keras import ops
 from keras_dlnotes.numerics.fan_in import Layout
 from keras_dlnotes.numerics.number_arguments import is_real_number
 
-# How a layer's kernel is laid out: which of its axes, or pairs of axes, number the units.
-KERNEL_LAYOUTS = ("dense", "depthwise", "transpose")
-
 
 def half_sum_of_squares(weights: Any) -> Any:
     """L2: Ω(w) = ½ Σ wᵢ²; w → `weights`, any shape. A scalar of its dtype."""

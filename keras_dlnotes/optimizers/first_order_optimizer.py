@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import keras
 from keras import ops
 
-from keras_dlnotes.backend import active
+from keras_dlnotes.backend import active, internals
 from keras_dlnotes.backend.arithmetic_dtype import in_arithmetic_dtype
 from keras_dlnotes.backend.registration import REMINDER
 from keras_dlnotes.numerics.first_order import Change
@@ -58,6 +58,8 @@ class FirstOrderOptimizer(keras.optimizers.Optimizer, abc.ABC):
         """Creates one variable for each weight and slot, named as Keras names them."""
         if self.built:
             return
+        internals.update_all.expect()
+        internals.clip_gradients.expect()
         super().build(variables)
         initializers = [self.slot_initializer] * len(self.slot_names)
         with active.fused_update.creating_state():
@@ -82,17 +84,17 @@ class FirstOrderOptimizer(keras.optimizers.Optimizer, abc.ABC):
         if not self._fused_update.can_update():
             super()._backend_update_step(grads, trainable_variables, learning_rate)
             return
-        known = self._trainable_variables
+        known = internals.optimized_variables.of(self)
         if len(grads) == len(known) and all(map(operator.is_, trainable_variables, known)):
             gradients = dict(enumerate(grads))  # the usual case, without a search for each
         else:
-            indices = map(self._get_variable_index, trainable_variables)
+            indices = map(internals.index_of_variable.of(self), trainable_variables)
             gradients = dict(zip(indices, grads, strict=True))
         self._fused_update(gradients, learning_rate, self.iterations + 1)
 
     def update_step(self, gradient: Any, variable: keras.Variable, learning_rate: Any) -> None:
         """Applies the rule to one variable: Keras's way, which a distribution strategy takes."""
-        slots = self._slots[self._get_variable_index(variable)]
+        slots = self._slots[internals.index_of_variable(self, variable)]
         change, values = in_arithmetic_dtype(self.rule)(
             ops.cast(active.sparse_gradients.to_dense(gradient), variable.dtype),
             tuple(ops.convert_to_tensor(slot) for slot in slots),

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any, Literal
 
-from keras_dlnotes.backend import active
+from keras_dlnotes.backend import active, internals
 from keras_dlnotes.backend.registration import registered
 from keras_dlnotes.numerics import levenberg_marquardt, levenberg_marquardt_machine
 from keras_dlnotes.numerics.levenberg_marquardt_machine import Fresh, Ladder
@@ -285,7 +285,7 @@ class GaussNewton(SecondOrderOptimizer):
 
         def quiet(function: Any) -> Any:
             def muted(moved: Any, argument: Any) -> Any:
-                every = flat_weights.complete(moved, self._trainable_variables)
+                every = flat_weights.complete(moved, internals.optimized_variables.of(self))
                 self._carried.muted = True
                 try:
                     return function(every, argument)

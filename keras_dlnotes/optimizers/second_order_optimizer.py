@@ -11,7 +11,7 @@ from typing import Any, Self
 import keras
 import numpy as np
 
-from keras_dlnotes.backend import active
+from keras_dlnotes.backend import active, internals
 from keras_dlnotes.numerics import phases
 from keras_dlnotes.numerics.phases import Phase, Points
 from keras_dlnotes.optimizers import flat_weights, second_order_arguments
@@ -95,6 +95,7 @@ class SecondOrderOptimizer(keras.optimizers.Optimizer, abc.ABC):
 
     def build(self, variables: Iterable[keras.Variable]) -> None:
         """Create the optimizer's variables for these weights."""
+        internals.apply_all.expect()
         variables = list(variables)
         with active.replicas.scope_of(variables):
             super().build(variables)
@@ -225,10 +226,10 @@ class SecondOrderOptimizer(keras.optimizers.Optimizer, abc.ABC):
 
     @property
     def _weights(self) -> list[keras.Variable]:
-        return flat_weights.weights(self._trainable_variables)
+        return flat_weights.weights(internals.optimized_variables.of(self))
 
     def _flat_gradient(self, gradients: Sequence[Any], variables: Sequence[keras.Variable]) -> Any:
-        index = self._get_variable_index
+        index = internals.index_of_variable.of(self)
         known = dict(zip(map(index, variables), gradients, strict=True))
         every = [(known.get(index(v)), v) for v in self._weights]
         # The loss does not depend on a variable without a gradient.
@@ -247,7 +248,7 @@ class SecondOrderOptimizer(keras.optimizers.Optimizer, abc.ABC):
         """
         # JAX's trainer takes the values out of the variables while it runs, and calls this even if
         # a step has raised before they are back: nothing to do then, and an error not to hide.
-        if not self.built or getattr(self._control, "_value", 0) is None:
+        if not self.built or internals.value_of_variable.of(self._control, 0) is None:
             return
         known = self._known_control()
         phase, evaluations = int(known.phase), int(known.evaluations)

@@ -5,7 +5,7 @@ import enum
 from collections.abc import Callable
 from typing import Any
 
-from keras_dlnotes.backend import active
+from keras_dlnotes.backend import active, internals
 from keras_dlnotes.numerics import trust_region_machine
 from keras_dlnotes.numerics.phases import Points
 from keras_dlnotes.optimizers import flat_weights
@@ -153,7 +153,7 @@ class TrustRegion(SecondOrderOptimizer, abc.ABC):
         """A function of the weights moved, which may call scale_loss without leaving a note."""
 
         def quiet(moved: Any, *arguments: Any) -> Any:
-            every = flat_weights.complete(moved, self._trainable_variables)
+            every = flat_weights.complete(moved, internals.optimized_variables.of(self))
             self._carried.muted = True
             try:
                 return function(every, *arguments)

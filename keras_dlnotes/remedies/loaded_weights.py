@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 
+from keras_dlnotes.backend import internals
 from keras_dlnotes.instrumentation import inner_optimizer
 
 
@@ -25,8 +26,8 @@ def keep_loaded_weights(model: keras.Model, copy: keras.Model) -> None:
         return
     pairs = [
         (old, new)
-        for old, new in zip(model._flatten_layers(), copy._flatten_layers(), strict=True)
-        if not old._layers
+        for old, new in zip(*map(internals.flatten_layers, (model, copy)), strict=True)
+        if not internals.inner_layers.of(old)
     ]
     loaded = [place for place, pair in enumerate(pairs) if _was_loaded(*pair)]
     for old, new in pairs[: loaded[-1] + 1 if loaded else 0]:

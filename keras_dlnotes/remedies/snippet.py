@@ -2,7 +2,9 @@
 
 import keras
 
+from keras_dlnotes.backend import internals
 from keras_dlnotes.instrumentation import inner_optimizer
+from keras_dlnotes.instrumentation.compiled_settings import settings_of_compile
 from keras_dlnotes.remedies.draft import Draft
 from keras_dlnotes.remedies.table import REMEDIES
 
@@ -36,7 +38,7 @@ def snippet(draft: Draft, settings: dict, model: keras.Model, given: keras.Model
     steps = given.optimizer.iterations
     if int(keras.ops.convert_to_numpy(steps)) > 0:
         kept.append("# The runs started from fresh weights, but for frozen layers.")
-        if all(layer.trainable for layer in given._flatten_layers()):
+        if all(layer.trainable for layer in internals.flatten_layers(given)):
             kept.append("model = keras.models.clone_model(model)")
     lines = kept + lines
     arguments = f"optimizer={optimizer or 'optimizer'}, loss={loss or 'loss'}"
@@ -84,8 +86,7 @@ def _loss(draft, model):
 
 
 def _metrics(draft, model):
-    known = getattr(getattr(model, "_compile_config", None), "config", {})
-    metrics = draft.compiled.get("metrics", known.get("metrics"))
+    metrics = draft.compiled.get("metrics", settings_of_compile(model).get("metrics"))
     plain = isinstance(metrics, list) and all(isinstance(m, str) for m in metrics)
     return repr(metrics).replace("'", '"') if plain else None
 
@@ -96,7 +97,7 @@ def _constructor(optimizer):
     None for a class of the user's own, or a setting that is an object.
     """
     kind = type(optimizer)
-    if kind.__module__.startswith("keras.src."):
+    if internals.keras_itself.defines(kind):
         name = f"keras.optimizers.{kind.__name__}"
     elif kind.__module__.startswith("keras_dlnotes."):
         name = f"kd.optimizers.{kind.__name__}"

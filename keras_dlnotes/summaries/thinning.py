@@ -25,10 +25,14 @@ class FastRecordWriter(RecordWriter):
     TensorBoard's own is a Python loop over the bytes: 1 ms for the scalars of one step.
     """
 
+    def __init__(self, file: Any) -> None:
+        super().__init__(file)
+        self._file = file
+
     def write(self, data: bytes) -> None:
         """Appends one record."""
         header = struct.pack("<Q", len(data))
-        self._writer.write(header + _masked_crc(header) + data + _masked_crc(data))
+        self._file.write(header + _masked_crc(header) + data + _masked_crc(data))
 
 
 def _masked_crc(data: bytes) -> bytes:

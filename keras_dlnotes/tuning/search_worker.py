@@ -9,6 +9,7 @@ from optuna.exceptions import StorageInternalError
 from optuna.trial import FrozenTrial, Trial, TrialState
 from sqlalchemy.exc import SQLAlchemyError
 
+from keras_dlnotes.tuning import internals
 from keras_dlnotes.tuning.hyperparameters import HyperParameters
 from keras_dlnotes.tuning.pruning import hopeless_by
 from keras_dlnotes.tuning.results_table import OUTCOME, best_of
@@ -92,7 +93,7 @@ class SearchWorker:
             if release is None:
                 continue  # its worker is alive
             if self._trials()[found.number].state == TrialState.RUNNING:
-                return Trial(self._study, found._trial_id), release
+                return Trial(self._study, internals.id_of_trial.of(found)), release
             release()  # it ended while we looked
         limit = self._search.max_trials
         if limit is not None and len(self._trials()) >= limit:

@@ -10,6 +10,8 @@ from optuna.distributions import BaseDistribution
 from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial
 
+from keras_dlnotes.tuning import internals
+
 JOINTLY_DRAWN = "jointly_drawn"
 
 
@@ -54,7 +56,8 @@ class SeededSampler(BaseSampler):
             return {name: value for name, value in kept.items() if name in search_space}
         values = self._sampler.sample_relative(study, trial, search_space)
         if values:
-            study._storage.set_trial_user_attr(trial._trial_id, JOINTLY_DRAWN, values)
+            storage = internals.storage_of_study.of(study)
+            storage.set_trial_user_attr(internals.id_of_trial.of(trial), JOINTLY_DRAWN, values)
         return values
 
     def sample_independent(

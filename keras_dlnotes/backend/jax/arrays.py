@@ -13,7 +13,6 @@ square_root = jnp.sqrt
 maximum = jnp.maximum
 minimum = jnp.minimum
 is_finite = jnp.isfinite
-logical_and = jnp.logical_and
 logical_or = jnp.logical_or
 logical_not = jnp.logical_not
 stack = jnp.stack
@@ -108,9 +107,9 @@ def solve_triangular(matrix, vector, lower):
     return jax.scipy.linalg.solve_triangular(matrix, vector, lower=lower)
 
 
-def upper_triangle(matrix, strictly=False):
-    """The matrix with zeros below its diagonal (`strictly`: on it as well)."""
-    return jnp.triu(matrix, 1 if strictly else 0)
+def upper_triangle(matrix):
+    """The matrix with zeros below its diagonal."""
+    return jnp.triu(matrix)
 
 
 concatenate = jnp.concatenate

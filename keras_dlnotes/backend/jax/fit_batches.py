@@ -3,6 +3,8 @@
 import contextlib
 import itertools
 
+from keras_dlnotes.backend import internals
+
 
 def can_peek(model, arguments):
     """Whether the next batch can be looked at, and the step can still have it: always."""
@@ -40,14 +42,15 @@ def readable_variables(model, arguments):
     emptied = []
     for variables, values in zip(kinds, arguments[0], strict=False):
         for variable, value in zip(variables, values, strict=True):
-            emptied.append((variable, variable._value))
-            variable._value = value
+            emptied.append((variable, internals.value_of_variable.of(variable)))
+            internals.value_of_variable.set(variable, value)
     # Whoever asks Keras meanwhile for the values (a callback's `jax_state_sync`) has them already.
-    was_synced, model._jax_state_synced = model._jax_state_synced, True
+    was_synced = internals.jax_state_synced.of(model)
+    internals.jax_state_synced.set(model, True)
     yield
-    model._jax_state_synced = was_synced
+    internals.jax_state_synced.set(model, was_synced)
     for variable, value in emptied:
-        variable._value = value
+        internals.value_of_variable.set(variable, value)
 
 
 def sync_variables(model):

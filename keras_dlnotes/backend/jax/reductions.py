@@ -5,6 +5,8 @@ import math
 import jax
 import jax.numpy as jnp
 
+from keras_dlnotes.backend.jax import internals
+
 # A full reduction under XLA on a CPU is one long chain of dependent additions. Reduced first over
 # rows of this many independent lanes it is vectorised, and measured two to three times faster.
 _LANES = 1024
@@ -37,8 +39,9 @@ def belongs_to_step(tensor, reference):
     """
     if not isinstance(tensor, jax.core.Tracer):
         return True
-    traces = [r._trace for r in reference if isinstance(r, jax.core.Tracer)]
-    return any(tensor._trace is trace for trace in traces)
+    trace_of = internals.trace_of_tracer.of
+    traces = [trace_of(r) for r in reference if isinstance(r, jax.core.Tracer)]
+    return any(trace_of(tensor) is trace for trace in traces)
 
 
 def _lanes(x):

@@ -15,7 +15,6 @@ square_root = tf.sqrt
 maximum = tf.maximum
 minimum = tf.minimum
 is_finite = tf.math.is_finite
-logical_and = tf.logical_and
 logical_or = tf.logical_or
 logical_not = tf.logical_not
 stack = tf.stack
@@ -107,10 +106,9 @@ def solve_triangular(matrix, vector, lower):
     return tf.squeeze(solution, 1)
 
 
-def upper_triangle(matrix, strictly=False):
-    """The matrix with zeros below its diagonal (`strictly`: on it as well)."""
-    upper = tf.linalg.band_part(matrix, 0, -1)
-    return upper - tf.linalg.band_part(matrix, 0, 0) if strictly else upper
+def upper_triangle(matrix):
+    """The matrix with zeros below its diagonal."""
+    return tf.linalg.band_part(matrix, 0, -1)
 
 
 def concatenate(arrays, axis=0):

@@ -1,8 +1,9 @@
 """Second derivatives of a loss by the weights, from the graph that computed it."""
 
 import tensorflow as tf
-from tensorflow.python.ops import control_flow_util
-from tensorflow.python.ops.parallel_for.gradients import jacobian
+
+from keras_dlnotes.backend import internals as keras_internals
+from keras_dlnotes.backend.tensorflow import internals
 
 # What second derivatives are taken from: the loss's graph, which lasts until the end of the step.
 SOURCE = "graph"
@@ -34,7 +35,7 @@ def hessian(loss, variables):
     gradients = _graph_gradients(loss, values)
     gradient = tf.concat([tf.reshape(g, (-1,)) for g in gradients], 0)
     size = gradient.shape[0]
-    if control_flow_util.GraphOrParentsInXlaContext(tf.compat.v1.get_default_graph()):
+    if internals.in_xla.value(tf.compat.v1.get_default_graph()):
         # XLA cannot compile the vectorised form: one product for each row, written out.
         if size > _MOST_ROWS_UNDER_XLA:
             raise ValueError(
@@ -50,7 +51,7 @@ def hessian(loss, variables):
             for j, v in enumerate(values)
         ]
     else:
-        blocks = jacobian(gradient, values, use_pfor=True)
+        blocks = internals.jacobian.value(gradient, values, use_pfor=True)
     return tf.concat(
         [
             tf.zeros((size, v.shape.num_elements()), gradient.dtype)
@@ -94,7 +95,8 @@ def gauss_newton_loss(loss, outputs, variables):
 
 
 def _seen_by(loss, output):
-    for tensor in (output, getattr(output, "_keras_logits", None), *output.op.inputs):
+    logits = keras_internals.logits_of_output.of(output, None)
+    for tensor in (output, logits, *output.op.inputs):
         if tensor is not None and tf.gradients(loss, tensor)[0] is not None:
             return tensor
     return None

@@ -5,6 +5,8 @@ import itertools
 
 import tensorflow as tf
 
+from keras_dlnotes.backend import internals
+
 
 def can_peek(model, arguments):
     """Whether the next batch can be looked at, and the step can still have it.
@@ -82,12 +84,13 @@ def build_state(model, arguments):
         model: a compiled model inside `fit`.
         arguments: those of `model.train_function`.
     """
-    of_keras = (type(model).train_step.__module__ or "").startswith("keras.src.")
-    built = all(layer.built for layer in model._flatten_layers())
+    of_keras = internals.keras_itself.defines(type(model).train_step)
+    built = all(layer.built for layer in internals.flatten_layers(model))
     (iterator,) = arguments
     # Under a strategy Keras has done it.
     eligible = not model.run_eagerly and _is_of_dataset(iterator) and can_peek(model, arguments)
-    if of_keras and built and eligible:
+    symbolic_build = internals.symbolic_build.of(model, None)
+    if of_keras and built and eligible and symbolic_build is not None:
         # What is wrong with the data or the loss, the step itself tells better.
         with contextlib.suppress(Exception):
-            model._symbolic_build(data_batch=iterator.element_spec)
+            symbolic_build(data_batch=iterator.element_spec)

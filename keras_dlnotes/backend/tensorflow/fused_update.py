@@ -13,6 +13,7 @@ import math
 import keras
 import tensorflow as tf
 
+from keras_dlnotes.backend import internals
 from keras_dlnotes.backend.arithmetic_dtype import in_arithmetic_dtype
 from keras_dlnotes.backend.tensorflow.sparse_gradients import to_dense
 from keras_dlnotes.backend.tensorflow.variable_slice import VariableSlice
@@ -168,11 +169,12 @@ class FlatGroup:
         self.flat_slots = []
         for slots_of_one_name in zip(*(slots[index] for index in indices), strict=True):
             with tf.init_scope():
-                parts = [_flat(tf.convert_to_tensor(slot._value)) for slot in slots_of_one_name]
+                values = map(internals.value_of_variable.of, slots_of_one_name)
+                parts = [_flat(tf.convert_to_tensor(value)) for value in values]
                 flat = tf.Variable(tf.concat(parts, 0), trainable=False)
             starts = itertools.accumulate(self.sizes, initial=0)
             for slot, start, shape in zip(slots_of_one_name, starts, shapes, strict=False):
-                slot._value = VariableSlice(flat, start, shape)
+                internals.value_of_variable.set(slot, VariableSlice(flat, start, shape))
             self.flat_slots.append(flat)
 
 

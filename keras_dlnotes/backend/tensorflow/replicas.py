@@ -5,6 +5,8 @@ import functools
 
 import tensorflow as tf
 
+from keras_dlnotes.backend.tensorflow import internals
+
 # `fit` hands the optimizer a loss that Keras has divided by the number of replicas.
 LOSS_IS_DIVIDED = True
 
@@ -182,4 +184,4 @@ def as_log(tensor):
 
 def _has_workers(strategy):
     several = isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy)
-    return several and strategy.extended._in_multi_worker_mode()
+    return several and internals.has_several_workers(strategy.extended)

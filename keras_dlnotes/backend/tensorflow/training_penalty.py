@@ -1,9 +1,9 @@
 """A term of the loss that is there only while the loss is being differentiated."""
 
 import tensorflow as tf
-from tensorflow.python.eager import record
 
 from keras_dlnotes.backend.always_recording import is_always_recording
+from keras_dlnotes.backend.tensorflow import internals
 
 
 def only_while_recording(function, *tensors):
@@ -16,6 +16,6 @@ def only_while_recording(function, *tensors):
         function: pure, gives a scalar of the first tensor's dtype.
         *tensors: floating-point tensors.
     """
-    if record.could_possibly_record() or is_always_recording():
+    if internals.could_record.value() or is_always_recording():
         return function(*tensors)
     return tf.zeros((), tensors[0].dtype)

@@ -4,6 +4,8 @@ import math
 
 import tensorflow as tf
 
+from keras_dlnotes.backend.tensorflow import internals
+
 
 class VariableSlice:
     """What Keras asks of a `tf.Variable`, kept in one stretch of a flat `tf.Variable`.
@@ -47,7 +49,7 @@ class VariableSlice:
     # The names by which a Keras variable saves itself into a tf.train.Checkpoint.
     @property
     def _shared_name(self):
-        return f"{self._flat._shared_name}_{self._start}"
+        return f"{internals.shared_name.of(self._flat)}_{self._start}"
 
     def _serialize_to_tensors(self):
         return {"VARIABLE_VALUE": self.read_value()}

@@ -6,7 +6,8 @@ quasi-Newton updates cannot afford that, so they ask the backend itself.
 
 import numpy as np
 import torch
-from keras.src.backend.torch.core import get_device, to_torch_dtype
+
+from keras_dlnotes.backend import internals
 
 reshape = torch.reshape
 
@@ -65,11 +66,6 @@ def is_finite(array):
     return np.isfinite(array) if _are_scalars(array) else torch.isfinite(array)
 
 
-def logical_and(first, second):
-    """Whether both hold."""
-    return first & second
-
-
 def logical_or(first, second):
     """Whether one of two holds."""
     return first | second
@@ -83,8 +79,10 @@ def logical_not(array):
 def stack(arrays):
     """Arrays of one shape as one, along a new first axis."""
     if _are_scalars(*arrays):
-        return torch.as_tensor(np.array(arrays), device=get_device())
-    return torch.stack([torch.as_tensor(array, device=get_device()) for array in arrays])
+        return torch.as_tensor(np.array(arrays), device=internals.get_device.value())
+    return torch.stack(
+        [torch.as_tensor(array, device=internals.get_device.value()) for array in arrays]
+    )
 
 
 def zeros_like(array):
@@ -97,12 +95,14 @@ def cast(array, dtype):
     if _are_scalars(array):
         name = str(dtype).removeprefix("torch.")
         return np.dtype(name).type(array)
-    return array.to(to_torch_dtype(str(dtype).removeprefix("torch.")))
+    return array.to(internals.to_torch_dtype.value(str(dtype).removeprefix("torch.")))
 
 
 def tensor(values, dtype):
     """`values` as a tensor of exactly `dtype`."""
-    return torch.as_tensor(values, dtype=to_torch_dtype(dtype), device=get_device())
+    return torch.as_tensor(
+        values, dtype=internals.to_torch_dtype.value(dtype), device=internals.get_device.value()
+    )
 
 
 def unstack(vector, count):
@@ -179,9 +179,9 @@ def solve_triangular(matrix, vector, lower):
     return torch.linalg.solve_triangular(matrix, vector[:, None], upper=not lower)[:, 0]
 
 
-def upper_triangle(matrix, strictly=False):
-    """The matrix with zeros below its diagonal (`strictly`: on it as well)."""
-    return torch.triu(matrix, 1 if strictly else 0)
+def upper_triangle(matrix):
+    """The matrix with zeros below its diagonal."""
+    return torch.triu(matrix)
 
 
 concatenate = torch.cat
@@ -230,7 +230,7 @@ def take(array, indices):
 
 def arange(count):
     """0, 1, ..., count - 1 as 32-bit integers."""
-    return torch.arange(count, dtype=torch.int32, device=get_device())
+    return torch.arange(count, dtype=torch.int32, device=internals.get_device.value())
 
 
 def row(matrix, index):
@@ -260,7 +260,9 @@ def set_now(variable, value):
 def flatten(tensors, dtype):
     """One vector of all tensors' numbers, in order; sparse gradients made dense."""
     dense = [t.to_dense() if t.is_sparse else t for t in tensors]
-    return torch.cat([t.detach().reshape(-1).to(to_torch_dtype(dtype)) for t in dense])
+    return torch.cat(
+        [t.detach().reshape(-1).to(internals.to_torch_dtype.value(dtype)) for t in dense]
+    )
 
 
 def copied(array):

@@ -13,6 +13,7 @@ import itertools
 import torch
 
 from keras_dlnotes.backend.arithmetic_dtype import arithmetic_dtype
+from keras_dlnotes.backend.torch import internals
 from keras_dlnotes.backend.torch.scaled import Scaled
 from keras_dlnotes.backend.torch.sparse_gradients import to_dense
 
@@ -81,13 +82,14 @@ class FusedUpdate:
         """Without state there is nothing to compute but a factor."""
         variables = [self._variables[index].value for index in gradients]
         change, _ = self._rule(Scaled(list(gradients.values())), (), learning_rate, step)
-        torch._foreach_add_(variables, change.tensor, alpha=change.factor)
+        internals.add_to_each.value(variables, change.tensor, alpha=change.factor)
 
     def _update_group(self, group, gradients, learning_rate, step):
         gradient = torch.cat([gradient.reshape(-1) for gradient in gradients])
         change = self._change(gradient, group.flat_slots, learning_rate, step)
         variables = [self._variables[index].value.view(-1) for index in group.indices]
-        torch._foreach_add_(variables, change.tensor.split(group.sizes), alpha=change.factor)
+        parts = change.tensor.split(group.sizes)
+        internals.add_to_each.value(variables, parts, alpha=change.factor)
 
     def _change(self, gradient, slots, learning_rate, step):
         """Updates the state and returns the change of the variable."""

@@ -1,8 +1,9 @@
 """Derivatives of functions of lists of arrays, and the Jacobian of a model by examples."""
 
 import torch
-from keras.src.backend.torch.core import get_device, to_torch_dtype
-from torch.utils import _pytree
+
+from keras_dlnotes.backend import internals as keras_internals
+from keras_dlnotes.backend.torch import internals
 
 
 def _detached(arguments):
@@ -61,11 +62,11 @@ def rows_of_examples(output, values, inputs, cotangent, roots, count, dtype):
         [count, examples, n].
     """
     values = _detached(values)
-    wide = to_torch_dtype(dtype)
-    numbers = torch.arange(count, device=get_device())
+    wide = keras_internals.to_torch_dtype.value(dtype)
+    numbers = torch.arange(count, device=keras_internals.get_device.value())
 
     def of_example(example, root):
-        one = _pytree.tree_map(lambda array: array[None], example)
+        one = internals.map_tree.value(lambda array: array[None], example)
         value, pull = torch.func.vjp(lambda weights: output(weights, one), values)[:2]
 
         def of_row(row):
@@ -79,7 +80,7 @@ def rows_of_examples(output, values, inputs, cotangent, roots, count, dtype):
 
 def size_of(inputs):
     """How many examples a structure of arrays holds."""
-    return _pytree.tree_leaves(inputs)[0].shape[0]
+    return internals.leaves_of_tree.value(inputs)[0].shape[0]
 
 
 def stacked(rows, size, examples, per_example, first):

@@ -1,16 +1,15 @@
 """A scalar function evaluated at many points at once, and its gradient; for gradient checks."""
 
 import contextlib
-from typing import Any
 
 import keras
 import numpy as np
 import torch
-from keras.src.backend.torch import core
-from keras.src.backend.torch.core import get_device
 from torch.overrides import TorchFunctionMode
 
+from keras_dlnotes.backend import internals as keras_internals
 from keras_dlnotes.backend.this_thread import replaced_here
+from keras_dlnotes.backend.torch import internals
 
 # How many rows can be evaluated at once, fastest first.
 WAYS = ("vectorized",)
@@ -101,7 +100,7 @@ def _values_alone():
     def value(self, *arguments):
         return self.forward_fn(*arguments)[0]
 
-    return replaced_here(core.custom_gradient, "__call__", lambda _: value)
+    return replaced_here(keras_internals.custom_gradient.value, "__call__", lambda _: value)
 
 
 @contextlib.contextmanager
@@ -110,12 +109,12 @@ def _no_warning_of_speed():
     # torch has one switch for the whole process: a vmap that another thread runs meanwhile does not
     # tell either, and afterwards the warning is on, as it is by default, whatever was set before
     # (it cannot be read). `warnings.catch_warnings` would lose what other threads set meanwhile.
-    switch: Any = torch._C._functorch
-    switch._set_vmap_fallback_warning_enabled(False)
+    warn = internals.warn_of_slow_vmap.value_or(lambda on: None)
+    warn(False)
     try:
         yield
     finally:
-        switch._set_vmap_fallback_warning_enabled(True)
+        warn(True)
 
 
 class _AnyLayout(TorchFunctionMode):
@@ -176,7 +175,7 @@ def slope_function(function, vectors):
 
 def constant(array):
     """A NumPy array on the device."""
-    return torch.as_tensor(array, device=get_device())
+    return torch.as_tensor(array, device=keras_internals.get_device.value())
 
 
 def dtype_name(tensor):

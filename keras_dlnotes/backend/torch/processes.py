@@ -9,6 +9,8 @@ from typing import Any
 import torch
 import torch.distributed
 
+from keras_dlnotes.backend import internals as keras_internals
+from keras_dlnotes.backend.torch import internals
 from keras_dlnotes.backend.torch.replicas import count, together
 
 _meetings = 0  # that all processes have come to
@@ -97,7 +99,7 @@ def mean_logs(model, numbers):
 
 
 def _examples_counted(model):
-    tracker = getattr(model, "_loss_tracker", None)
+    tracker = keras_internals.loss_tracker.of(model, None)
     return (0.0 if tracker is None else float(tracker.count)) or 1.0
 
 
@@ -118,7 +120,7 @@ def meet(settings):
     if count() == 1:
         return
     distributed = torch.distributed
-    store: Any = distributed.distributed_c10d._get_default_store()
+    store = internals.default_store.value()
     keys = [f"keras_dlnotes/{_meetings}/{rank}" for rank in range(count())]
     own = keys[distributed.get_rank()]
     store.set(own, settings)

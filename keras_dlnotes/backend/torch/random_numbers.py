@@ -1,9 +1,12 @@
 """torch's own random numbers, for gradient checks and for short runs."""
 
 import contextlib
+import functools
+from typing import Any
 
 import torch
-from torch.utils._python_dispatch import TorchDispatchMode
+
+from keras_dlnotes.backend.torch import internals
 
 
 @contextlib.contextmanager
@@ -25,7 +28,9 @@ class SameRandomNumbers:
     """
 
     def __init__(self):
-        self._mode = _OwnGenerators()
+        self._generators = _OwnGenerators()
+        self._mode = _dispatching_class()()
+        self._mode.dispatch = self._generators.dispatch
         self._watching = True
 
     @contextlib.contextmanager
@@ -38,17 +43,26 @@ class SameRandomNumbers:
         if not self._watching:
             yield
             return
-        self._mode.start_anew()
+        self._generators.start_anew()
         with self._mode:
             yield
-        self._watching = self._mode.has_drawn
+        self._watching = self._generators.has_drawn
 
 
-class _OwnGenerators(TorchDispatchMode):
+@functools.cache
+def _dispatching_class() -> Any:
+    """A mode of torch that hands each operation, with its arguments, to its `dispatch`."""
+
+    def dispatch(mode, operation, types, arguments=(), options=None):
+        return mode.dispatch(operation, arguments, options or {})
+
+    return type("_Dispatching", (internals.dispatch_mode.value,), {"__torch_dispatch__": dispatch})
+
+
+class _OwnGenerators:
     """Gives each operation that draws a generator, one for each device."""
 
     def __init__(self):
-        super().__init__()
         self._generators = {}
         self.has_drawn = False
 
@@ -57,8 +71,8 @@ class _OwnGenerators(TorchDispatchMode):
         for generator in self._generators.values():
             generator.manual_seed(0)
 
-    def __torch_dispatch__(self, operation, types, arguments=(), options=None):
-        options = options or {}
+    def dispatch(self, operation, arguments, options):
+        """The result of an operation, with the generators' numbers where it draws."""
         if operation is torch.ops.aten.native_dropout.default:
             self.has_drawn = True
             return self._dropout(*arguments, **options)
@@ -86,9 +100,9 @@ class _OwnGenerators(TorchDispatchMode):
 
 def _taking_a_generator(operation):
     """The operation's form that takes a generator, or None where it draws nothing."""
-    if any(argument.name == "generator" for argument in operation._schema.arguments):
+    if any(argument.name == "generator" for argument in internals.schema.of(operation).arguments):
         return operation
-    overload = operation._overloadname
+    overload = internals.overload_name.of(operation)
     name = "generator" if overload == "default" else f"{overload}_generator"
     packet = operation.overloadpacket
     return getattr(packet, name) if name in packet.overloads() else None

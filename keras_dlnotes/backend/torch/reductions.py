@@ -1,7 +1,8 @@
 """Reductions of the rows of a matrix, by torch's vectorised kernels."""
 
 import torch
-from keras.src.backend.torch.core import get_device
+
+from keras_dlnotes.backend import internals
 
 # Tensors of one shape and at most so many elements are measured as one: a copy costs less than the
 # overhead of eight operations for each, but not than that of a single one.
@@ -21,7 +22,7 @@ def stacked_size(once=False):
     Args:
         once: whether a single reduction of them is wanted.
     """
-    if get_device() != "cpu":
+    if internals.get_device.value() != "cpu":
         return STACKED_SIZE_ON_GPU
     return STACKED_SIZE_FOR_ONE if once else STACKED_SIZE
 
