@@ -189,7 +189,6 @@ class _ParquetFile:
         arrays = [arrow.array(column, kind) for column, kind in columns]
         table = arrow.table(arrays, names=_COLUMNS)
         if os.path.exists(self._path):
-            # Not `read_table`, which takes a folder named `rate=0.1` for one more column.
             table = arrow.concat_tables([parquet.ParquetFile(self._path).read(), table])
         with whole_file(self._path) as unfinished:
             parquet.write_table(table, unfinished)
