@@ -96,7 +96,7 @@ class WandbWriter:
         self._log(step, {tag: text})
 
     def flush(self) -> None:
-        """Does nothing: W&B's own process has what was logged."""
+        """Does nothing: W&B's own process holds what was logged and decides when it is written."""
 
     def close(self) -> None:
         """Does nothing: whoever started the run finishes it."""
