@@ -34,7 +34,17 @@ FLOORS = {
 THIRD_PARTY = {
     0: {"keras", "numpy", "tensorflow", "jax", "torch"},
     1: {"keras", "numpy"},
-    2: {"keras", "numpy", "tensorboard", "google_crc32c", "keras_dlnotes_layers", "matplotlib"},
+    2: {
+        "keras",
+        "numpy",
+        "tensorboard",
+        "google_crc32c",
+        "keras_dlnotes_layers",
+        "matplotlib",
+        "mlflow",
+        "pyarrow",
+        "wandb",
+    },
     3: {"keras", "numpy", "scipy", "cv2"},
     4: {"keras", "numpy"},
     5: {
@@ -98,7 +108,7 @@ def test_importing_the_package_imports_no_other_backend_and_no_optuna():
     others = {"tensorflow", "jax", "torch"} - {backend}
     code = (
         "import keras, sys; before = set(sys.modules); import keras_dlnotes;"
-        "print([m for m in ('tensorflow', 'jax', 'torch', 'optuna')"
+        "print([m for m in ('tensorflow', 'jax', 'torch', 'optuna', 'mlflow', 'pyarrow', 'wandb')"
         " if m in sys.modules and m not in before])"
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)

@@ -24,7 +24,9 @@ class ReportWriter:
 
     Args:
         reporter: who writes, for the warning: `"training monitor"`.
-        writer: what to write to instead of an event file, or None; whoever made it closes it.
+        writer: what to write to instead of an event file, or None; whoever made it closes it. Of
+            the methods of `MemoryWriter` it needs `add_scalars`, and is given what it has a method
+            for. If it has a method `open`, that is called when a `fit` starts.
         max_megabytes: how much the event files of the run may take, or None.
     """
 
@@ -59,22 +61,25 @@ class ReportWriter:
 
         Raises:
             OSError: if no file can be made in `log_dir`, however much room the disk has.
+            Exception: what a given writer's `open` raises, but for a full disk.
         """
         if self._is_open:
             return
         self._failure, self._warned, self._is_open = None, False, True
         if not active.processes.is_chief(callback.model):
             return
-        if self._given is not None:
-            self._writer = self._given
-        elif log_dir is not None:
-            self.folder = run_folder(log_dir, callback, epoch)
-            try:
+        try:
+            if self._given is not None:
+                if hasattr(self._given, "open"):
+                    self._given.open()
+                self._writer = self._given
+            elif log_dir is not None:
+                self.folder = run_folder(log_dir, callback, epoch)
                 self._writer = EventFileWriter(self.folder, max_megabytes=self._max_megabytes)
-            except OSError as error:
-                if not is_full(error):
-                    raise
-                self.fail(error)
+        except OSError as error:
+            if not is_full(error):
+                raise
+            self.fail(error)
 
     def close(self) -> None:
         """Closes the event file; lets a given writer write what it holds."""
@@ -124,9 +129,8 @@ class ReportWriter:
         self._ask("add_histogram", step, tag, low, high, counts, wall_time)
 
     def add_layers(self, step: int, parts: Iterable[Any], wall_time: float | None = None) -> None:
-        """See `EventFileWriter.add_layers`; a writer of the user's own need not have it."""
-        if hasattr(self._writer, "add_layers"):
-            self._ask("add_layers", step, parts, wall_time)
+        """See `EventFileWriter.add_layers`."""
+        self._ask("add_layers", step, parts, wall_time)
 
     def add_findings(self, step: int, findings: Iterable[dict[str, Any]]) -> None:
         """See `EventFileWriter.add_findings`."""
@@ -167,6 +171,8 @@ class ReportWriter:
     def _ask(self, method: str, *arguments: Any) -> None:
         if self._writer is None or (self._failure is not None and method != "close"):
             return
+        if method != "add_scalars" and not hasattr(self._writer, method):
+            return  # not every writer has a place for all
         try:
             getattr(self._writer, method)(*arguments)
         except Exception as error:  # a writer of the user's own; ours keeps what it meets

@@ -78,8 +78,10 @@ class TrainingMonitor(CopyableCallback):
             `MaxPooling2D`, ...). The gradients of all trainable variables are recorded in any case.
         histograms_every: also record histograms of activations and gradients, binned on the
             device, at each step whose number is divisible by it; None for never.
-        writer: where to write, instead of an event file in `log_dir`: an object with the
-            methods of `keras_dlnotes.summaries.MemoryWriter`.
+        writer: where to write, instead of an event file in `log_dir`: a table (`TableWriter`), a
+            tracking service (`WandbWriter`, `MLflowWriter`), dicts (`MemoryWriter`), all of
+            `keras_dlnotes.summaries`, or an object of your own. It needs the method `add_scalars`
+            of `MemoryWriter`; of the others it has those that it has a use for.
         scalars: which curves of the layers are written beside what the layers tab shows, which is
             always all: `"all"`, one for each number in the table above; `"worst"`, of each of the
             main statistics the largest, the median and the smallest number among all layers, as
@@ -91,7 +93,8 @@ class TrainingMonitor(CopyableCallback):
             Not used with a `writer`, which has its own.
 
     Raises:
-        ValueError: if an argument is not as described, or a named layer is not in the model.
+        ValueError: if an argument is not as described, `writer` has no place for the histograms
+            that are asked for, or a named layer is not in the model.
         OSError: when `fit` starts, if no file can be made in `log_dir`. A full disk, or a file
             that is deleted later, gives one warning, and training goes on.
 
@@ -137,6 +140,12 @@ class TrainingMonitor(CopyableCallback):
             self.histograms_every = whole_number(
                 "histograms_every", histograms_every, unit="steps", advice=_PERIOD
             )
+            if writer is not None and not hasattr(writer, "add_histogram"):
+                raise ValueError(
+                    "`histograms_every` needs a `writer` with a place for histograms (a method "
+                    f"`add_histogram`). Received: writer={type(writer).__name__}. Leave "
+                    "`histograms_every` out, or record histograms with a second TrainingMonitor."
+                )
         self.scalars = scalars
         self.max_megabytes = checked_megabytes(max_megabytes)
         self._report = ReportWriter("training monitor", writer, max_megabytes)

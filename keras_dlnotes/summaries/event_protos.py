@@ -46,17 +46,20 @@ class ScalarsTemplate:
 
 def histogram_value(tag: str, low: float, high: float, counts: Any) -> Any:
     """A histogram of equal bins between `low` and `high`, as rows `[left, right, count]`."""
-    if low == high:  # one bin of some width, or TensorBoard draws nothing
-        edges = np.array([low - 0.5, high + 0.5])
-        counts = np.array([np.sum(counts)])
-    else:
-        edges = np.linspace(low, high, len(counts) + 1)
+    edges, counts = bin_edges(low, high, counts)
     table = np.stack([edges[:-1], edges[1:], counts], axis=1).astype(np.float64)
     tensor = TensorProto(
         dtype=DT_DOUBLE, tensor_shape=_shape(table.shape), tensor_content=table.tobytes()
     )
     metadata = histogram_metadata.create_summary_metadata(display_name=None, description=None)
     return Summary.Value(tag=tag, tensor=tensor, metadata=metadata)
+
+
+def bin_edges(low: float, high: float, counts: Any) -> tuple[np.ndarray, np.ndarray]:
+    """The edges of equal bins between `low` and `high`, `[bins + 1]`, and the counts, `[bins]`."""
+    if low == high:  # one bin of some width, or nothing is drawn
+        return np.array([low - 0.5, high + 0.5]), np.array([np.sum(counts)])
+    return np.linspace(low, high, len(counts) + 1), np.asarray(counts)
 
 
 def text_value(tag: str, text: str) -> Any:
