@@ -53,31 +53,21 @@ def network(start):
 
 
 class Curve(keras.callbacks.Callback):
-    """The loss of each evaluation, and when it was known."""
+    """The loss of each evaluation."""
 
     def __init__(self):
         super().__init__()
-        self.losses, self.times = [], []
+        self.losses = []
 
     def on_epoch_end(self, epoch, logs=None):
         """An epoch is an evaluation."""
         # Of mini-batches the loss is that of one batch; the whole data's is the validation loss.
-        self.add(logs.get("val_loss", logs["loss"]))
+        self.losses.append(logs.get("val_loss", logs["loss"]))
 
-    def add(self, loss):
-        """Note an evaluation."""
-        self.losses.append(float(loss))
-        self.times.append(time.perf_counter())
-
-    def reached(self, target):
-        """Evaluations, and seconds after the first, which compiles, until the loss was so low.
-
-        A curve that never was counts as one evaluation longer.
-        """
+    def evaluations(self, target):
+        """How many it took to a loss; one more than there were if it never was so low."""
         low = np.flatnonzero(np.array(self.losses) <= target)
-        if not low.size:
-            return len(self.losses) + 1, self.times[-1] - self.times[0]
-        return low[0] + 1, self.times[low[0]] - self.times[0]
+        return low[0] + 1 if low.size else len(self.losses) + 1
 
 
 def trained(optimizer, start, evaluations, target=0.0):
@@ -87,7 +77,8 @@ def trained(optimizer, start, evaluations, target=0.0):
     model.compile(optimizer=optimizer, loss="mse", **COMPILE)
     for _ in range(evaluations):
         model.reset_metrics()
-        curve.add(model.train_on_batch(x, y))  # does what an epoch of `fit` does, in less time
+        # It does what an epoch of `fit` does, in less time.
+        curve.losses.append(float(model.train_on_batch(x, y)))
         if curve.losses[-1] <= target:
             break
     return curve
@@ -207,25 +198,29 @@ def race(starts):
 
 
 def compare(curves, targets):
-    """Print how long each method took on the full batch."""
-    reached = {
-        name: np.array([c.reached(t) for c, t in zip(curves[name], targets, strict=True)]).T
+    """Print how many evaluations each method took on the full batch; returns what that shows."""
+    took = {
+        name: [c.evaluations(t) for c, t in zip(curves[name], targets, strict=True)]
         for name in LIMITS
     }
     print(
         f"The same network (31 weights) from {len(targets)} starts, full batch, to 10 % above the "
         "lowest loss of Newton and L-BFGS; means and standard errors:"
     )
-    for name, (evaluations, seconds) in reached.items():
+    for name, evaluations in took.items():
         solved = sum(min(c.losses) <= t for c, t in zip(curves[name], targets, strict=True))
         print(
-            f"  {name:7s} {within(evaluations, '.0f'):>11s} evaluations, "
-            f"{within(seconds, '.2f'):>11s} s, {solved} of {len(targets)} came there"
+            f"  {name:7s} {within(evaluations, '.0f'):>11s} evaluations, {solved} of "
+            f"{len(targets)} came there"
         )
-    logs = {name: np.log(evaluations) for name, (evaluations, _) in reached.items()}
-    for name in ("Newton", "L-BFGS"):
-        print(f"Fewer evaluations by {name} than by Adam: {verdict(logs['Adam'] - logs[name])}.")
+    outcomes = [
+        f"{name} {verdict(np.log(took['Adam']) - np.log(took[name]))}"
+        for name in ("Newton", "L-BFGS")
+    ]
+    shown = f"Fewer evaluations than Adam: {', '.join(outcomes)}."
+    print(f"{shown} (One of Newton's takes the Hessian as well.)")
     print("No learning rate: Newton and L-BFGS were given none; Adam's was 0.01.")
+    return shown
 
 
 def impractical():
@@ -246,20 +241,22 @@ def impractical():
 
 
 def mini_batches(curves, ends):
-    """Print what L-BFGS does on mini-batches, with the full batch as control."""
+    """Print what L-BFGS does on mini-batches, the full batch as control; returns the claim."""
     noisy = np.array([curve.losses[-1] for curve in curves[MINI]])
     full = np.array([min(curve.losses[:NOISY]) for curve in curves["L-BFGS"]])
     steps = [end["iterations"] for end in ends]
+    claim = f"Not suitable for mini-batches: {verdict(np.log(noisy) - np.log(full))}."
     print(
-        f"Not suitable for mini-batches: {verdict(np.log(noisy) - np.log(full))}. After {NOISY} "
-        f"batches of {BATCH_SIZE} the loss on all data is {within(noisy, '.2f')}, after as many "
-        f"evaluations of the full batch {within(full, '.2f')}. L-BFGS stopped after {min(steps)} "
-        f"to {max(steps)} steps, status {ends[0]['status']!r}, and said:"
+        f"{claim} After {NOISY} batches of {BATCH_SIZE} the loss on all data is "
+        f"{within(noisy, '.3f')}, after as many evaluations of the full batch "
+        f"{within(full, '.3f')}. L-BFGS stopped after {min(steps)} to {max(steps)} steps, status "
+        f"{ends[0]['status']!r}, and said:"
     )
     print(f"  {ends[0]['told'][0]}")
+    return claim
 
 
-def draw(curves, path):
+def draw(curves, title, path):
     """How far the loss is from the lowest that any method found from the same start."""
     figure = Figure(figsize=(7.5, 4.8), layout="constrained")
     axis = figure.subplots()
@@ -270,17 +267,13 @@ def draw(curves, path):
         for name, losses in of_start.items():
             above = np.minimum.accumulate(losses) - lowest  # without the trials that were rejected
             evaluations = 1 + np.flatnonzero(above > 0)
-            label = name if start == 0 else None
+            label = name + " (to 10 % above)" * (name == "Adam") if start == 0 else None
             axis.loglog(evaluations, above[above > 0], color=COLORS[name], alpha=0.8, label=label)
     axis.set(
         xlabel="evaluations of loss and gradient",
-        ylabel="loss above the lowest that any method found",
+        ylabel="lowest loss so far, above that of all methods",
     )
-    axis.set_title(
-        "Newton needs fewer evaluations than L-BFGS, L-BFGS fewer than Adam;\n"
-        f"on mini-batches L-BFGS stops ({len(starts)} starts, a line each)",
-        fontsize=10,
-    )
+    axis.set_title(f"{title}\nA line for each of {len(starts)} starts", fontsize=10)
     axis.grid(alpha=0.3)
     axis.spines[["top", "right"]].set_visible(False)
     axis.legend(frameon=False, loc="lower left")
@@ -292,10 +285,10 @@ def main(starts=STARTS, picture=Path("logs/second_order.png")):
     """Print the sentences and draw the picture."""
     quadratic()
     curves, targets, ends = race(starts)
-    compare(curves, targets)
+    shown = compare(curves, targets)
     impractical()
-    mini_batches(curves, ends)
-    draw(curves, Path(picture))
+    claim = mini_batches(curves, ends)
+    draw(curves, f"{shown} {claim}", Path(picture))
     print(f"Picture: {picture}")
     return curves
 

@@ -84,9 +84,9 @@ def test_second_order(tmp_path, capsys, monkeypatch):
 @pytest.mark.any_backend
 def test_evaluations_until_a_loss():
     curve = second_order.Curve()
-    curve.losses, curve.times = [3.0, 2.0, 2.5, 1.0], [10.0, 11.0, 12.0, 13.0]
-    assert curve.reached(2.0) == (2, 1.0)
-    assert curve.reached(0.5) == (5, 3.0)
+    curve.losses = [3.0, 2.0, 2.5, 1.0]
+    assert curve.evaluations(2.0) == 2
+    assert curve.evaluations(0.5) == 5
 
 
 def test_regularization(tmp_path, capsys):
