@@ -32,7 +32,7 @@ mpl.use("Agg")
 import matplotlib.pyplot as plt
 
 FOLDER = Path("logs/augmentation")
-EXAMPLES, COPIES, STEPS, SEEDS = 100, 7, 400, 3
+EXAMPLES, COPIES, STEPS, SEEDS = 100, 7, 400, 6
 BORDER = 1  # pixels that a shifted digit may move either way
 
 
@@ -74,16 +74,25 @@ def network():
     model.compile(
         keras.optimizers.Adam(2e-3), "sparse_categorical_crossentropy", metrics=["accuracy"]
     )
+    model.optimizer.build(model.trainable_variables)
     return model
 
 
-def learn(name, seed):
-    """Size of the training set, loss on the originals, and loss and accuracy on the test set."""
+def start_anew(model, seed):
+    """Takes the numbers of a new network; what is compiled already stays, as it took long."""
     keras.utils.set_random_seed(seed)
+    new = network()
+    model.set_weights(new.get_weights())
+    for old, first in zip(model.optimizer.variables, new.optimizer.variables, strict=True):
+        old.assign(first)
+
+
+def learn(model, name, seed):
+    """Size of the training set, loss on the originals, and loss and accuracy on the test set."""
+    start_anew(model, seed)
     x, x_test, y, y_test = digits(seed)
     copies = 0 if name == "none" else COPIES
     train = kd.augmentation.expand((x, y), transforms_of(name), copies=copies, seed=seed)
-    model = network()
     # The same number of steps for all, so that more pictures do not mean more training.
     model.fit(train, epochs=round(STEPS / train.num_batches), verbose=0)
     cut = slice(BORDER, -BORDER)
@@ -164,10 +173,10 @@ def main(seeds=SEEDS):
     """Trains, checks the notes' sentence and draws."""
     start = time.perf_counter()
     names = ("none", "turned and shifted", "flipped")
-    results = {name: [] for name in names}
+    model, results = network(), {name: [] for name in names}
     for seed in range(seeds):
         for place, name in enumerate(names, start=1):
-            results[name].append(learn(name, seed))
+            results[name].append(learn(model, name, seed))
             show_progress(len(names) * seed + place, len(names) * seeds, start)
     print(f"\n{EXAMPLES} digits, {STEPS} steps of 32, means and standard errors of {seeds} seeds")
     results = {name: np.transpose(of_seeds) for name, of_seeds in results.items()}
