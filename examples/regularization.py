@@ -291,15 +291,18 @@ def draw(runs, path):
         weights = np.sort(np.abs(results[0].weights))
         share = np.linspace(0, 1, len(weights))
         sizes.plot(np.maximum(weights, 1e-7), share, color=color)
-    curves.set(xlabel="epoch", ylabel="validation loss", yscale="log", title="While training")
+    curves.set(
+        xlabel="epoch", ylabel="validation loss", yscale="log", title="While training (first seed)"
+    )
     losses.set_yticks(range(len(runs)), list(runs))
     losses.invert_yaxis()
-    losses.set(xlabel="loss", xscale="log", title="At the end: training (o) and test (◇)")
+    losses.set(xlabel="loss", xscale="log", title="At the end, each seed: training (o), test (◇)")
     sizes.set(
-        xlabel="magnitude of a weight", xscale="log", title="Share of weights below a magnitude"
+        xlabel="magnitude of a weight", xscale="log", title="Share of weights below it (first seed)"
     )
     sizes.set_xlim(1e-6, 2)
     for axis in (curves, losses, sizes):
+        axis.title.set_fontsize(10)
         axis.grid(alpha=0.3)
         axis.spines[["top", "right"]].set_visible(False)
     figure.legend(loc="outside lower center", ncols=len(runs), frameon=False)
