@@ -316,7 +316,7 @@ def main(epochs=EPOCHS, picture=Path("logs/early_stopping.png")):
     print(
         f"\nWaiting longer generalizes better: {falls(errors['all'])}. From the quickest to the "
         "slowest setting that Prechelt has of each kind the test error changes by "
-        + ", ".join(f"{percent(errors[kind])} ({kind})" for kind in ENDS)
+        + ", ".join(f"{percent(errors[kind])} ({kind}: {falls(errors[kind])})" for kind in ENDS)
         + " for "
         + ", ".join(f"{geometric(factors[kind])[0]:.1f}" for kind in ENDS)
         + f" times the training: {percent(errors['all'])} for {factor} times on average. "
