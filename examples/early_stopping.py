@@ -231,7 +231,7 @@ def draw(quickest, table, title, path):
         times, errors, spreads, _ = np.transpose([table[name] for name in names])
         errors, spreads = 100 * (errors - 1), 100 * spreads
         axis.plot(times, errors, "o-", color=color, label=LEGEND[kind])
-        axis.errorbar(times, errors, spreads, fmt="none", color=color, alpha=0.4, capsize=2)
+        axis.fill_between(times, errors - spreads, errors + spreads, color=color, alpha=0.12, lw=0)
         offset, align = LABELS[kind]
         for name, x, y in zip(names, times, errors, strict=True):
             axis.annotate(
@@ -243,7 +243,7 @@ def draw(quickest, table, title, path):
     axis.set_xticks(ticks, [f"{t}" for t in ticks])
     axis.minorticks_off()
     axis.set_xlabel("epochs trained, relative to the fastest criterion of each run")
-    axis.set_ylabel(f"test error against {quickest}, % (bars: standard error)")
+    axis.set_ylabel(f"test error against {quickest}, % (bands: standard error)")
     axis.grid(alpha=0.3)
     axis.spines[["top", "right"]].set_visible(False)
     axis.margins(x=0.07, y=0.12)

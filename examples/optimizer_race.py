@@ -240,7 +240,7 @@ def draw_paths(runs):
     figure = plt.figure(figsize=(14, 9), layout="constrained")
     windows = {
         "narrow valley": (-4.5, 2.5, -1.3, 1.3),
-        "saddle": (-1.8, 0.9, -0.4, 1.6),
+        "saddle": (-1.8, 0.9, -0.9, 1.6),
         "plateau": (-3.6, 1.6, -1.4, 2.2),
     }
     seen = {

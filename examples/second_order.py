@@ -214,7 +214,7 @@ def compare(curves, targets):
             f"{len(targets)} came there"
         )
     outcomes = [
-        f"{name} {verdict(np.log(took['Adam']) - np.log(took[name]))}"
+        f"{name} ({verdict(np.log(took['Adam']) - np.log(took[name]))})"
         for name in ("Newton", "L-BFGS")
     ]
     shown = f"Fewer evaluations than Adam: {', '.join(outcomes)}."
