@@ -59,7 +59,8 @@ def network(hp, rates):
     )
     optimizer = keras.optimizers.SGD(hp.Choice("learning_rate", rates))
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    model.compile(optimizer, loss, steps_per_execution=10)
+    at_once = 1 if keras.backend.backend() == "torch" else 10  # Keras cannot do it on torch
+    model.compile(optimizer, loss, steps_per_execution=at_once)
     return model
 
 

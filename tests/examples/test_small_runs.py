@@ -53,7 +53,7 @@ def test_stacked_networks_learn(monkeypatch):
     assert accuracies.shape == (3,)
     assert np.all(np.diff(losses, axis=0) < 0)
     assert np.all(np.ptp(losses, axis=1) > 0)
-    assert np.all((accuracies > 0.5) & (accuracies < 0.95))
+    assert np.all((accuracies > 0.3) & (accuracies < 0.95))  # 0.1 is chance
 
 
 def test_gradient_check(tmp_path, capsys):
