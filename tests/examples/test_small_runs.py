@@ -2,6 +2,7 @@
 
 import re
 
+import keras
 import numpy as np
 import pytest
 
@@ -125,3 +126,24 @@ def test_tuning(tmp_path, capsys, monkeypatch):
     tuning.compare_searches()
     assert is_picture(tmp_path / tuning.PICTURE)
     assert re.search(r"than random search: (held|not shown|did not hold);", capsys.readouterr().out)
+
+
+@pytest.mark.parametrize("example", [augmentation, regularization])
+def test_a_network_that_starts_anew_is_as_a_new_one(example):
+    arm = ("L2",) if example is regularization else ()
+    make = example.compiled if example is regularization else example.network
+    model = make(*arm)
+    model.fit(np.ones((4, 8, 8, 1)), np.zeros(4), verbose=0)
+    example.start_anew(model, *arm, seed=3)
+    keras.utils.set_random_seed(3)
+    new = make(*arm)
+    assert int(model.optimizer.iterations) == 0
+    variables = zip(
+        model.weights + model.optimizer.variables,
+        new.weights + new.optimizer.variables,
+        strict=True,
+    )
+    for old, first in variables:
+        np.testing.assert_array_equal(
+            keras.ops.convert_to_numpy(old), keras.ops.convert_to_numpy(first)
+        )
