@@ -129,7 +129,7 @@ def main(log_dir=LOG_DIR, epochs=400):
     start = time.perf_counter()
     several = {"tensorflow": on_tensorflow, "jax": on_jax, "torch": on_torch}[BACKEND]
     devices = f"{DEVICES} {'processes' if BACKEND == 'torch' else 'devices'}"
-    print(f"Training on {devices}, and then on one, each some ten seconds ...", flush=True)
+    print(f"Training on {devices}, and then on one, some seconds each ...", flush=True)
     runs = {
         devices: several(epochs, log_dir / BACKEND),
         "1 device": train(*data(), epochs),
