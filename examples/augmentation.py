@@ -6,11 +6,15 @@ The notes say: "Increase the size of the training set by applying transformation
 as flipping, rotating, cropping, etc." A small convolutional network learns from 100 digits, with
 and without turned and shifted copies of them, for the same number of steps; then with flipped ones,
 which for digits is a mistake. Each sentence of the notes is printed with its measured figure, and
-originals beside their copies go to `logs/augmentation/copies.png`.
+originals beside their copies go to `logs/augmentation/copies.png`. Each seed is another hundred
+digits and another start, the same ones for the three; a difference within two standard errors of 0
+is called "not shown".
 """
 
 import argparse
 import os
+import sys
+import time
 from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -28,7 +32,7 @@ mpl.use("Agg")
 import matplotlib.pyplot as plt
 
 FOLDER = Path("logs/augmentation")
-EXAMPLES, COPIES, STEPS, SEEDS = 100, 7, 400, 3
+EXAMPLES, COPIES, STEPS, SEEDS = 100, 7, 400, 6
 BORDER = 1  # pixels that a shifted digit may move either way
 
 
@@ -70,16 +74,25 @@ def network():
     model.compile(
         keras.optimizers.Adam(2e-3), "sparse_categorical_crossentropy", metrics=["accuracy"]
     )
+    model.optimizer.build(model.trainable_variables)
     return model
 
 
-def learn(name, seed):
-    """Size of the training set, loss on the originals, and loss and accuracy on the test set."""
+def start_anew(model, seed):
+    """Takes the numbers of a new network; what is compiled already stays, as it took long."""
     keras.utils.set_random_seed(seed)
+    new = network()
+    model.set_weights(new.get_weights())
+    for old, first in zip(model.optimizer.variables, new.optimizer.variables, strict=True):
+        old.assign(first)
+
+
+def learn(model, name, seed):
+    """Size of the training set, loss on the originals, and loss and accuracy on the test set."""
+    start_anew(model, seed)
     x, x_test, y, y_test = digits(seed)
     copies = 0 if name == "none" else COPIES
     train = kd.augmentation.expand((x, y), transforms_of(name), copies=copies, seed=seed)
-    model = network()
     # The same number of steps for all, so that more pictures do not mean more training.
     model.fit(train, epochs=round(STEPS / train.num_batches), verbose=0)
     cut = slice(BORDER, -BORDER)
@@ -87,9 +100,33 @@ def learn(name, seed):
     return train.num_examples, train_loss, *model.evaluate(x_test[:, cut, cut], y_test, verbose=0)
 
 
-def say(held, sentence):
+def within(values, form):
+    """Mean and standard error over the seeds, as text."""
+    error = np.std(values, ddof=1) / len(values) ** 0.5
+    return f"{np.mean(values):{form}} ± {error:{form}}"
+
+
+def verdict(differences):
+    """Whether differences, one a seed, are above 0: "not shown" within two standard errors of 0."""
+    error = np.std(differences, ddof=1) / len(differences) ** 0.5
+    if abs(np.mean(differences)) <= 2 * error:
+        return "not shown"
+    return "held" if np.mean(differences) > 0 else "did not hold"
+
+
+def say(outcome, sentence):
     """Prints one of the notes' sentences and whether it held."""
-    print(f"  [{'held' if held else 'did not hold'}] {sentence}")
+    print(f"  [{outcome}] {sentence}")
+
+
+def show_progress(done, total, start):
+    """Says how long it still takes: a terminal's line is rewritten, elsewhere five lines in all."""
+    left = (time.perf_counter() - start) / done * (total - done)
+    line = f"{done} of {total} networks trained, about {left:.0f} s left"
+    if sys.stdout.isatty():
+        print(f"\r{line}   ", end="" if done < total else "\n", flush=True)
+    elif 5 * done // total > 5 * (done - 1) // total:
+        print(line, flush=True)
 
 
 def photographs():
@@ -132,40 +169,49 @@ def draw():
     print(f"\nPicture: {FOLDER / 'copies.png'}")
 
 
-def main():
+def main(seeds=SEEDS):
     """Trains, checks the notes' sentence and draws."""
-    argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    ).parse_args()
+    start = time.perf_counter()
     names = ("none", "turned and shifted", "flipped")
-    results = {
-        name: np.mean([learn(name, seed) for seed in range(SEEDS)], axis=0) for name in names
-    }
-    print(f"{EXAMPLES} digits, {STEPS} steps of 32, means of {SEEDS} seeds")
-    for name, (size, train_loss, test_loss, accuracy) in results.items():
+    model, results = network(), {name: [] for name in names}
+    for seed in range(seeds):
+        for place, name in enumerate(names, start=1):
+            results[name].append(learn(model, name, seed))
+            show_progress(len(names) * seed + place, len(names) * seeds, start)
+    print(f"\n{EXAMPLES} digits, {STEPS} steps of 32, means and standard errors of {seeds} seeds")
+    results = {name: np.transpose(of_seeds) for name, of_seeds in results.items()}
+    for name, (size, train_loss, test_loss, right) in results.items():
         print(
-            f"{name:>18}: {size:.0f} training pictures, training loss {train_loss:.3f}, "
-            f"test loss {test_loss:.3f}, {accuracy:.1%} of the test set right"
+            f"{name:>18}: {size[0]:.0f} training pictures, training loss "
+            f"{within(train_loss, '.3f')}, test loss {within(test_loss, '.3f')}, "
+            f"{within(right, '.1%')} of the test set right"
         )
     print("\nThe notes' sentence:")
-    plain, better, wrong = (results[name] for name in names)
+    (size, _, plain_loss, plain), (new_size, _, loss, right), (*_, flipped) = results.values()
     say(
-        better[0] == (COPIES + 1) * EXAMPLES,
-        f"Augmentation increases the size of the training set: {plain[0]:.0f} digits became "
-        f"{better[0]:.0f}.",
+        "held" if new_size[0] == (COPIES + 1) * EXAMPLES else "did not hold",
+        f"Augmentation increases the size of the training set: {size[0]:.0f} digits became "
+        f"{new_size[0]:.0f}.",
     )
     say(
-        better[2] < plain[2] and better[3] > plain[3],
-        f"It reduces overfitting: the test loss falls from {plain[2]:.3f} to {better[2]:.3f}, "
-        f"right answers rise from {plain[3]:.1%} to {better[3]:.1%}.",
+        verdict(plain_loss - loss),
+        f"It reduces overfitting: the test loss is {within(loss, '.3f')}, without it "
+        f"{within(plain_loss, '.3f')}.",
     )
     say(
-        wrong[3] < better[3],
+        verdict(right - plain),
+        f"It brings more right answers: {within(right, '.1%')}, without it {within(plain, '.1%')}.",
+    )
+    say(
+        verdict(right - flipped),
         "The transformation must not change the label: with flipped digits "
-        f"{wrong[3]:.1%} are right.",
+        f"{within(flipped, '.1%')} are right.",
     )
     draw()
 
 
 if __name__ == "__main__":
+    argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    ).parse_args()
     main()

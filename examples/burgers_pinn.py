@@ -14,10 +14,12 @@ computes parts of such a network in float32.
 L-BFGS, SSBroyden and Gauss-Newton each start from where Adam has ended and are given the same time
 as Adam; what is printed is the relative L2 error against a spectral solution that the script
 computes itself. One picture has the errors of all of them over time, and one for each the solution.
+It is one run of each, from one start: which is ahead by how much differs from start to start.
 """
 
 import argparse
 import os
+import sys
 import time
 from pathlib import Path
 
@@ -36,6 +38,7 @@ import matplotlib.pyplot as plt
 from scipy.stats import norm, qmc
 
 VISCOSITY = 0.01 / np.pi
+METHODS = 4  # which share the time
 
 
 def spectral_solution(modes, steps, times):
@@ -114,11 +117,20 @@ class Equation(keras.Model):
 
 
 class Clock(keras.callbacks.Callback):
-    """Ends `fit` after so many seconds, and notes the error on the way."""
+    """Ends `fit` after so many seconds, and notes the error on the way.
 
-    def __init__(self, seconds, error, curve):
+    Args:
+        name: the method's.
+        seconds: its time.
+        later: the time of the methods that follow, in seconds.
+        error: called for the relative error.
+        curve: the list of (seconds, error) to fill.
+    """
+
+    def __init__(self, name, seconds, later, error, curve):
         super().__init__()
-        self.seconds, self.error, self.curve = seconds, error, curve
+        self.name, self.seconds, self.later = name, seconds, later
+        self.error, self.curve = error, curve
 
     def on_train_begin(self, logs=None):
         """Start the clock."""
@@ -131,8 +143,17 @@ class Clock(keras.callbacks.Callback):
         if passed >= self.next:
             self.curve.append((passed, self.error()[0]))
             self.next = passed + self.seconds / 40.0
+            self.show(max(self.seconds - passed, 0.0) + self.later)
         if passed > self.seconds:
             self.model.stop_training = True
+
+    def show(self, left):
+        """A line with the time left: rewritten in a terminal, elsewhere one now and then."""
+        line = f"{self.name}: relative error {self.curve[-1][1]:.1e}, {left / 60:.1f} minutes left"
+        if sys.stdout.isatty():
+            print(f"\r{line:79s}", end="", flush=True)
+        elif len(self.curve) % 10 == 1:
+            print(line, flush=True)
 
 
 def collocation_points(count):
@@ -183,7 +204,8 @@ def main():
         model.compile(optimizer=optimizer, loss="mse", steps_per_execution=steps)
         batches = tf.data.Dataset.from_tensors((data, np.zeros((points, 1))))
         batches = batches.repeat(5 * steps if steps > 1 else 1)
-        clock = Clock(60.0 * minutes, error, curves.setdefault(name, []))
+        later = 60.0 * minutes * (METHODS - 1 - len(table))
+        clock = Clock(name, 60.0 * minutes, later, error, curves.setdefault(name, []))
         began = time.time()
         callbacks = [*callbacks, clock]
         model.fit(batches, epochs=10**6, verbose=0, shuffle=False, callbacks=callbacks)
@@ -204,7 +226,8 @@ def main():
     ):
         network.set_weights(after_adam)
         train(f"Adam, then {name}", optimizer, *more, stop(), steps=steps)
-        print(f"{name}: {optimizer.progress['evaluations']} evaluations, {optimizer.status}")
+        line = f"{name}: {optimizer.progress['evaluations']} evaluations, {optimizer.status}"
+        print(f"\r{line:79s}" if sys.stdout.isatty() else line)
 
     print(f"{'':24s} seconds  relative L2 error")
     for name, taken, last in table:

@@ -76,6 +76,12 @@ def remedy_of(finding):
     }
 
 
+def percent(accuracy):
+    """An accuracy with its standard error, which comes from the number of test digits."""
+    error = (accuracy * (1 - accuracy) / len(data(1.0)[1])) ** 0.5
+    return f"{100 * accuracy:.1f} ± {100 * error:.1f} %"
+
+
 def draw(curves):
     """One panel a fault: test accuracy by epoch, broken and repaired."""
     figure, panels = plt.subplots(1, len(curves), figsize=(13, 4.2), sharey=True)
@@ -93,10 +99,11 @@ def draw(curves):
 
 def main():
     """Breaks, diagnoses and repairs the three networks."""
-    argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    ).parse_args()
     curves = {}
+    print(
+        f"Each network is trained once; ± is the standard error of an accuracy on "
+        f"{len(data(1.0)[1])} digits."
+    )
     for title, fault in BROKEN.items():
         print(f"\n=== {title} ===")
         broken, diagnosis = train(**fault)
@@ -105,9 +112,9 @@ def main():
         repaired, after = train(**(fault | remedy))
         curves[title] = (broken, repaired, finding.cause)
         print(
-            f"\nWith {title} the network ended at {broken[-1]:.1%}. The first of "
+            f"\nWith {title} the network ended at {percent(broken[-1])}. The first of "
             f"{len(diagnosis.findings)} findings is {finding.cause!r}; its remedy, "
-            f"{', '.join(remedy)}, brings {repaired[-1]:.1%}, and then there are "
+            f"{', '.join(remedy)}, brings {percent(repaired[-1])}, and then there are "
             f"{len(after.findings)} findings."
         )
     draw(curves)
@@ -116,4 +123,7 @@ def main():
 
 
 if __name__ == "__main__":
+    argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    ).parse_args()
     main()

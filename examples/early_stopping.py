@@ -36,9 +36,16 @@ CRITERIA = {
     **{f"PQ {a:g}": kd.stopping.ProgressQuotient(a, STRIP) for a in (0.5, 0.75, 1, 2, 3)},
     **{f"UP {s}": kd.stopping.UpStrips(s, STRIP) for s in (1, 2, 3, 4, 6, 8)},
 }
+# Prechelt's quickest and slowest setting of each kind.
+ENDS = {"GL": ("GL 1", "GL 5"), "PQ": ("PQ 0.5", "PQ 3"), "UP": ("UP 2", "UP 8")}
 COLORS = {"GL": "tab:blue", "PQ": "tab:orange", "UP": "tab:green"}
+LEGEND = {
+    "GL": r"GL: the validation error is $\alpha$ % above its lowest (at the points: $\alpha$)",
+    "PQ": r"PQ: GL divided by the training progress is above $\alpha$ (at the points: $\alpha$)",
+    "UP": f"UP: the error rose in s strips of {STRIP} epochs in turn (at the points: s)",
+}
 # Where a point's label stands: the three curves come close to each other.
-LABELS = {"GL": ((-7, -3), "right"), "PQ": ((0, 7), "center"), "UP": ((5, -11), "left")}
+LABELS = {"GL": ((-7, -3), "right"), "PQ": ((0, 8), "center"), "UP": ((0, -15), "center")}
 
 
 def problems():
@@ -152,58 +159,95 @@ def stopping_epoch(criterion, e_va, e_tr):
 
 
 def replay(curves):
-    """For each criterion: epochs trained, test error of the best epoch, share of runs stopped."""
+    """For each criterion: epochs trained, test error of the best epoch, share of runs stopped.
+
+    The curves are [data sets, seeds, 3 parts, epochs], epochs and errors [data sets, seeds].
+    """
     results = {}
     for name, criterion in CRITERIA.items():
-        epochs, errors, stopped = [], [], []
-        for e_tr, e_va, e_te in curves:
-            epoch, did_stop = stopping_epoch(criterion, e_va, e_tr)
-            epochs.append(epoch)
-            errors.append(e_te[np.argmin(e_va[:epoch])])
-            stopped.append(did_stop)
-        results[name] = np.array(epochs), np.array(errors), np.mean(stopped)
+        epochs, errors = np.empty((2, *curves.shape[:2]))
+        stopped = np.empty_like(epochs)
+        for run in np.ndindex(epochs.shape):
+            e_tr, e_va, e_te = curves[run]
+            epoch, stopped[run] = stopping_epoch(criterion, e_va, e_tr)
+            epochs[run], errors[run] = epoch, e_te[np.argmin(e_va[:epoch])]
+        results[name] = epochs, errors, np.mean(stopped)
     return results
 
 
-def geometric_mean(ratios):
-    """The mean that treats twice and half alike."""
-    return float(np.exp(np.mean(np.log(ratios))))
+def geometric(ratios):
+    """The mean that treats twice and half alike, and its standard error over the seeds.
+
+    The ratios are [data sets, seeds]. The data sets are these four, so what varies by chance is
+    the mean over them of each seed.
+    """
+    logs = np.log(ratios).mean(axis=0)
+    mean = np.exp(logs.mean())
+    return mean, mean * logs.std(ddof=1) / len(logs) ** 0.5
+
+
+def percent(ratios):
+    """By how many percent ratios differ from 1, as text."""
+    mean, error = geometric(ratios)
+    return f"{100 * (mean - 1):+.1f} ± {100 * error:.1f} %"
+
+
+def falls(ratios):
+    """Whether ratios of errors show that the error falls: not unless by two standard errors."""
+    mean, error = geometric(ratios)
+    if abs(mean - 1) <= 2 * error:
+        return "not shown"
+    return "held" if mean < 1 else "did not hold"
 
 
 def trade_off(results):
     """Epochs against each run's fastest criterion, test error against the one fastest of all."""
     fastest = np.min([epochs for epochs, _, _ in results.values()], axis=0)
     quickest = min(results, key=lambda name: results[name][0].mean())
-    reference = results[quickest][1]
     table = {
-        name: (geometric_mean(epochs / fastest), geometric_mean(errors / reference), stopped)
+        name: (geometric(epochs / fastest)[0], *geometric(errors / results[quickest][1]), stopped)
         for name, (epochs, errors, stopped) in results.items()
     }
     return quickest, table
 
 
-def draw(table, path):
-    """Test error over training time, a point a setting."""
-    figure = Figure(figsize=(7, 4.2), layout="constrained")
+def slow_against_fast(results, what):
+    """Epochs (0) or test errors (1) of each kind's slowest setting against its quickest.
+
+    Under "all" is the geometric mean of the kinds.
+    """
+    ratios = {
+        kind: results[slow][what] / results[fast][what] for kind, (fast, slow) in ENDS.items()
+    }
+    return ratios | {"all": np.prod(list(ratios.values()), axis=0) ** (1 / len(ratios))}
+
+
+def draw(quickest, table, title, path):
+    """Test error over training time, a point a setting, with standard errors."""
+    figure = Figure(figsize=(7.5, 4.8), layout="constrained")
     axis = figure.subplots()
     for kind, color in COLORS.items():
         names = [name for name in table if name.startswith(kind)]
-        times, errors = ([table[name][i] for name in names] for i in (0, 1))
-        errors = [100 * (error - 1) for error in errors]
-        axis.plot(times, errors, "o-", color=color, label=kind)
+        times, errors, spreads, _ = np.transpose([table[name] for name in names])
+        errors, spreads = 100 * (errors - 1), 100 * spreads
+        axis.plot(times, errors, "o-", color=color, label=LEGEND[kind])
+        axis.fill_between(times, errors - spreads, errors + spreads, color=color, alpha=0.12, lw=0)
         offset, align = LABELS[kind]
         for name, x, y in zip(names, times, errors, strict=True):
             axis.annotate(
                 name.split()[1], (x, y), offset, textcoords="offset points", fontsize=8, ha=align
             )
+    axis.set_title(title, fontsize=10)
     axis.set_xscale("log")
-    axis.set_xticks([1, 2, 4, 8, 16], ["1", "2", "4", "8", "16"])
-    axis.set_xlabel("training time, relative to the fastest criterion of each run")
-    axis.set_ylabel("test error, % against the fastest")
+    ticks = [t for t in (1, 2, 4, 8, 16, 32) if t <= max(time for time, *_ in table.values())]
+    axis.set_xticks(ticks, [f"{t}" for t in ticks])
+    axis.minorticks_off()
+    axis.set_xlabel("epochs trained, relative to the fastest criterion of each run")
+    axis.set_ylabel(f"test error against {quickest}, % (bands: standard error)")
     axis.grid(alpha=0.3)
     axis.spines[["top", "right"]].set_visible(False)
-    axis.margins(y=0.15)
-    axis.legend(frameon=False, loc="lower left")
+    axis.margins(x=0.07, y=0.12)
+    axis.legend(frameon=False, loc="upper right", fontsize=8)
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=130)
 
@@ -243,50 +287,60 @@ def check_with_fit(x, y):
 def main(epochs=EPOCHS, picture=Path("logs/early_stopping.png")):
     """Trains, replays all criteria, prints the sentences and draws the picture."""
     start = time.perf_counter()
-    curves, rises = [], {}
+    print(f"± is the standard error over {SEEDS} seeds, each with its own split and weights.\n")
+    curves = []
     for name, x, y in problems():
         errors = StackedNetworks(x, y).train(epochs)
-        curves += [errors[:, :, seed].T for seed in range(SEEDS)]
-        at_best = [e_te[np.argmin(e_va)] for _, e_va, e_te in curves[-SEEDS:]]
-        rises[name] = geometric_mean(errors[-1, 2] / at_best)
+        curves.append(np.transpose(errors))
+        at_best = [e_te[np.argmin(e_va)] for _, e_va, e_te in curves[-1]]
         print(
             f"{name}: {len(x)} examples, {SEEDS} networks, {epochs} epochs; training to the end "
-            f"changes the test error by {100 * (rises[name] - 1):+.0f} % against that of the best "
-            "validation epoch."
+            f"changes the test error by {percent([errors[-1, 2] / at_best])} against that of the "
+            "best validation epoch.",
+            flush=True,
         )
+    curves = np.array(curves)
     results = replay(curves)
     quickest, table = trade_off(results)
-    print(f"\nAgainst {quickest}, the fastest, over {len(curves)} runs (geometric means):\n")
-    print("criterion  epochs  time   test error  runs stopped")
-    for name, (slowness, error, stopped) in table.items():
-        mean = results[name][0].mean()
+    runs = curves.shape[0] * curves.shape[1]
+    print(f"\nAgainst {quickest}, the fastest, over {runs} runs (geometric means):\n")
+    print("criterion  epochs  time      test error  runs stopped")
+    for name, (slowness, _, _, stopped) in table.items():
+        epochs_of, errors_of, _ = results[name]
         print(
-            f"{name:9s} {mean:7.0f} {slowness:5.2f}x {100 * (error - 1):+10.1f} % {stopped:10.0%}"
+            f"{name:9s} {epochs_of.mean():7.0f} {slowness:5.2f}x "
+            f"{percent(errors_of / results[quickest][1]):>15s} {stopped:13.0%}"
         )
-    gains, factors = [], []
-    for fast, slow in (("GL 1", "GL 5"), ("PQ 0.5", "PQ 3"), ("UP 2", "UP 8")):
-        factors.append(geometric_mean(results[slow][0] / results[fast][0]))
-        gains.append(100 * (1 - geometric_mean(results[slow][1] / results[fast][1])))
+    factors, errors = slow_against_fast(results, 0), slow_against_fast(results, 1)
+    factor = "{:.2f} ± {:.2f}".format(*geometric(factors["all"]))
     print(
-        "\nFrom the quickest to the slowest setting that Prechelt has of each kind, generalization "
-        f"gains {gains[0]:.1f} % (GL), {gains[1]:.1f} % (PQ) and {gains[2]:.1f} % (UP) for "
-        f"{factors[0]:.1f}, {factors[1]:.1f} and {factors[2]:.1f} times the training time: "
-        f"{np.mean(gains):.1f} % for {geometric_mean(factors):.1f} times on average. "
-        "Prechelt, on twelve other problems: about 4 % for about 4 times."
+        f"\nWaiting longer generalizes better: {falls(errors['all'])}. From the quickest to the "
+        "slowest setting that Prechelt has of each kind the test error changes by "
+        + ", ".join(f"{percent(errors[kind])} ({kind}: {falls(errors[kind])})" for kind in ENDS)
+        + " for "
+        + ", ".join(f"{geometric(factors[kind])[0]:.1f}" for kind in ENDS)
+        + f" times the training: {percent(errors['all'])} for {factor} times on average. "
+        "Prechelt, on twelve other problems: about 4 % less for about 4 times."
     )
-    up = results["UP 1"]
-    to_the_end = np.array([e_te[-1] for _, _, e_te in curves])
-    later = np.mean(
-        [np.min(e_va) < np.min(e_va[:e]) for (_, e_va, _), e in zip(curves, up[0], strict=True)]
-    )
+    up_epochs, up_errors, _ = results["UP 1"]
+    against_end = up_errors / curves[:, :, 2, -1]
+    until_stop = np.arange(epochs) < up_epochs[..., None]
+    lowest_until_stop = np.where(until_stop, curves[:, :, 1], np.inf).min(axis=-1)
+    later = 100 * (curves[:, :, 1].min(axis=-1) < lowest_until_stop).mean(axis=0)
     print(
-        "The notes' rule, stop when the validation loss starts to increase (UP 1): test error "
-        f"{100 * (1 - geometric_mean(up[1] / to_the_end)):.0f} % below that of training to the "
-        f"end, after {up[0].mean():.0f} of {epochs} epochs. A first increase is not always the "
-        f"last word: in {later:.0%} of the runs a lower validation error came later."
+        "The notes' rule, stop when the validation loss starts to increase (UP 1), against "
+        f"training to the end: {falls(against_end)}. The test error differs by "
+        f"{percent(against_end)}, after {up_epochs.mean():.0f} of {epochs} epochs. A first "
+        f"increase is not always the last word: in {later.mean():.0f} ± "
+        f"{later.std(ddof=1) / SEEDS**0.5:.0f} % of the runs a lower validation error came later."
     )
     check_with_fit(x, y)
-    draw(table, Path(picture))
+    title = (
+        f"Waiting longer before stopping lowers the test error: {falls(errors['all'])}\n"
+        f"slowest against quickest setting of GL, PQ and UP: {percent(errors['all'])} "
+        f"for {factor} times the epochs"
+    )
+    draw(quickest, table, title, Path(picture))
     print(f"Picture: {picture}   ({time.perf_counter() - start:.0f} s in all)")
     return table
 

@@ -1,10 +1,15 @@
 """The notes on regularization, each sentence with its figure: 150 digits, some with wrong labels.
 
 KERAS_BACKEND=tensorflow python examples/regularization.py     (or jax, or torch)
+
+Each seed is another split of the digits and another start; all kinds of regularization get the same
+ones, so they are compared seed by seed. A difference within two standard errors of 0 is called "not
+shown". For the sentence on outliers two of the networks learn once more with all labels right.
 """
 
 import argparse
 import os
+import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,9 +26,11 @@ from sklearn.datasets import load_digits
 import keras_dlnotes as kd
 
 TRAINING, VALIDATION = 150, 300  # the rest of the 1797 is for the test
-SEEDS = 3
+SEEDS = 6
 EPOCHS = 120
 BATCH_SIZE = 50
+# An epoch at a time: the same steps, sooner. Keras cannot do it on torch.
+STEPS_AT_ONCE = 1 if keras.backend.backend() == "torch" else TRAINING // BATCH_SIZE
 LOOK_EVERY = 5  # epochs, at the validation loss, where nothing depends on it
 COPIES = 8  # of each digit, the digit itself among them
 OUTLIERS = 0.15  # share of the training labels that are drawn anew
@@ -50,23 +57,28 @@ class Run:
     pixels: int
     correlation: float
     example_count: int
-    model: keras.Model
+    penalty: float
 
     @property
     def near_zero(self):
         """Share of kernel weights below `NEAR_ZERO`."""
         return float(np.mean(np.abs(self.weights) < NEAR_ZERO))
 
+    @property
+    def size(self):
+        """Root mean square of the kernel weights."""
+        return float(np.sqrt(np.mean(self.weights**2)))
 
-def load_data(seed):
+
+def load_data(seed, outliers=OUTLIERS):
     """Training, validation and test digits, other ones for each seed; outliers in training."""
     x, y = load_digits(return_X_y=True)
     rng = np.random.default_rng(seed)
     order = rng.permutation(len(x))
     x = (x[order] / 16.0).astype("float32").reshape(-1, 8, 8, 1)
     y = y[order].astype("int32")
-    outliers = np.flatnonzero(rng.random(TRAINING) < OUTLIERS)
-    y[outliers] = rng.integers(0, 10, len(outliers))
+    wrong = np.flatnonzero(rng.random(TRAINING) < outliers)
+    y[wrong] = rng.integers(0, 10, len(wrong))
     ends = [TRAINING, TRAINING + VALIDATION]
     return list(zip(np.split(x, ends), np.split(y, ends), strict=True))
 
@@ -97,19 +109,34 @@ def network(regularizer, dropout):
     return keras.Sequential([keras.Input((8, 8, 1)), keras.layers.Flatten(), *layers, output])
 
 
-def train(arm, data, seed, epochs):
-    """Trains one network with one kind of regularization."""
-    keras.utils.set_random_seed(seed)
-    (x, y), validation, test = data
+def compiled(arm):
+    """A network with one kind of regularization."""
     regularizers = {"L2": kd.regularizers.L2(0.01), "L1": kd.regularizers.L1(7e-4)}
     model = network(regularizers.get(arm), arm == "dropout")
     model.compile(
         keras.optimizers.Adam(2e-3),
         keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         metrics=["accuracy"],
-        steps_per_execution=TRAINING // BATCH_SIZE,  # an epoch at a time: the same steps, sooner
+        steps_per_execution=STEPS_AT_ONCE,
         jit_compile=keras.backend.backend() == "jax",
     )
+    model.optimizer.build(model.trainable_variables)
+    return model
+
+
+def start_anew(model, arm, seed):
+    """Takes the numbers of a new network; what is compiled already stays, as it took long."""
+    keras.utils.set_random_seed(seed)
+    new = compiled(arm)
+    model.set_weights(new.get_weights())
+    for old, first in zip(model.optimizer.variables, new.optimizer.variables, strict=True):
+        old.assign(first)
+
+
+def train(model, arm, data, seed, epochs):
+    """Trains the network of one kind of regularization from the start of this seed."""
+    start_anew(model, arm, seed)
+    (x, y), validation, test = data
     callbacks = []
     if arm == "early stopping":
         criterion = kd.stopping.UpStrips(1, strip=5)
@@ -143,7 +170,7 @@ def train(arm, data, seed, epochs):
         int(np.sum(np.max(np.abs(kernels[0]), axis=1) > 10 * NEAR_ZERO)),
         correlation_of(hidden),
         rounds * len(x),
-        model,
+        sum(kd.regularizers.penalties_by_layer(model).values()),
     )
 
 
@@ -154,70 +181,99 @@ def correlation_of(hidden):
     return float(np.mean(np.abs(matrix[np.triu_indices(len(matrix), 1)])))
 
 
-def mean(runs, name):
-    """A number's mean over the seeds."""
-    return float(np.mean([getattr(run, name) for run in runs]))
+def of(runs, name):
+    """A number of each run."""
+    return np.array([getattr(run, name) for run in runs])
 
 
-def largest(run):
-    """The largest magnitude of a weight."""
-    return float(np.max(np.abs(run.weights)))
+def within(values, form):
+    """Mean and standard error over the seeds, as text."""
+    return f"{np.mean(values):{form}} ± {standard_error(values):{form}}"
 
 
-def sentences(runs):
-    """Each of the notes' sentences with what was measured."""
+def standard_error(values):
+    """That of the mean."""
+    return float(np.std(values, ddof=1) / len(values) ** 0.5)
+
+
+def verdict(differences):
+    """Whether differences, one a seed, are above 0: "not shown" within two standard errors of 0."""
+    if abs(np.mean(differences)) <= 2 * standard_error(differences):
+        return "not shown"
+    return "held" if np.mean(differences) > 0 else "did not hold"
+
+
+def sentences(runs, clean):
+    """Each of the notes' sentences with what was measured.
+
+    Args:
+        runs: of each kind of regularization the `Run` of each seed.
+        clean: the same for "none" and "L2" without outliers.
+    """
     none, l2, l1 = runs["none"], runs["L2"], runs["L1"]
-    gaps = {arm: mean(r, "test_loss") - mean(r, "training_loss") for arm, r in runs.items()}
-    smaller = [arm for arm, gap in gaps.items() if gap < gaps["none"]]
+    gaps = {arm: of(r, "test_loss") - of(r, "training_loss") for arm, r in runs.items()}
     yield (
-        "Regularization prevents overfitting: without it the test loss is "
-        f"{gaps['none']:.2f} above the training loss; {len(smaller)} of the 5 others bring that "
-        "down, to " + ", ".join(f"{gaps[arm]:.2f} ({arm})" for arm in smaller) + "."
+        "Regularization prevents overfitting. Without it the test loss is "
+        f"{within(gaps['none'], '.2f')} above the training loss, with "
+        + ", ".join(
+            f"{arm} {within(gap, '.2f')} ({verdict(gaps['none'] - gap)})"
+            for arm, gap in gaps.items()
+            if arm != "none"
+        )
+        + "."
     )
-    model = l2[0].model
-    penalty = sum(kd.regularizers.penalties_by_layer(model).values())
+    penalty, test_loss = of(l2, "penalty"), of(l2, "test_loss")
     yield (
-        "It is only applied during training: the L2 network's penalty is "
-        f"{penalty:.3f}, and `evaluate` shows the bare test loss, {l2[0].test_loss:.3f}; "
-        f"with keras.regularizers.L2 it would show {l2[0].test_loss + penalty:.3f}."
+        f"It is only applied during training. The L2 network's penalty is {within(penalty, '.3f')},"
+        f" and `evaluate` shows the bare test loss, {within(test_loss, '.3f')}; with "
+        f"keras.regularizers.L2 it would show {within(test_loss + penalty, '.3f')}."
     )
     yield (
-        "L2 penalizes large weights: root mean square "
-        f"{np.sqrt(np.mean(l2[0].weights ** 2)):.3f} in place of "
-        f"{np.sqrt(np.mean(none[0].weights ** 2)):.3f}, the largest {largest(l2[0]):.2f} in "
-        f"place of {largest(none[0]):.2f}."
+        f"L2 penalizes large weights: {verdict(of(none, 'size') - of(l2, 'size'))}. The root mean "
+        f"square of the weights is {within(of(l2, 'size'), '.3f')} in place of "
+        f"{within(of(none, 'size'), '.3f')}."
     )
-    verdict = "more" if mean(l2, "accuracy") > mean(none, "accuracy") else "not more"
+    # By how many points of accuracy the outliers make a network worse, seed by seed.
+    losses = {arm: 100 * (of(clean[arm], "accuracy") - of(runs[arm], "accuracy")) for arm in clean}
     yield (
-        f"It makes the model {verdict} robust to outliers: with {OUTLIERS:.0%} of the labels "
-        f"redrawn the test accuracy is {mean(l2, 'accuracy'):.1%} with L2 and "
-        f"{mean(none, 'accuracy'):.1%} without."
+        f"It makes the model more robust to outliers: {verdict(losses['none'] - losses['L2'])}. "
+        f"Where {OUTLIERS:.0%} of the labels are drawn anew the test accuracy falls by "
+        f"{within(losses['L2'], '.1f')} points with L2 and by {within(losses['none'], '.1f')} "
+        f"without; with the right labels it is {within(of(clean['L2'], 'accuracy'), '.1%')} and "
+        f"{within(of(clean['none'], 'accuracy'), '.1%')}."
     )
-    sparse = [f"{mean(r, 'near_zero'):.1%}" for r in (l1, none, l2)]
+    sparse = [of(r, "near_zero") for r in (l1, none, l2)]
     yield (
-        f"L1 encourages sparsity: {sparse[0]} of the weights are within {NEAR_ZERO} of 0, "
-        f"{sparse[1]} without and {sparse[2]} with L2. Easier to interpret: the first layer looks "
-        f"at {mean(l1, 'pixels'):.0f} of 64 pixels, without L1 at {mean(none, 'pixels'):.0f}."
+        f"L1 encourages sparsity: {verdict(sparse[0] - sparse[1])}. Within {NEAR_ZERO} of 0 are "
+        f"{within(sparse[0], '.1%')} of the weights, without it {within(sparse[1], '.1%')}, with "
+        f"L2 {within(sparse[2], '.1%')}. Easier to interpret: "
+        f"{verdict(of(none, 'pixels') - of(l1, 'pixels'))}. The first layer looks at "
+        f"{within(of(l1, 'pixels'), '.0f')} of 64 pixels, without L1 at "
+        f"{within(of(none, 'pixels'), '.0f')}."
     )
-    dropout = mean(runs["dropout"], "correlation")
-    verdict = "less" if dropout < mean(none, "correlation") else "no less"
+    together, apart = of(none, "correlation"), of(runs["dropout"], "correlation")
     yield (
-        f"With dropout hidden units are {verdict} co-adapted, as far as their correlation tells: "
-        f"{dropout:.3f} on average, {mean(none, 'correlation'):.3f} without."
+        f"With dropout hidden units are less co-adapted: {verdict(together - apart)}, as far as "
+        f"their correlation tells: {within(apart, '.3f')} on average, without it "
+        f"{within(together, '.3f')}."
     )
+    plain, augmented = of(none, "accuracy"), of(runs["augmentation"], "accuracy")
     yield (
         f"Augmentation increases the training set, {TRAINING} to "
-        f"{runs['augmentation'][0].example_count} examples; with as many steps "
-        f"the accuracy is {mean(runs['augmentation'], 'accuracy'):.1%}, without it "
-        f"{mean(none, 'accuracy'):.1%}."
+        f"{runs['augmentation'][0].example_count} examples. With as many steps it helps: "
+        f"{verdict(augmented - plain)}, the accuracy is {within(augmented, '.1%')}, without it "
+        f"{within(plain, '.1%')}."
     )
     stopped = runs["early stopping"]
-    epochs = np.mean([len(run.validation_losses) for run in stopped])
-    rise = np.mean([run.validation_losses[-1] / np.min(run.validation_losses) for run in none])
+    epochs = [len(run.validation_losses) for run in stopped]
+    rise = [100 * (r.validation_losses[-1] / np.min(r.validation_losses) - 1) for r in none]
     yield (
-        f"Early stopping ended training after {epochs:.0f} of {len(none[0].validation_losses)} "
-        f"epochs, at a test loss of {mean(stopped, 'test_loss'):.2f}; without it the validation "
-        f"loss ended {100 * (rise - 1):.0f} % above its lowest."
+        "Early stopping ends training before it overfits: "
+        f"{verdict(of(none, 'test_loss') - of(stopped, 'test_loss'))}. It stopped after "
+        f"{within(epochs, '.0f')} of {len(none[0].validation_losses)} epochs, at a test loss of "
+        f"{within(of(stopped, 'test_loss'), '.2f')}; without it the test loss is "
+        f"{within(of(none, 'test_loss'), '.2f')}, and the validation loss ended "
+        f"{within(rise, '.0f')} % above its lowest."
     )
 
 
@@ -237,13 +293,18 @@ def draw(runs, path):
         weights = np.sort(np.abs(results[0].weights))
         share = np.linspace(0, 1, len(weights))
         sizes.plot(np.maximum(weights, 1e-7), share, color=color)
-    curves.set(xlabel="epoch", ylabel="validation loss", yscale="log", title="While training")
+    curves.set(
+        xlabel="epoch", ylabel="validation loss", yscale="log", title="While training (first seed)"
+    )
     losses.set_yticks(range(len(runs)), list(runs))
     losses.invert_yaxis()
-    losses.set(xlabel="loss", xscale="log", title="At the end: training (o) and test (◇)")
-    sizes.set(xlabel="magnitude", xscale="log", title="Share of weights below a magnitude")
+    losses.set(xlabel="loss", xscale="log", title="At the end, each seed: training (o), test (◇)")
+    sizes.set(
+        xlabel="magnitude of a weight", xscale="log", title="Share of weights below it (first seed)"
+    )
     sizes.set_xlim(1e-6, 2)
     for axis in (curves, losses, sizes):
+        axis.title.set_fontsize(10)
         axis.grid(alpha=0.3)
         axis.spines[["top", "right"]].set_visible(False)
     figure.legend(loc="outside lower center", ncols=len(runs), frameon=False)
@@ -251,27 +312,44 @@ def draw(runs, path):
     figure.savefig(path, dpi=130)
 
 
+def show_progress(done, total, start):
+    """Says how long it still takes: a terminal's line is rewritten, elsewhere ten lines in all."""
+    left = (time.perf_counter() - start) / done * (total - done)
+    line = f"{done} of {total} networks trained, about {left:.0f} s left"
+    if sys.stdout.isatty():
+        print(f"\r{line}   ", end="" if done < total else "\n", flush=True)
+    elif 10 * done // total > 10 * (done - 1) // total:
+        print(line, flush=True)
+
+
 def main(seeds=SEEDS, epochs=EPOCHS, picture=Path("logs/regularization.png")):
     """Trains all networks, prints the table and the sentences, and draws the picture."""
     start = time.perf_counter()
-    runs = {arm: [] for arm in COLORS}
+    runs, clean = {arm: [] for arm in COLORS}, {"none": [], "L2": []}
+    models = {arm: compiled(arm) for arm in runs}
+    total, done = seeds * (len(runs) + len(clean)), 0
     for seed in range(seeds):
-        data = load_data(seed)
-        for arm, results in runs.items():
-            results.append(train(arm, data, seed, epochs))
+        for arms, outliers in ((runs, OUTLIERS), (clean, 0.0)):
+            data = load_data(seed, outliers)
+            for arm, results in arms.items():
+                results.append(train(models[arm], arm, data, seed, epochs))
+                done += 1
+                show_progress(done, total, start)
     print(
-        f"{TRAINING} digits to train on, {OUTLIERS:.0%} of them with labels drawn anew, "
-        f"{len(data[2][1])} to test; means of {seeds} networks a "
-        f"row on {keras.backend.backend()}, losses without any penalty.\n"
+        f"\n{TRAINING} digits to train on, {OUTLIERS:.0%} of them with labels drawn anew, "
+        f"{len(data[2][1])} to test; means and standard errors of {seeds} seeds "
+        f"on {keras.backend.backend()}, losses without any penalty.\n"
     )
-    print("                training loss  test loss  accuracy  weights near 0")
+    print("                  training loss        test loss        accuracy  weights near 0")
     for arm, results in runs.items():
         print(
-            f"{arm:15s} {mean(results, 'training_loss'):13.4f} {mean(results, 'test_loss'):10.3f} "
-            f"{mean(results, 'accuracy'):9.1%} {mean(results, 'near_zero'):15.1%}"
+            f"{arm:15s} {within(of(results, 'training_loss'), '.3f'):>15s} "
+            f"{within(of(results, 'test_loss'), '.3f'):>16s} "
+            f"{within(of(results, 'accuracy'), '.1%'):>15s} "
+            f"{within(of(results, 'near_zero'), '.1%'):>15s}"
         )
     print()
-    for sentence in sentences(runs):
+    for sentence in sentences(runs, clean):
         print(f"- {sentence}")
     draw(runs, Path(picture))
     print(f"\nPicture: {picture}   ({time.perf_counter() - start:.0f} s in all)")

@@ -128,10 +128,10 @@ def main(log_dir=LOG_DIR, epochs=400):
     """Train on two devices and on one, and print both."""
     start = time.perf_counter()
     several = {"tensorflow": on_tensorflow, "jax": on_jax, "torch": on_torch}[BACKEND]
+    devices = f"{DEVICES} {'processes' if BACKEND == 'torch' else 'devices'}"
+    print(f"Training on {devices}, and then on one, some seconds each ...", flush=True)
     runs = {
-        f"{DEVICES} {'processes' if BACKEND == 'torch' else 'devices'}": several(
-            epochs, log_dir / BACKEND
-        ),
+        devices: several(epochs, log_dir / BACKEND),
         "1 device": train(*data(), epochs),
     }
     print(f"{BACKEND}, {len(data()[0])} examples:")

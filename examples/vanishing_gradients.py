@@ -108,6 +108,11 @@ class Run:
         return self.accuracies[-1]
 
     @property
+    def standard_error(self):
+        """That of the accuracy, which is a share of `test_size` examples."""
+        return math.sqrt(self.accuracy * (1 - self.accuracy) / self.test_size)
+
+    @property
     def epochs_to_target(self):
         """Epochs until the test accuracy reached `TARGET_ACCURACY`; infinity if it never did."""
         reached = [e for e, a in enumerate(self.accuracies, start=1) if a >= TARGET_ACCURACY]
@@ -151,8 +156,8 @@ class Run:
 
     def is_more_accurate_than(self, other):
         """Whether the test accuracy is higher by more than chance explains."""
-        variance = sum(r.accuracy * (1 - r.accuracy) / r.test_size for r in (self, other))
-        return self.accuracy - other.accuracy > STANDARD_ERRORS * math.sqrt(variance)
+        error = math.hypot(self.standard_error, other.standard_error)
+        return self.accuracy - other.accuracy > STANDARD_ERRORS * error
 
     def is_faster_than(self, other):
         """Whether it needed at most two thirds of the other's epochs to reach the target."""
@@ -335,7 +340,7 @@ def _verdict_on_inefficiency(run, others):
 def _verdict_on_second_best(run, others):
     xavier = [other for other in others if other.initializer == "Xavier"]
     comparison = max((run.beats(other) for other in xavier), default=0)
-    outcome = {-1: "held", 0: "held in part (a tie)", 1: "did not hold"}[comparison]
+    outcome = {-1: "held", 0: "is not shown", 1: "did not hold"}[comparison]
     return (
         f"{run.title}: the claim that Xavier, not He, is best for tanh {outcome}: {run.factors}, "
         f"and {_learning(run)}{_against(xavier)}."
@@ -348,7 +353,7 @@ def _verdict_on_best(run, others):
         outcome = "did not hold"
     elif 0 in comparisons:
         ties = [o.initializer for o, c in zip(others, comparisons, strict=True) if c == 0]
-        outcome = f"held in part (a tie with {' and '.join(ties)})"
+        outcome = f"held in part (that it is better than {' and '.join(ties)} is not shown)"
     else:
         outcome = "held"
     rivals = [other for other in others if other.initializer != "SmallRandom"]
@@ -361,12 +366,16 @@ def _verdict_on_best(run, others):
 
 def _learning(run):
     if math.isinf(run.epochs_to_target):
-        return f"it never reached {TARGET_ACCURACY:.0%} and ended at {run.accuracy:.1%}"
-    return f"it took {_epochs(run)} to {TARGET_ACCURACY:.0%} and ended at {run.accuracy:.1%}"
+        return f"it never reached {TARGET_ACCURACY:.0%} and ended at {_accuracy(run)}"
+    return f"it took {_epochs(run)} to {TARGET_ACCURACY:.0%} and ended at {_accuracy(run)}"
+
+
+def _accuracy(run):
+    return f"{100 * run.accuracy:.1f} ± {100 * run.standard_error:.1f} %"
 
 
 def _against(others):
-    texts = [f"{other.initializer}: {_epochs(other)}, {other.accuracy:.1%}" for other in others]
+    texts = [f"{other.initializer}: {_epochs(other)}, {_accuracy(other)}" for other in others]
     return f" ({'; '.join(texts)})" if texts else ""
 
 
@@ -446,7 +455,10 @@ def main(log_dir=LOG_DIR, epochs=EPOCHS, activations=ACTIVATIONS, initializers=I
 
     print("\nFirst and last hidden layer at the first training step, and how the training ended:\n")
     print(table(runs))
-    print("\nDid the notes' claims hold?\n")
+    print(
+        f"\nDid the notes' claims hold? (± is the standard error of an accuracy on {len(data[3])} "
+        "digits; each\nnetwork was trained once.)\n"
+    )
     for run in runs:
         print(textwrap.fill(f"- {verdict(run, runs)}", width=99, subsequent_indent="  "))
     picture = log_dir / "scale_by_layer.png"
