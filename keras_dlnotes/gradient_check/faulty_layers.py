@@ -67,11 +67,7 @@ def _layers_of_the_user(model):
     inner_layers = functools.partial(internals.flatten_layers, include_self=False)
     own = [layer for layer in inner_layers(model) if _is_of_the_user(layer)]
     names = {id(layer) for layer in own}
-    return [
-        layer
-        for layer in own
-        if not any(id(inner) in names for inner in inner_layers(layer))
-    ]
+    return [layer for layer in own if not any(id(inner) in names for inner in inner_layers(layer))]
 
 
 def _is_of_the_user(layer):

@@ -283,7 +283,7 @@ def _check(build: Any) -> None:
 
 def _warn_of_other_training(study: Study, arguments: dict[str, Any], pruner: Any) -> None:
     """Warns where a resumed search trains otherwise than it began: the trials do not compare."""
-    now = {
+    now: dict[str, Any] = {
         name: value
         for name, value in arguments.items()
         if isinstance(value, str | bool | int | float) and name != "verbose"
