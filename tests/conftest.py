@@ -13,7 +13,9 @@ if keras.backend.backend() == "tensorflow":
 
 
 @pytest.fixture(autouse=True)
-def _same_start():
+def _same_start(monkeypatch):
+    # An example that is imported may have set another one for the processes that a test starts.
+    monkeypatch.setenv("KERAS_BACKEND", keras.backend.backend())
     # Layers made while tests are collected have fixed the dtype policy.
     keras.utils.clear_session(free_memory=False)
     keras.utils.set_random_seed(0)

@@ -101,6 +101,7 @@ def kept_kinds(cell):
 def test_a_notebook_runs_shows_what_is_kept_and_keeps_its_word(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     plt.switch_backend("agg")
+    plt.close("all")  # what other tests have left open would be shown
     names = {"__name__": "notebook"}
     for cell in cells_of(name, "code"):
         assert run(source_of(cell), names) == kept_kinds(cell), source_of(cell)
