@@ -120,7 +120,10 @@ def table(results):
 
 def by_part(results):
     """Each part's title, results, and those of broken and of healthy programs."""
+    halves = {r[0].half for r in results}
     for title, numbers in PARTS.items():
+        if len(numbers) > 1 and len(halves) == 1:
+            continue  # the same again
         part = [r for r in results if r[0].half in numbers]
         faulty, healthy = [r for r in part if r[1]], [r for r in part if not r[1]]
         if faulty and healthy:
