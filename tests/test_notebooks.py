@@ -18,7 +18,7 @@ pytest.importorskip("sklearn")
 FOLDER = Path(__file__).parents[1] / "docs" / "notebooks"
 MOST_LINES = 25
 # A file on somebody's machine, or an address.
-PLACES = re.compile(r"(?<![\w.])/(?:home|root|tmp|usr|var|work|Users)\b|\b[A-Z]:\\|\w://")
+PLACES = re.compile(r"(?<![\w.])/(?:home|mnt|root|srv|tmp|usr|var|Users)\b|\b[A-Z]:\\|\w://")
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 
 
@@ -144,7 +144,7 @@ def test_each_short_cell_of_code_comes_after_one_of_text(name):
 
 
 def test_places_are_known_from_other_text():
-    for text in ("/tmp/run", "in /home/anna", "C:\\Users", "https://example", "(/work/x)"):
+    for text in ("/tmp/run", "in /home/anna", "C:\\Users", "https://example", "(/srv/x)"):
         assert PLACES.search(text), text
     for text in ("loss/val", "a/tmp", "8/64", "x /= 2", "logs/home"):
         assert not PLACES.search(text), text

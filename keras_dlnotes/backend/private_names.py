@@ -2,8 +2,8 @@
 
 They stand in tables, each entry with what needs it and what happens without it: Keras's in
 `backend/internals.py`, those of a backend's library in `internals.py` of its folder, Optuna's in
-`tuning/internals.py`. Nothing is looked up before it is needed, so a name that has moved ends what
-needs it, with a message that says so, and not the import of this package.
+`tuning/internals.py`. Nothing is looked up before it is needed, so only the part that needs a moved
+name fails, with a message that says so, and not the import of this package.
 """
 
 import abc

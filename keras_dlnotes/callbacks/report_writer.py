@@ -1,5 +1,6 @@
 """Where a callback writes its measurements to, if anywhere."""
 
+import atexit
 import os
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
@@ -25,8 +26,8 @@ class ReportWriter:
     Args:
         reporter: who writes, for the warning: `"training monitor"`.
         writer: what to write to instead of an event file, or None; whoever made it closes it. Of
-            the methods of `MemoryWriter` it needs `add_scalars`, and is given what it has a method
-            for. If it has a method `open`, that is called when a `fit` starts.
+            the methods of `MemoryWriter` it needs `add_scalars`; others that are missing are not
+            called. If it has a method `open`, that is called when a `fit` starts.
         max_megabytes: how much the event files of the run may take, or None.
     """
 
@@ -73,6 +74,7 @@ class ReportWriter:
                 if hasattr(self._given, "open"):
                     self._given.open()
                 self._writer = self._given
+                atexit.register(self.close)  # what it holds, where a `fit` raises and all ends
             elif log_dir is not None:
                 self.folder = run_folder(log_dir, callback, epoch)
                 self._writer = EventFileWriter(self.folder, max_megabytes=self._max_megabytes)
@@ -85,6 +87,7 @@ class ReportWriter:
         """Closes the event file; lets a given writer write what it holds."""
         if self._writer is not None:
             self._ask("close" if self._given is None else "flush")
+            atexit.unregister(self.close)
             self.warn_of_failure()
             self._writer = None
         self._is_open = False

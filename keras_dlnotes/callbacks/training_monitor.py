@@ -81,7 +81,7 @@ class TrainingMonitor(CopyableCallback):
         writer: where to write, instead of an event file in `log_dir`: a table (`TableWriter`), a
             tracking service (`WandbWriter`, `MLflowWriter`), dicts (`MemoryWriter`), all of
             `keras_dlnotes.summaries`, or an object of your own. It needs the method `add_scalars`
-            of `MemoryWriter`; of the others it has those that it has a use for.
+            of `MemoryWriter`; the others are optional.
         scalars: which curves of the layers are written beside what the layers tab shows, which is
             always all: `"all"`, one for each number in the table above; `"worst"`, of each of the
             main statistics the largest, the median and the smallest number among all layers, as

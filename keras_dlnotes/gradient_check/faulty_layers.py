@@ -1,17 +1,17 @@
 """Which layer of a model has the wrong gradient, where those of many weights are wrong."""
 
 import contextlib
-import functools
 from collections.abc import Callable
 from typing import Any
 
 import keras
 
-from keras_dlnotes.backend import internals
+from keras_dlnotes.backend import active, internals
+from keras_dlnotes.backend.own_random_numbers import OwnRandomNumbers
 from keras_dlnotes.gradient_check.report import GradientReport
 from keras_dlnotes.instrumentation.patch import patched
 
-# Each check of a layer alone takes a part of a second.
+# Each check of a layer alone takes a part of a second; later layers are left out.
 _MOST_LAYERS = 16
 
 
@@ -33,22 +33,32 @@ def faulty_layers(
         check: takes a layer and its inputs; returns the report on it.
 
     Returns:
-        Dict from the name of a layer whose own gradient is wrong to what is wrong with it. Empty
-        where none is, where the model cannot be called on `x`, or where a layer is given arrays
-        by keyword.
+        Dict from the name of a layer whose own gradient is wrong to what is wrong with it. A layer
+        is left out that is given arrays by keyword, whose inputs cannot be read (within a compiled
+        loop), or that holds a layer found wrong; all are where the model cannot be called on `x`.
     """
     layers = _layers_of_the_user(model)[:_MOST_LAYERS]
+    wrong: set[int] = set()
     received: dict[int, Any] = {}
     noting = [(layer, "call", _noting(layer, received)) for layer in layers]
-    with contextlib.suppress(Exception), keras.StatelessScope(), patched(noting):
+    with (
+        contextlib.suppress(Exception),
+        OwnRandomNumbers().scope(),
+        active.random_numbers.SameRandomNumbers().scope(),
+        keras.StatelessScope(),
+        patched(noting),
+    ):
         tensors = keras.tree.map_structure(keras.ops.convert_to_tensor, x)
         arguments = tensors if isinstance(tensors, tuple) else (tensors,)
         model(*arguments, training=training)
     found: dict[str, str] = {}
     for layer in layers:
+        if any(id(inner) in wrong for inner in _inner_layers(layer)):
+            continue
         with contextlib.suppress(Exception):  # it may need what it has only within the model
             failures = check(layer, received[id(layer)]).failures if id(layer) in received else []
             if failures:
+                wrong.add(id(layer))
                 found[layer.name] = f"{failures[0].path}: {failures[0].cause or 'wrong'}"
     return found
 
@@ -62,12 +72,14 @@ def notes_on(found: dict[str, str]) -> list[str]:
     ]
 
 
+def _inner_layers(layer):
+    return internals.flatten_layers(layer, include_self=False)
+
+
 def _layers_of_the_user(model):
-    """Layers whose code, or a function in them, is not Keras's; of nested ones the inner ones."""
-    inner_layers = functools.partial(internals.flatten_layers, include_self=False)
-    own = [layer for layer in inner_layers(model) if _is_of_the_user(layer)]
-    names = {id(layer) for layer in own}
-    return [layer for layer in own if not any(id(inner) in names for inner in inner_layers(layer))]
+    """Layers whose code, or a function in them, is not Keras's; those within others first."""
+    own = [layer for layer in _inner_layers(model) if _is_of_the_user(layer)]
+    return sorted(own, key=lambda layer: len(list(_inner_layers(layer))))
 
 
 def _is_of_the_user(layer):
@@ -85,8 +97,9 @@ def _noting(layer, received):
 
     def noting(*arguments, **options):
         if not any(keras.ops.is_tensor(leaf) for leaf in keras.tree.flatten(options)):
-            known = keras.tree.map_structure(keras.ops.convert_to_numpy, arguments)
-            received.setdefault(id(layer), known if len(known) > 1 else known[0])
+            with contextlib.suppress(Exception):  # within a compiled loop there are no numbers
+                known = keras.tree.map_structure(keras.ops.convert_to_numpy, arguments)
+                received.setdefault(id(layer), known if len(known) > 1 else known[0])
         return call(*arguments, **options)
 
     return noting

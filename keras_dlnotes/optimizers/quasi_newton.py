@@ -156,10 +156,9 @@ class QuasiNewton(SecondOrderOptimizer, abc.ABC):
             mean = gradient / xp.maximum(sums[1], xp.zeros_like(sums[1]) + 1e-30)
             active.replicas.check_agreement([*self._weights, self._control], mean, sums[1])
             gradient, sums = active.replicas.sums([gradient, sums])
-        loss_sum, weight_sum = xp.unstack(sums, 2)
-        parts = [gradient / weight_sum]
+        parts = [gradient / sums[1]]
         if self._sums_with_loss:
-            parts.append(loss_sum / weight_sum)
+            parts.append(sums[0] / sums[1])
         self.discard_evaluation()
         active.replicas.on_each_replica(self._control, self._take, *parts)
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import keras
+import numpy as np
 import optuna
 from optuna import Study
 from optuna.pruners import BasePruner
@@ -140,7 +141,7 @@ class Search(abc.ABC):
 
         Warns:
             UserWarning: If the study was begun with another pruner, other numbers for `fit` (as
-                `epochs`) or data of another shape: its trials do not compare.
+                `epochs`) or data of another shape: its trials cannot be compared.
 
         Raises:
             ValueError: If what is asked for cannot work in any trial, or the study was begun with
@@ -282,11 +283,17 @@ def _check(build: Any) -> None:
 
 
 def _warn_of_other_training(study: Study, arguments: dict[str, Any], pruner: Any) -> None:
-    """Warns where a resumed search trains otherwise than it began: the trials do not compare."""
-    now: dict[str, Any] = {
-        name: value
+    """Warns where a resumed search trains otherwise than it began: its trials differ."""
+    plain = {
+        name: value.item() if isinstance(value, np.generic) else value
         for name, value in arguments.items()
-        if isinstance(value, str | bool | int | float) and name != "verbose"
+        if isinstance(value, str | bool | int | float | np.generic) and name != "verbose"
+    }
+    # An argument that is given as Keras would have it is no change.
+    parameters = inspect.signature(keras.Model.fit).parameters
+    usual = {name: known.default for name, known in parameters.items()} | {"batch_size": 32}
+    now: dict[str, Any] = {
+        name: value for name, value in plain.items() if name == "epochs" or value != usual.get(name)
     }
     shapes = {name: getattr(arguments.get(name), "shape", None) for name in ("x", "y")}
     now |= {f"shape of {name}": str(tuple(shape)) for name, shape in shapes.items() if shape}
@@ -298,10 +305,10 @@ def _warn_of_other_training(study: Study, arguments: dict[str, Any], pruner: Any
     differing = [name for name in {**then, **now} if then.get(name) != now.get(name)]
     if differing:
         warnings.warn(
-            f"The trials of the study {study.study_name!r} do not compare: it was begun with "
+            f"The trials of the study {study.study_name!r} cannot be compared: it was begun with "
             f"{ {name: then.get(name) for name in differing} } and goes on with "
-            f"{ {name: now.get(name) for name in differing} }. Pass the first again, or another "
-            "`name` for a new search.",
+            f"{ {name: now.get(name) for name in differing} }. Pass the first values again, or "
+            "another `name` for a new search.",
             stacklevel=3,
         )
 

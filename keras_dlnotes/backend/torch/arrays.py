@@ -87,7 +87,7 @@ def stack(arrays):
 
 def zeros_like(array):
     """Zeros of the array's shape and dtype."""
-    return array * 0 if _are_scalars(array) else torch.zeros_like(array)
+    return np.zeros_like(array)[()] if _are_scalars(array) else torch.zeros_like(array)
 
 
 def cast(array, dtype):
