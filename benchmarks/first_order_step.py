@@ -90,16 +90,17 @@ def jax_update(optimizer, variables, gradients, repeats):
     """The stateless form that `fit` compiles; the old state is given up to the new one."""
     import jax
 
-    def stateless(trainable, state):
+    # As arguments: of constants XLA would compute (1 - beta) g once, and keep it in memory.
+    def stateless(gradients, trainable, state):
         return optimizer.stateless_apply(state, gradients, trainable)
 
-    compiled = jax.jit(stateless, donate_argnums=(0, 1))
+    compiled = jax.jit(stateless, donate_argnums=(1, 2))
     # Copies: the variables themselves must outlive the donation of their first values.
     values = [[jax.numpy.copy(v.value) for v in part] for part in (variables, optimizer.variables)]
 
     def update():
         for _ in range(repeats):
-            values[:] = compiled(*values)
+            values[:] = compiled(gradients, *values)
         jax.block_until_ready(values)
 
     return update
