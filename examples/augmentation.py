@@ -13,7 +13,6 @@ is called "not shown".
 
 import argparse
 import os
-import sys
 import time
 from pathlib import Path
 
@@ -22,6 +21,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import keras
 import matplotlib as mpl
 import numpy as np
+from _spread import show_progress, verdict, within
 from keras import layers
 from sklearn.datasets import load_digits, load_sample_images
 from sklearn.model_selection import train_test_split
@@ -100,33 +100,9 @@ def learn(model, name, seed):
     return train.num_examples, train_loss, *model.evaluate(x_test[:, cut, cut], y_test, verbose=0)
 
 
-def within(values, form):
-    """Mean and standard error over the seeds, as text."""
-    error = np.std(values, ddof=1) / len(values) ** 0.5
-    return f"{np.mean(values):{form}} ± {error:{form}}"
-
-
-def verdict(differences):
-    """Whether differences, one a seed, are above 0: "not shown" within two standard errors of 0."""
-    error = np.std(differences, ddof=1) / len(differences) ** 0.5
-    if abs(np.mean(differences)) <= 2 * error:
-        return "not shown"
-    return "held" if np.mean(differences) > 0 else "did not hold"
-
-
 def say(outcome, sentence):
     """Prints one of the notes' sentences and whether it held."""
     print(f"  [{outcome}] {sentence}")
-
-
-def show_progress(done, total, start):
-    """Says how long it still takes: a terminal's line is rewritten, elsewhere five lines in all."""
-    left = (time.perf_counter() - start) / done * (total - done)
-    line = f"{done} of {total} networks trained, about {left:.0f} s left"
-    if sys.stdout.isatty():
-        print(f"\r{line}   ", end="" if done < total else "\n", flush=True)
-    elif 5 * done // total > 5 * (done - 1) // total:
-        print(line, flush=True)
 
 
 def photographs():

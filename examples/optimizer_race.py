@@ -20,6 +20,7 @@ import matplotlib
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
+from _spread import verdict, within
 from keras import ops
 from sklearn.datasets import load_digits
 
@@ -162,20 +163,6 @@ def outcomes(runs):
 def held(condition):
     """In words."""
     return "held" if condition else "did not hold"
-
-
-def verdict(differences):
-    """Whether differences, one a seed, are above 0: "not shown" within two standard errors of 0."""
-    error = np.std(differences, ddof=1) / len(differences) ** 0.5
-    if abs(np.mean(differences)) <= 2 * error:
-        return "not shown"
-    return held(np.mean(differences) > 0)
-
-
-def within(values, form):
-    """Mean and standard error, as text."""
-    error = np.std(values, ddof=1) / len(values) ** 0.5
-    return f"{np.mean(values):{form}} ± {error:{form}}"
 
 
 def say(outcome, sentence):

@@ -9,7 +9,6 @@ shown". For the sentence on outliers two of the networks learn once more with al
 
 import argparse
 import os
-import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +18,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import keras
 import numpy as np
+from _spread import show_progress, verdict, within
 from keras import ops
 from matplotlib.figure import Figure
 from sklearn.datasets import load_digits
@@ -186,23 +186,6 @@ def of(runs, name):
     return np.array([getattr(run, name) for run in runs])
 
 
-def within(values, form):
-    """Mean and standard error over the seeds, as text."""
-    return f"{np.mean(values):{form}} ± {standard_error(values):{form}}"
-
-
-def standard_error(values):
-    """That of the mean."""
-    return float(np.std(values, ddof=1) / len(values) ** 0.5)
-
-
-def verdict(differences):
-    """Whether differences, one a seed, are above 0: "not shown" within two standard errors of 0."""
-    if abs(np.mean(differences)) <= 2 * standard_error(differences):
-        return "not shown"
-    return "held" if np.mean(differences) > 0 else "did not hold"
-
-
 def sentences(runs, clean):
     """Each of the notes' sentences with what was measured.
 
@@ -312,16 +295,6 @@ def draw(runs, path):
     figure.savefig(path, dpi=130)
 
 
-def show_progress(done, total, start):
-    """Says how long it still takes: a terminal's line is rewritten, elsewhere ten lines in all."""
-    left = (time.perf_counter() - start) / done * (total - done)
-    line = f"{done} of {total} networks trained, about {left:.0f} s left"
-    if sys.stdout.isatty():
-        print(f"\r{line}   ", end="" if done < total else "\n", flush=True)
-    elif 10 * done // total > 10 * (done - 1) // total:
-        print(line, flush=True)
-
-
 def main(seeds=SEEDS, epochs=EPOCHS, picture=Path("logs/regularization.png")):
     """Trains all networks, prints the table and the sentences, and draws the picture."""
     start = time.perf_counter()
@@ -334,7 +307,7 @@ def main(seeds=SEEDS, epochs=EPOCHS, picture=Path("logs/regularization.png")):
             for arm, results in arms.items():
                 results.append(train(models[arm], arm, data, seed, epochs))
                 done += 1
-                show_progress(done, total, start)
+                show_progress(done, total, start, lines=10)
     print(
         f"\n{TRAINING} digits to train on, {OUTLIERS:.0%} of them with labels drawn anew, "
         f"{len(data[2][1])} to test; means and standard errors of {seeds} seeds "

@@ -7,7 +7,6 @@ The comparisons are made from several starts. A picture shows the loss over the 
 
 import argparse
 import os
-import sys
 import time
 import warnings
 from pathlib import Path
@@ -17,6 +16,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import keras
 import numpy as np
+from _spread import show_progress, verdict, within
 from matplotlib.figure import Figure
 
 import keras_dlnotes as kd
@@ -128,30 +128,6 @@ def trained_on_mini_batches(start):
     return curve, {**optimizer.progress, "status": optimizer.status, "told": told}
 
 
-def show_progress(done, total, begin):
-    """Says how long it still takes: a terminal's line is rewritten, elsewhere five lines in all."""
-    left = (time.perf_counter() - begin) / done * (total - done)
-    line = f"{done} of {total} starts, about {left:.0f} s left"
-    if sys.stdout.isatty():
-        print(f"\r{line}   ", end="" if done < total else "\n", flush=True)
-    elif 5 * done // total > 5 * (done - 1) // total:
-        print(line, flush=True)
-
-
-def within(values, form):
-    """Mean and standard error over the starts, as text."""
-    error = np.std(values, ddof=1) / len(values) ** 0.5
-    return f"{np.mean(values):{form}} ± {error:{form}}"
-
-
-def verdict(differences):
-    """Whether differences, one a start, are above 0; "not shown" within two standard errors."""
-    error = np.std(differences, ddof=1) / len(differences) ** 0.5
-    if abs(np.mean(differences)) <= 2 * error:
-        return "not shown"
-    return "held" if np.mean(differences) > 0 else "did not hold"
-
-
 def quadratic():
     """Linear regression by Newton."""
     x, y = data()
@@ -193,7 +169,7 @@ def race(starts):
         curve, end = trained_on_mini_batches(start)
         curves[MINI].append(curve)
         ends.append(end)
-        show_progress(start + 1, starts, begin)
+        show_progress(start + 1, starts, begin, "starts")
     return curves, targets, ends
 
 

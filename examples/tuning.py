@@ -24,12 +24,12 @@ os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # two thread pools would fight over two cores
 
-import sys
 import tempfile
 import time
 
 import keras
 import numpy as np
+from _spread import show_progress, standard_error, verdict
 from matplotlib.figure import Figure
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
@@ -132,30 +132,12 @@ def best_so_far(trials):
 
 def within(values):
     """Mean and standard error, as text."""
-    return f"{np.mean(values):.3g} ± {np.std(values, ddof=1) / len(values) ** 0.5:.1g}"
-
-
-def verdict(differences):
-    """Whether differences, one a seed, are above 0: "not shown" within two standard errors of 0."""
-    error = np.std(differences, ddof=1) / len(differences) ** 0.5
-    if abs(np.mean(differences)) <= 2 * error:
-        return "not shown"
-    return "held" if np.mean(differences) > 0 else "did not hold"
+    return f"{np.mean(values):.3g} ± {standard_error(values):.1g}"
 
 
 def fewer(smaller, larger):
     """The verdict on one being smaller than the other, seed by seed."""
     return verdict(np.subtract(larger, smaller))
-
-
-def show_progress(done, total, start):
-    """Says how long it still takes: a terminal's line is rewritten, elsewhere five lines in all."""
-    left = (time.perf_counter() - start) / done * (total - done)
-    line = f"searches with {done} of {total} seeds, about {left:.0f} s left"
-    if sys.stdout.isatty():
-        print(f"\r{line}   ", end="" if done < total else "\n", flush=True)
-    elif 5 * done // total > 5 * (done - 1) // total:
-        print(line, flush=True)
 
 
 def picture(table, runs, curves):
@@ -203,7 +185,7 @@ def compare_searches():
     for seed in range(SEEDS):
         for kind, of_seeds in runs.items():
             of_seeds.append(searched(kind, table, seed))
-        show_progress(seed + 1, SEEDS, start)
+        show_progress(seed + 1, SEEDS, start, "seeds searched")
     curves = {kind: [best_so_far(trials) for trials in of_seeds] for kind, of_seeds in runs.items()}
     best = {kind: [curve[-1] for curve in of_seeds] for kind, of_seeds in curves.items()}
     rates = {

@@ -1,1 +1,1 @@
-"""Programs for whoever works on the package."""
+"""Programs for the developers of the package."""

@@ -97,7 +97,7 @@ class Imported(PrivateName):
 
     @property
     def found_in(self) -> tuple[Any, str]:
-        """The module or class that holds it, and its name there: for whoever replaces it."""
+        """The module or class that holds it, and its name there, to replace it by."""
         try:
             holder, name = _holder(self.place)
         except (ImportError, AttributeError) as reason:
@@ -154,7 +154,7 @@ class Attribute(PrivateName):
         return default
 
     def name_on(self, item: Any) -> str:
-        """The attribute's name, of an object that has it: for whoever replaces it."""
+        """The attribute's name, of an object that has it, to replace it by."""
         self.of(item)
         return self.name
 

@@ -25,7 +25,7 @@ class ReportWriter:
 
     Args:
         reporter: who writes, for the warning: `"training monitor"`.
-        writer: what to write to instead of an event file, or None; whoever made it closes it. Of
+        writer: what to write to instead of an event file, or None; its maker closes it. Of
             the methods of `MemoryWriter` it needs `add_scalars`; others that are missing are not
             called. If it has a method `open`, that is called when a `fit` starts.
         max_megabytes: how much the event files of the run may take, or None.

@@ -53,11 +53,11 @@ def faulty_layers(
         model(*arguments, training=training)
     found: dict[str, str] = {}
     for layer in layers:
-        if any(id(inner) in wrong for inner in _inner_layers(layer)):
+        holds_a_wrong_one = any(id(inner) in wrong for inner in _inner_layers(layer))
+        if id(layer) not in received or holds_a_wrong_one:
             continue
         with contextlib.suppress(Exception):  # it may need what it has only within the model
-            failures = check(layer, received[id(layer)]).failures if id(layer) in received else []
-            if failures:
+            if failures := check(layer, received[id(layer)]).failures:
                 wrong.add(id(layer))
                 found[layer.name] = f"{failures[0].path}: {failures[0].cause or 'wrong'}"
     return found
@@ -83,12 +83,12 @@ def _layers_of_the_user(model):
 
 
 def _is_of_the_user(layer):
-    package = type(layer).__module__.partition(".")[0]
-    if package not in ("keras", "keras_dlnotes") or isinstance(layer, keras.layers.Lambda):
+    kind = type(layer)
+    known = internals.keras_itself.defines(kind) or kind.__module__.startswith("keras_dlnotes.")
+    if not known or isinstance(layer, keras.layers.Lambda):
         return True
     activation = getattr(layer, "activation", None)
-    known = [id(function) for function in vars(keras.activations).values()]
-    return callable(activation) and id(activation) not in known
+    return callable(activation) and activation not in vars(keras.activations).values()
 
 
 def _noting(layer, received):

@@ -103,7 +103,7 @@ class MLflowWriter:
         self._next_request = time.monotonic() + _SECONDS_BETWEEN_REQUESTS
 
     def close(self) -> None:
-        """Sends the numbers that are held; whoever started the run ends it."""
+        """Sends the numbers that are held; the run is ended where it was started."""
         self.flush()
 
 

@@ -99,7 +99,7 @@ class WandbWriter:
         """Does nothing: W&B's own process holds what was logged and decides when it is written."""
 
     def close(self) -> None:
-        """Does nothing: whoever started the run finishes it."""
+        """Does nothing: the run is finished where it was started."""
 
     def _log(self, step: int, values: dict[str, Any]) -> None:
         if self._run is None:

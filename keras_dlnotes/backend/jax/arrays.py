@@ -13,7 +13,6 @@ square_root = jnp.sqrt
 maximum = jnp.maximum
 minimum = jnp.minimum
 is_finite = jnp.isfinite
-logical_or = jnp.logical_or
 logical_not = jnp.logical_not
 stack = jnp.stack
 reshape = jnp.reshape

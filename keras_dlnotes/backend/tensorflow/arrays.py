@@ -15,7 +15,6 @@ square_root = tf.sqrt
 maximum = tf.maximum
 minimum = tf.minimum
 is_finite = tf.math.is_finite
-logical_or = tf.logical_or
 logical_not = tf.logical_not
 stack = tf.stack
 cast = tf.cast

@@ -66,11 +66,6 @@ def is_finite(array):
     return np.isfinite(array) if _are_scalars(array) else torch.isfinite(array)
 
 
-def logical_or(first, second):
-    """Whether one of two holds."""
-    return first | second
-
-
 def logical_not(array):
     """Whether something does not hold."""
     return not array if _are_scalars(array) else torch.logical_not(array)
@@ -92,10 +87,10 @@ def zeros_like(array):
 
 def cast(array, dtype):
     """The array in another dtype."""
+    name = str(dtype).removeprefix("torch.")
     if _are_scalars(array):
-        name = str(dtype).removeprefix("torch.")
         return np.dtype(name).type(array)
-    return array.to(internals.to_torch_dtype.value(str(dtype).removeprefix("torch.")))
+    return array.to(internals.to_torch_dtype.value(name))
 
 
 def tensor(values, dtype):
