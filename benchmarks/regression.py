@@ -28,6 +28,7 @@ MOST = 1000  # evaluations
 TIGHT = 1e-15
 OURS = {
     "GaussNewton": lambda: kd.optimizers.GaussNewton(),
+    "GaussNewton, acceleration": lambda: kd.optimizers.GaussNewton(acceleration=True),
     "LBFGS": lambda: kd.optimizers.LBFGS(gradient_tolerance=1e-12),
     "BFGS": lambda: kd.optimizers.BFGS(gradient_tolerance=1e-12),
     "Newton": lambda: kd.optimizers.Newton(gradient_tolerance=1e-12),

@@ -5,6 +5,7 @@ import os
 import pathlib
 import warnings
 from dataclasses import replace
+from functools import partial
 from typing import Any, Literal
 
 import keras
@@ -65,8 +66,9 @@ class Diagnosis(CopyableCallback):
     Args:
         action: what to do with a finding: `"warn"` prints it; `"stop"` also ends training, within
             an epoch, when something is found before the run is over; `"raise"` likewise, and
-            raises `keras_dlnotes.diagnosis.DiagnosisError`; `"repair"` repairs a copy when the run
-            is over, on the examples that were sampled, see `keras_dlnotes.repair`.
+            raises `keras_dlnotes.diagnosis.DiagnosisError`, before the first step where the first
+            batch shows what is wrong; `"repair"` repairs a copy when the run is over, on the
+            examples that were sampled, see `keras_dlnotes.repair`.
         log_dir: also write the findings to this folder: as text for TensorBoard, for its layers
             tab, which shows them at their layer and step, and as `diagnosis.json`. A second run
             writes to `run_2` in it, see `TrainingMonitor`.
@@ -153,8 +155,7 @@ class Diagnosis(CopyableCallback):
         self._printer = DiagnosisPrinter()
         self._facts: list[Any] = []  # one an output
         self._unreadable = False
-        self._subscription = None
-        self._ended = False  # by what was found
+        self._subscription, self._ended = None, False  # ended by what was found
         self._report.close()
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
@@ -241,8 +242,7 @@ class Diagnosis(CopyableCallback):
             self._agree()
         else:
             self._end_early()
-        if self.log_dir is not None:
-            self._write()
+        self._write()
         if self.findings and self.action == "repair":
             self._repair()
         if self.findings and self.action == "raise":
@@ -276,6 +276,9 @@ class Diagnosis(CopyableCallback):
         self._first_batch.add_examples(examples)
         if loss_gets_targets(self.model):
             self._judge(finished=False, record=self._first_batch, before_training=True)
+        if self.action == "raise":
+            self._agree()
+        return DiagnosisError(self.findings) if self.findings and self.action == "raise" else None
 
     def _agree(self):
         """Takes over what the chief has found, so that all processes stop or raise together."""
@@ -329,14 +332,13 @@ class Diagnosis(CopyableCallback):
 
     def _replay(self):
         if self.findings:
-            sample, steps = self._record.sample(), self._record.steps
-            replay(self.model, sample, self.findings, steps, silent_diagnosis)
+            record = self._record
+            replay(self.model, record.sample(), self.findings, record.steps, silent_diagnosis)
 
     def _repair(self):
-        steps, epochs = self._record.steps, self.params.get("epochs")
-        self.repair = repaired(
-            self.model, self._record, self.findings, steps, epochs, silent_diagnosis, self.verbose
-        )
+        record, epochs = self._record, self.params.get("epochs")
+        asked = (self.findings, record.steps, epochs, silent_diagnosis, self.verbose)
+        self.repair = repaired(self.model, record, *asked)
 
     def _evidence(self, record, probed, finished, error=None):
         epochs = self.params.get("epochs") or 1
@@ -370,14 +372,14 @@ class Diagnosis(CopyableCallback):
 
     def _on_interruption(self, error):
         """A step raised: what is known by then is all there will be."""
-        record = self._record if self._record.outputs else self._first_batch
-        self._judge(finished=False, record=record, error=error)
-        self.findings = Findings(self.findings, None, self.evidence)
-        if self.log_dir is not None:
-            self._write()
+        if not isinstance(error, DiagnosisError):
+            record = self._record if self._record.outputs else self._first_batch
+            self._judge(finished=False, record=record, error=error)
+            self.findings = Findings(self.findings, None, self.evidence)
+        self._write()
 
     def _write(self):
-        if not active.processes.is_chief(self.model):
+        if self.log_dir is None or not active.processes.is_chief(self.model):
             return
         text = "\n\n".join(one.in_full().replace("\n", "\n\n") for one in self.findings)
         found = [finding.to_dict() for finding in self.findings]
@@ -395,6 +397,4 @@ def _warn_of(error):
     warnings.warn(f"The diagnosis was given up: {type(error).__name__}: {error}", stacklevel=3)
 
 
-def silent_diagnosis() -> Diagnosis:
-    """A diagnosis of a short run, which prints nothing."""
-    return Diagnosis(verbose=False)
+silent_diagnosis = partial(Diagnosis, verbose=False)  # of a short run

@@ -64,7 +64,8 @@ class Subscription:
         interrupted: function of the error, called when a step raises, after the last record; of
             None, where a callback raised it and another `fit` begins.
         first_batch: function of some examples (see `StepRecord`, without predictions) of the batch
-            on which the next step runs, called once before it, while variables can be read.
+            on which the next step runs, called once before it, while variables can be read. An
+            error that it returns is raised in place of the step.
     """
 
     receive: Callable[[StepRecord], Any]
@@ -73,7 +74,7 @@ class Subscription:
     layers: Any = None
     passing_on: bool = True
     interrupted: Callable[[BaseException | None], Any] | None = None
-    first_batch: Callable[[dict[str, Any]], Any] | None = None
+    first_batch: Callable[[dict[str, Any]], BaseException | None] | None = None
     examples: int = 0
     first: int = 0
     start: int = 0

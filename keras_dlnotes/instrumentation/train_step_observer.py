@@ -146,8 +146,10 @@ class TrainStepObserver:
             self.model.train_function = self._plain
             return self._plain(*arguments)
         self._armed = False
-        arguments = self._show_first_batch(arguments)
+        arguments, refusal = self._show_first_batch(arguments)
         try:
+            if refusal is not None:
+                raise refusal
             if self._built_for is None:
                 active.fit_batches.build_state(self.model, arguments)
             self._forget_what_does_not_fit()
@@ -162,19 +164,27 @@ class TrainStepObserver:
             self._interrupt(error)
             raise
 
-    def _show_first_batch(self, arguments: Any) -> Any:
-        """Shows the batch to who asked for it; returns arguments of the step that still hold it."""
+    def _show_first_batch(self, arguments: Any) -> tuple[Any, BaseException | None]:
+        """Shows the batch to who asked for it.
+
+        Returns:
+            Arguments of the step that still hold it; an error to raise in place of the step, or
+            None.
+        """
         asking = [(s, s.first_batch) for s in self._subscriptions if s.first_batch is not None]
         if not asking or not active.fit_batches.can_peek(self.model, arguments):
-            return arguments
+            return arguments, None
+        refusals: list[BaseException | None] = []
         batch, arguments = active.fit_batches.peek(self.model, arguments)
         with active.fit_batches.readable_variables(self.model, arguments):
             for subscription, show in asking:
                 subscription.first_batch = None
                 with contextlib.suppress(Exception):  # a batch of a form of the user's own
                     x, y, weights = keras.utils.unpack_x_y_sample_weight(batch)
-                    show(examples_of(self.model, subscription.examples, x, y, weights))
-        return arguments
+                    refusals += [
+                        show(examples_of(self.model, subscription.examples, x, y, weights))
+                    ]
+        return arguments, next(filter(None, refusals), None)
 
     def _interrupt(self, error: BaseException | None = None) -> None:
         """Brings what was recorded before a step raised, and leaves the model as it was."""

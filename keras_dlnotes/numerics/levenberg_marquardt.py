@@ -19,6 +19,8 @@ from typing import Any, NamedTuple
 from keras_dlnotes.backend import active
 
 xp = active.arrays
+# The largest 2 |D a| / |D p| of an accelerated step.
+_MOST_BENT = 0.75
 
 
 class Model(NamedTuple):
@@ -35,6 +37,7 @@ class Ladder(NamedTuple):
     steps: Any  # [count, n]
     lengths: Any  # |D p|, [count]
     promises: Any  # m(0) - m(p), [count]
+    dampings: Any  # mu, [count]
 
 
 def scale_of(lengths):
@@ -111,7 +114,38 @@ def ladder(model, radius, count, epsilon):
         steps=-xp.matrix_product(z, model.directions),
         lengths=xp.square_root(xp.matrix_vector(z * z, ones)),
         promises=xp.matrix_vector(z * z * curved, ones),
+        dampings=mu,
     )
+
+
+def accelerated(model, ladder, bend, epsilon):
+    """The ladder with its first step followed to the second order along the curve of steps.
+
+    With o'' the second derivative of the outputs along the step p, the minimum of the model with
+    outputs o + J p + o''/2 is at p + a/2 to the next order, a = -(F^T F + mu D^2)^-1 bend. Where
+    2 |D a| > 0.75 |D p| the curve bends too much for that, and the step stays (M. Transtrum and
+    J. Sethna, Improvements to the Levenberg-Marquardt algorithm for nonlinear least-squares
+    minimization, 2012, arXiv:1201.5885, equations 13 and 15).
+
+    Args:
+        model: A `Model`.
+        ladder: The `Ladder` from it.
+        bend: J^T (d^2 L / do^2) o'', [n].
+        epsilon: The dtype's rounding unit.
+    """
+    s = model.singular_values
+    below = s * s + ladder.dampings[0]
+    # Directions below this were squared away: what `bend` has along them is rounding.
+    known = below > epsilon * xp.largest_magnitude(s) ** 2
+    along = xp.matrix_vector(model.directions, bend)
+    along = xp.where(known, along / xp.where(known, below, below + 1.0), along * 0.0)
+    bent = 2.0 * xp.square_root(xp.dot(along, along))
+    first = ladder.steps[0]
+    change = -0.5 * xp.vector_matrix(along, model.directions)
+    is_small = bent <= _MOST_BENT * xp.scalar(ladder.lengths[0])
+    first = first + xp.where(is_small, change, xp.zeros_like(change))
+    steps = xp.concatenate([xp.reshape(first, (1, -1)), ladder.steps[1:]])
+    return ladder._replace(steps=steps)
 
 
 def _coordinates(model, mu):

@@ -72,6 +72,12 @@ class GaussNewton(SecondOrderOptimizer):
             of the mean square of the column's lengths: often fewer steps for networks of
             standardised inputs, whose weights are of one size, and more where they are not.
         initial_radius: The first radius as a multiple of |D w| (of 1 where that is 0).
+        acceleration: Follow the curve of steps to the second order (geodesic acceleration): the
+            first step from a Jacobian is p + a / 2, a = -(G + mu D^2)^-1 J^T (d^2 L / do^2) o'',
+            o'' the second derivative of the outputs along p. It costs two evaluations of the
+            outputs and a gradient at each accepted point, and takes several times fewer steps
+            through long curved valleys, as those of physics-informed networks. Where
+            2 |D a| > 0.75 |D p| the step is p.
         max_size: Refuse models with more weights than this and more residuals (outputs of all
             examples) than this too: a step takes of the order of its third power.
         chunk_size: How many examples' rows of the Jacobian are held at once. By default so many
@@ -93,7 +99,9 @@ class GaussNewton(SecondOrderOptimizer):
 
     Reference: J. More, The Levenberg-Marquardt algorithm: implementation and theory (1978); J.
     Nocedal and S. Wright, Numerical Optimization (2006), section 10.3; N. Schraudolph, Fast
-    curvature matrix-vector products for second-order gradient descent (2002).
+    curvature matrix-vector products for second-order gradient descent (2002); M. Transtrum and J.
+    Sethna, Improvements to the Levenberg-Marquardt algorithm for nonlinear least-squares
+    minimization (2012), for `acceleration`.
     """
 
     failure = "trust region failed"
@@ -106,6 +114,7 @@ class GaussNewton(SecondOrderOptimizer):
         gradient_tolerance: float = 1e-12,
         scale: Literal["jacobian", "uniform"] = "jacobian",
         initial_radius: float = 1.0,
+        acceleration: bool = False,
         max_size: int = 4000,
         chunk_size: int | None = None,
         verify_determinism: bool = True,
@@ -127,6 +136,11 @@ class GaussNewton(SecondOrderOptimizer):
             raise ValueError(f"Expected scale to be one of {SCALES}. Received: {scale!r}.")
         self.scale = scale
         self.initial_radius = float(initial_radius)
+        if not isinstance(acceleration, bool):
+            raise ValueError(
+                f"Expected acceleration to be True or False. Received: {acceleration!r}."
+            )
+        self.acceleration = acceleration
         self.max_size = whole_number("max_size", max_size)
         self.chunk_size = chunk_size
         if chunk_size is not None:
@@ -235,8 +249,9 @@ class GaussNewton(SecondOrderOptimizer):
     ) -> tuple[Ladder, Fresh]:
         """The steps from the weights, which are the accepted point."""
         unit, gradient = control.unit, points.accepted_gradient
+        problem = self._muted(problem)
         factor = gauss_newton_factor.form(
-            self._muted(problem),
+            problem,
             self._weights,
             gradient * unit,
             self._dtype,
@@ -267,6 +282,11 @@ class GaussNewton(SecondOrderOptimizer):
         begins = start | (control.radius <= 0.0)
         radius = xp.where(begins, first, control.radius)
         found = levenberg_marquardt.ladder(model, radius, _STEPS, self._epsilon)
+        if self.acceleration:
+            bend = gauss_newton_factor.bend(
+                problem, self._weights, factor, found.steps[0], self._dtype
+            )
+            found = levenberg_marquardt.accelerated(model, found, bend / unit, self._epsilon)
         radius = xp.where(begins, xp.minimum(radius, xp.scalar(found.lengths[0])), radius)
         size = xp.square_root(xp.dot(target, target))
         steep = xp.largest_magnitude(gradient / scale) > self.gradient_tolerance * size
@@ -301,6 +321,7 @@ class GaussNewton(SecondOrderOptimizer):
         return {
             "scale": self.scale,
             "initial_radius": self.initial_radius,
+            "acceleration": self.acceleration,
             "max_size": self.max_size,
             "chunk_size": self.chunk_size,
             **super().get_config(),

@@ -14,6 +14,7 @@ import math
 from typing import Any, NamedTuple
 
 import keras
+import numpy as np
 
 from keras_dlnotes.backend import active
 from keras_dlnotes.numerics import levenberg_marquardt
@@ -27,6 +28,8 @@ _CHUNK_NUMBERS = 2**24
 _CHUNK_EXAMPLES = 8192
 # A block of more outputs than this would take longer to decompose than the step.
 _MOST_OUTPUTS = 256
+# h of the second difference along a step p: its error is h^2 / 12 of the next order in p.
+_REACH = 0.25
 
 
 class LeastSquares(NamedTuple):
@@ -46,6 +49,8 @@ class Factor(NamedTuple):
     target: Any  # t, [r]
     rest: Any  # v, [n]
     coupled: Any  # whether F^T t + v is not the gradient, a boolean scalar
+    outputs: Any  # o, list of arrays
+    pull_back: Any  # takes a list of arrays of the outputs' shapes u; returns J^T u by variables
 
 
 def form(
@@ -124,7 +129,42 @@ def form(
     size = xp.largest_magnitude(lengths) * xp.square_root(xp.dot(target, target))
     size = size + xp.largest_magnitude(gradient)
     coupled = xp.largest_magnitude(difference) > 0.01 * size
-    return Factor(matrix, target, rest, coupled)
+    return Factor(matrix, target, rest, coupled, outputs, pull)
+
+
+def bend(
+    problem: LeastSquares,
+    variables: list[keras.Variable],
+    factor: Factor,
+    step: Any,
+    dtype: str,
+) -> Any:
+    """J^T (d^2 L / do^2) o'', o'' = d^2 o(w + t p) / dt^2 at t = 0, [n].
+
+    o'' is (o(w + h p) - 2 o(w) + o(w - h p)) / h^2, two evaluations of the outputs: exact second
+    derivatives along a direction would need a forward mode, which Keras's custom gradients have
+    not. What is rounding in it counts as 0.
+
+    Args:
+        problem: A `LeastSquares`.
+        variables: The variables that are moved.
+        factor: The `Factor` at their values.
+        step: p, [n].
+        dtype: Of the result.
+    """
+    values = [v.value for v in variables]
+    change = flat_weights.split(_REACH * step, variables)
+    ahead = problem.outputs([v + c for v, c in zip(values, change, strict=True)], problem.inputs)
+    behind = problem.outputs([v - c for v, c in zip(values, change, strict=True)], problem.inputs)
+    curved = []
+    for o, a, b in zip(factor.outputs, ahead, behind, strict=True):
+        second = (a - 2.0 * o + b) / _REACH**2
+        epsilon = float(np.finfo(keras.backend.standardize_dtype(o.dtype)).eps)
+        rounding = 4.0 * epsilon / _REACH**2 * xp.largest_magnitude(xp.reshape(o, (-1,)))
+        seen = xp.absolute(second) > xp.cast(rounding, o.dtype)
+        curved.append(xp.where(seen, second, xp.zeros_like(second)))
+    bent = jacobian.hessian_product(lambda o: problem.loss(values, o), factor.outputs, curved)
+    return flat_weights.join(factor.pull_back(bent), dtype)
 
 
 def _is_below(examples: Any, per_example: int, max_size: int) -> bool:

@@ -266,6 +266,22 @@ def test_labels_that_the_loss_refuses_are_named_before_the_first_step(capsys):
     assert "labels_do_not_fit_loss" in "".join(told[:1] or capsys.readouterr().out)
 
 
+@pytest.mark.parametrize("compiled", [False, True])
+def test_labels_that_the_loss_refuses_raise_before_the_first_step(compiled, tmp_path, capsys):
+    model = network(jit_compile=compiled and BACKEND != "torch")
+    before = [np.array(weight) for weight in model.weights]
+    diagnosis = Diagnosis(action="raise", log_dir=tmp_path)
+    with pytest.raises(DiagnosisError, match="labels_do_not_fit_loss"):
+        model.fit(X, 3 * Y, verbose=0, callbacks=[diagnosis])
+    assert causes(diagnosis) == ["labels_do_not_fit_loss"]
+    assert all(np.array_equal(a, b) for a, b in zip(before, model.weights, strict=True))
+    assert "labels_do_not_fit_loss" in (tmp_path / "diagnosis.json").read_text()
+    assert capsys.readouterr().out == ""  # the report is the error's text
+    diagnosis = Diagnosis(verbose=False)  # and nothing is left of it
+    fit(model, diagnosis)
+    assert causes(diagnosis) == []
+
+
 @pytest.mark.skipif(BACKEND == "jax", reason="its loss of such a label is NaN")
 def test_a_label_beyond_the_examples_that_were_seen_is_named_by_the_error(capsys):
     labels = np.arange(len(X)) % 3

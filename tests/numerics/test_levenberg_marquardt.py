@@ -47,6 +47,25 @@ def test_steps_equal_the_normal_equations(shape):
 
 
 @pytest.mark.usefixtures("float64")
+@pytest.mark.parametrize("shape", [(9, 4), (3, 8), (60, 40)])
+@pytest.mark.parametrize("size", [0.1, 10.0, np.nan])
+def test_the_first_step_is_accelerated_unless_it_bends_too_much(shape, size):
+    rng = np.random.default_rng(0)
+    j, r = rng.normal(size=shape), rng.normal(size=shape[0])
+    scale, bend = np.linalg.norm(j, axis=0), size * j.T @ rng.normal(size=shape[0])
+    parts = [tensor(part) for part in (j, r, np.zeros(shape[1]), scale)]
+    model = levenberg_marquardt.decompose(*parts, EPS)
+    plain = levenberg_marquardt.ladder(model, tensor(0.2), 4, EPS)
+    found = array(levenberg_marquardt.accelerated(model, plain, tensor(bend), EPS).steps)
+    damped = j.T @ j + float(plain.dampings[0]) * np.diag(scale**2)
+    a = np.zeros(shape[1]) if np.isnan(size) else -np.linalg.solve(damped, bend)
+    small = 2.0 * np.linalg.norm(scale * a) <= 0.75 * float(plain.lengths[0])
+    assert small == (size != 10.0)
+    expected = array(plain.steps) + 0.5 * a * small * np.eye(4)[:, :1]
+    assert np.allclose(found, expected, rtol=0.0, atol=1e-11)
+
+
+@pytest.mark.usefixtures("float64")
 @pytest.mark.parametrize("width", [5, 40])
 def test_rows_taken_in_chunks_become_a_triangle_of_the_same_squares(width):
     matrix = np.random.default_rng(0).normal(size=(3 * width, width))

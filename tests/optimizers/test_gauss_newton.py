@@ -13,6 +13,7 @@ from keras_dlnotes.callbacks import FullBatch, SecondDerivatives, StopWhenConver
 from keras_dlnotes.optimizers import GaussNewton
 
 BACKEND = keras.backend.backend()
+CROSS_ENTROPY = "sparse_categorical_crossentropy"
 
 
 class Curve(keras.layers.Layer):
@@ -94,7 +95,8 @@ def test_a_certified_problem_from_both_starts(start):
 
 
 @pytest.mark.usefixtures("float64")
-def test_the_same_iterates_on_every_backend():
+@pytest.mark.parametrize("acceleration", [False, True])
+def test_the_same_iterates_on_every_backend(acceleration):
     """Those of the NumPy twin: so they are the same on all three."""
     residuals = lambda b: (misra(b, PRESSURE, np) - VOLUME)[:, 0]  # noqa: E731
 
@@ -103,15 +105,67 @@ def test_the_same_iterates_on_every_backend():
         return np.concatenate([1.0 - e, b[0] * PRESSURE * e], axis=1)
 
     start = [500.0, 1e-4]
-    expected = reference.iterates(residuals, jacobian, start, 8)
+    count = 5 if acceleration else 8  # then the loss is at its minimum to rounding
+    expected = reference.iterates(residuals, jacobian, start, count, acceleration=acceleration)
     with true_float64():
-        model, optimizer, accepted = curve(start), GaussNewton(), Accepted()
+        model, accepted = curve(start), Accepted()
+        optimizer = GaussNewton(acceleration=acceleration)
         fit(model, optimizer, PRESSURE, VOLUME, 14, half_sum_of_squares, [accepted])
-    assert len(accepted.points) > 8
+    assert len(accepted.points) > count
     for iteration, (evaluations, point) in enumerate(expected, start=1):
         found_at, found = accepted.points[iteration]
         assert found_at == evaluations
         assert np.allclose(found, point, rtol=1e-10, atol=0.0)
+
+
+def valley(b, x, xp):
+    """A curved valley a thousand times as steep as it is inclined, after Rosenbrock."""
+    return x * 100.0 * (b[1] - b[0] * b[0]) + (1.0 - x) * (1.0 - b[0])
+
+
+@pytest.mark.usefixtures("float64")
+def test_acceleration_follows_a_curved_valley():
+    taken = {}
+    for acceleration in (False, True):
+        model, optimizer = curve([-1.2, 1.0], valley), GaussNewton(acceleration=acceleration)
+        x, y = np.array([[1.0], [0.0]]), np.zeros((2, 1))
+        fit(model, optimizer, x, y, 60, callbacks=[StopWhenConverged(verbose=0)])
+        assert optimizer.status == "converged"
+        assert np.allclose(ops.convert_to_numpy(model.layers[0].weight), 1.0, atol=1e-9)
+        taken[acceleration] = optimizer.progress["evaluations"]
+    assert taken[True] <= 25
+    assert taken[False] >= 40
+
+
+@pytest.mark.usefixtures("float64")
+def test_acceleration_changes_no_step_where_the_outputs_are_linear():
+    x = np.random.default_rng(0).normal(size=(20, 3))
+    y = np.sin(x @ [[1.0], [2.0], [-1.0]])
+    weights = []
+    for acceleration in (False, True):
+        keras.utils.set_random_seed(0)
+        model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)])
+        optimizer = GaussNewton(acceleration=acceleration, initial_radius=0.1)
+        with true_float64():
+            fit(model, optimizer, x, y, 6)
+        weights.append(np.concatenate([w.ravel() for w in model.get_weights()]))
+    assert np.allclose(*weights, rtol=0.0, atol=1e-12)
+
+
+@pytest.mark.parametrize(("loss", "activation"), [("mse", None), (CROSS_ENTROPY, "softmax")])
+def test_acceleration_lowers_the_loss_of_a_network_in_float32(loss, activation):
+    digits = load_digits()
+    x, y = digits.data[:150] / 16.0, digits.target[:150]
+    if loss == "mse":
+        y = keras.utils.to_categorical(y, 10)
+    losses = {}
+    for acceleration in (False, True):
+        model = network(10, activation, penalty=1e-4, inputs=64)
+        optimizer = GaussNewton(acceleration=acceleration)
+        history = fit(model, optimizer, x.astype("float32"), y, 30, loss).history["loss"]
+        losses[acceleration] = optimizer.progress["loss"]
+        assert optimizer.progress["loss"] < 0.3 * history[0]
+    assert losses[True] < 1.5 * losses[False]
 
 
 @pytest.mark.usefixtures("float64")
@@ -135,13 +189,13 @@ def test_step_by_step_with_minpack():
         assert np.allclose(accepted.points[iterations][1], theirs.x, rtol=1e-9, atol=0.0)
 
 
-def network(outputs=1, activation=None, penalty=None, units=4):
+def network(outputs=1, activation=None, penalty=None, units=4, inputs=3):
     keras.utils.set_random_seed(0)
     regularizer = keras.regularizers.L2(penalty) if penalty else None
     dense = keras.layers.Dense
     return keras.Sequential(
         [
-            keras.Input((3,)),
+            keras.Input((inputs,)),
             dense(units, "sigmoid", kernel_regularizer=regularizer, bias_initializer="normal"),
             dense(outputs, activation, kernel_regularizer=regularizer),
         ]
@@ -448,6 +502,7 @@ def test_what_cannot_work_is_refused_with_the_way_out():
         {"scale": "none"},
         {"chunk_size": 1.5},
         {"initial_radius": 0.0},
+        {"acceleration": 1},
     ):
         with pytest.raises(ValueError, match=next(iter(arguments))):
             GaussNewton(**arguments)

@@ -33,7 +33,17 @@ def promise(jacobian, gradient, step):
     return -(gradient @ step) - 0.5 * moved @ moved
 
 
-def iterates(residuals, jacobian, start, count, initial_radius=1.0):
+def accelerated(residuals, x, jacobian, scale, step, damping, reach=0.25):
+    """P + a / 2, or p where the curve bends too much: equations 13 and 15 of Transtrum (2012)."""
+    ahead, behind = residuals(x + reach * step), residuals(x - reach * step)
+    second = (ahead - 2.0 * residuals(x) + behind) / reach**2
+    normal = jacobian.T @ jacobian + damping * np.diag(scale**2)
+    a = -np.linalg.solve(normal, jacobian.T @ second)
+    bends = 2.0 * np.linalg.norm(scale * a) > 0.75 * np.linalg.norm(scale * step)
+    return step if bends else step + 0.5 * a
+
+
+def iterates(residuals, jacobian, start, count, initial_radius=1.0, acceleration=False):
     """The accepted points, and the numbers of evaluations at which they were accepted.
 
     For residuals that stay far above rounding: where the loss cannot tell a step, the method has
@@ -48,8 +58,14 @@ def iterates(residuals, jacobian, start, count, initial_radius=1.0):
         g = j.T @ r
         whole = np.linalg.norm(lengths * damped_step(j, g, lengths, np.inf)[0])
         length = min(radius, whole)
-        steps = [damped_step(j, g, lengths, length * 0.5**k)[0] for k in range(11)]
+        ladder = [damped_step(j, g, lengths, length * 0.5**k) for k in range(11)]
+        steps = [p for p, _ in ladder]
         sizes = [np.linalg.norm(lengths * p) for p in steps]
+        promises = [promise(j, g, p) for p in steps]
+        slopes = [g @ p for p in steps]
+        if acceleration:
+            steps[0] = accelerated(residuals, x, j, lengths, *ladder[0])
+            slopes[0] = g @ steps[0]
         if first:
             radius, first = min(radius, sizes[0]), False
         rung = 0
@@ -58,12 +74,12 @@ def iterates(residuals, jacobian, start, count, initial_radius=1.0):
             trial = residuals(x + p)
             evaluations += 1
             change = 0.5 * (trial @ trial - r @ r)
-            ratio = -change / promise(j, g, p)
+            ratio = -change / promises[rung]
             if ratio > 0.25:
                 if ratio >= 0.75 or size >= 0.999 * whole:
                     radius = 2.0 * size
             else:
-                slope = g @ p
+                slope = slopes[rung]
                 shrink = 0.5 if change <= 0.0 else 0.5 * slope / (slope - change)
                 radius = np.clip(shrink, 0.1, 0.5) * min(radius, 10.0 * size)
             if ratio > 1e-4:
