@@ -48,10 +48,10 @@ class FullBatch(CopyableCallback):
     epochs without it, bit for bit but for what the compiler does with sums. What Keras's loop
     costs an epoch is paid once for k evaluations: mostly more than a small network's evaluation.
     On TensorFlow Keras makes an iterator over arrays in each epoch, which takes 10 ms and more;
-    `fit(tf.data.Dataset.from_tensors((x, y)).repeat(), steps_per_epoch=1)` keeps one. Callbacks are
-    called and validation takes place once in k evaluations. The loss in the logs is Keras's mean
-    over the epoch's evaluations; that of the accepted point is `optimizer.progress["loss"]`. The
-    monitor records the first of a step's evaluations.
+    `fit(tf.data.Dataset.from_tensors((x, y)).repeat(), steps_per_epoch=1, shuffle=False)` keeps
+    one. Callbacks are called and validation takes place once in k evaluations. The loss in the logs
+    is Keras's mean over the epoch's evaluations; that of the accepted point is
+    `optimizer.progress["loss"]`. The monitor records the first of a step's evaluations.
 
     Works with arrays, `tf.data`, generators and `PyDataset`, with a known length or without. Put
     it before `StopWhenConverged` in the list of callbacks, and after `SecondDerivatives`. It

@@ -146,10 +146,8 @@ class TrainStepObserver:
             self.model.train_function = self._plain
             return self._plain(*arguments)
         self._armed = False
-        arguments, refusal = self._show_first_batch(arguments)
         try:
-            if refusal is not None:
-                raise refusal
+            arguments = self._show_first_batch(arguments)
             if self._built_for is None:
                 active.fit_batches.build_state(self.model, arguments)
             self._forget_what_does_not_fit()
@@ -164,16 +162,14 @@ class TrainStepObserver:
             self._interrupt(error)
             raise
 
-    def _show_first_batch(self, arguments: Any) -> tuple[Any, BaseException | None]:
-        """Shows the batch to who asked for it.
+    def _show_first_batch(self, arguments: Any) -> Any:
+        """Shows the batch to who asked for it; returns arguments of the step that still hold it.
 
-        Returns:
-            Arguments of the step that still hold it; an error to raise in place of the step, or
-            None.
+        Raises the error that one of them returned.
         """
         asking = [(s, s.first_batch) for s in self._subscriptions if s.first_batch is not None]
         if not asking or not active.fit_batches.can_peek(self.model, arguments):
-            return arguments, None
+            return arguments
         refusals: list[BaseException | None] = []
         batch, arguments = active.fit_batches.peek(self.model, arguments)
         with active.fit_batches.readable_variables(self.model, arguments):
@@ -184,7 +180,10 @@ class TrainStepObserver:
                     refusals += [
                         show(examples_of(self.model, subscription.examples, x, y, weights))
                     ]
-        return arguments, next(filter(None, refusals), None)
+            # In here: on JAX the variables keep their values then.
+            for refusal in filter(None, refusals):
+                raise refusal
+        return arguments
 
     def _interrupt(self, error: BaseException | None = None) -> None:
         """Brings what was recorded before a step raised, and leaves the model as it was."""
