@@ -17,11 +17,11 @@ from keras_dlnotes.backend.private_names import PrivateNameError
 from keras_dlnotes.gradient_check.arguments import check_counts, checked_subject, text_explained
 from keras_dlnotes.gradient_check.error_line import one_line
 from keras_dlnotes.gradient_check.faulty_layers import faulty_layers, notes_on
-from keras_dlnotes.gradient_check.objective import Objective
+from keras_dlnotes.gradient_check.functional_form import FunctionalForm
 from keras_dlnotes.gradient_check.part_check import PartCheck
+from keras_dlnotes.gradient_check.precision import computing_in, replaced
 from keras_dlnotes.gradient_check.progress import Progress
 from keras_dlnotes.gradient_check.report import GradientReport, GradientRow
-from keras_dlnotes.gradient_check.shadow import computing_in, replaced
 from keras_dlnotes.gradient_check.subject import build, parts_with_policies
 from keras_dlnotes.numerics.gradient_verdict import FAILED, PASSED
 
@@ -202,35 +202,35 @@ def _check(
                 output_names=compile_loss.output_names,
             )
             stack.enter_context(replaced(subject, internals.compile_loss, compile_loss))
-        objective = Objective(dtype=dtype, compile_loss=compile_loss, **options)
-        if not objective.targets:
+        form = FunctionalForm(dtype=dtype, compile_loss=compile_loss, **options)
+        if not form.targets:
             raise ValueError(
                 "Expected something whose gradient can be checked: trainable floating-point "
                 "weights, or inputs with `inputs=True`. Received: "
                 f"{getattr(subject, 'name', subject)!r}, where all is frozen or integer: "
-                f"{objective.skipped or 'it has no weights'}."
+                f"{form.skipped or 'it has no weights'}."
             )
-        tensors = objective.tensors()
-        objective.trace(tensors)
-        parts = dict(objective.parts)
+        tensors = form.tensors()
+        form.trace(tensors)
+        parts = dict(form.parts)
         if second_order:
-            parts["second order"] = _slope(objective, tensors, options["seed"])
-        rows, notes, checks = [], list(objective.remarks), []
-        if objective.narrow_layers:
-            notes.append(f"does not compute in {dtype}: {', '.join(objective.narrow_layers)}")
-        if objective.half_casts:
-            narrow = " and ".join(sorted(objective.half_casts))
+            parts["second order"] = _slope(form, tensors, options["seed"])
+        rows, notes, checks = [], list(form.remarks), []
+        if form.narrow_layers:
+            notes.append(f"does not compute in {dtype}: {', '.join(form.narrow_layers)}")
+        if form.half_casts:
+            narrow = " and ".join(sorted(form.half_casts))
             notes.append(f"casts to {narrow} on the way, which the check took for {dtype}")
         for name, function in parts.items():
             check = PartCheck(
-                name, function, objective, tensors, directions, every_coordinate, progress.advance
+                name, function, form, tensors, directions, every_coordinate, progress.advance
             )
             rows += check.run()
             notes += check.notes
             checks.append(check)
     return GradientReport(
         rows=_told_apart(rows),
-        skipped=objective.skipped,
+        skipped=form.skipped,
         notes=notes,
         precision=dtype,
         noise=checks[0].noise,
@@ -249,11 +249,11 @@ def _told_apart(rows: list[GradientRow]) -> list[GradientRow]:
     ]
 
 
-def _slope(objective: Objective, tensors: Any, seed: tuple[int, int]) -> Callable[..., Any]:
+def _slope(form: FunctionalForm, tensors: Any, seed: tuple[int, int]) -> Callable[..., Any]:
     """<gradient, v>: its gradient is the Hessian times v."""
     rng = np.random.default_rng((*seed, 2))
     vectors = [
         active.line_losses.constant(rng.normal(size=t.value.shape).astype(t.value.dtype))
-        for t in objective.targets
+        for t in form.targets
     ]
-    return active.line_losses.slope_function(objective.parts["loss"], vectors)
+    return active.line_losses.slope_function(form.parts["loss"], vectors)

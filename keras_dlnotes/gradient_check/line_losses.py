@@ -40,7 +40,7 @@ class LineLosses:
 
     Args:
         function: takes the list of the targets' tensors and returns a scalar.
-        targets: list of `Target`.
+        targets: list of `CheckedArray`.
         dtype: "float64" or "float32".
         data_size: how many numbers the data have, by which activations are guessed.
         seed: integers, the seed of the random directions.

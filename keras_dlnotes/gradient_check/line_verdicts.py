@@ -3,7 +3,7 @@
 import numpy as np
 
 from keras_dlnotes.gradient_check.line_losses import Point
-from keras_dlnotes.gradient_check.shadow import PRECISIONS
+from keras_dlnotes.gradient_check.precision import PRECISIONS
 from keras_dlnotes.numerics.central_differences import (
     NOISE_POINTS,
     Derivatives,

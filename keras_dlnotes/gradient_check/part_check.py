@@ -58,22 +58,22 @@ class PartCheck:
     Args:
         name: of the part of the loss.
         function: takes the list of the targets' tensors and returns a scalar.
-        objective: the `Objective` that it is a part of.
+        form: the `FunctionalForm` that it is a part of.
         tensors: the targets' values on the device.
         directions: how many random directions over each target; None for as many as needed.
         every_coordinate: compare all coordinates one by one.
         progress: called with numbers of evaluations.
     """
 
-    def __init__(self, name, function, objective, tensors, directions, every_coordinate, progress):
+    def __init__(self, name, function, form, tensors, directions, every_coordinate, progress):
         self.name = name
-        self.targets = objective.targets
+        self.targets = form.targets
         self.losses = LineLosses(
             function,
-            objective.targets,
-            objective.dtype,
-            objective.data_size,
-            objective.seed,
+            form.targets,
+            form.dtype,
+            form.data_size,
+            form.seed,
             progress,
         )
         self._verdicts = LineVerdicts(self.losses)

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 
-class Target(NamedTuple):
+class CheckedArray(NamedTuple):
     """A weight or an input whose gradient is checked.
 
     Args:

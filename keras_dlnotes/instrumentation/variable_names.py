@@ -4,7 +4,7 @@ from typing import Any
 
 import keras
 
-from keras_dlnotes.instrumentation.step_tape import Origin
+from keras_dlnotes.instrumentation.step_tape import MeasuredTensor
 from keras_dlnotes.instrumentation.watched_layers import find_watched_layers
 
 
@@ -25,16 +25,16 @@ class VariableNames:
         self._model = model
         self._found: dict[int, tuple[Any, Any, str]] | None = None
 
-    def __call__(self, variable: keras.Variable) -> tuple[Origin, str]:
-        """The variable's `Origin` and name; its Keras path where no layer of the model has it."""
+    def __call__(self, variable: keras.Variable) -> tuple[MeasuredTensor, str]:
+        """Which tensor it is, and its name; its Keras path where no layer of the model has it."""
         # A layer may have been built since; a frozen variable has no name in tags.
         if self._found is None or (variable.trainable and id(variable) not in self._found):
             self._found = self._names()
         # The entry holds the variable, so its `id` cannot be that of another.
         _, origin, name = self._found.get(id(variable), (variable, None, variable.path))
-        return origin or Origin(variable.path.rpartition("/")[0], "", variable.name), name
+        return origin or MeasuredTensor(variable.path.rpartition("/")[0], "", variable.name), name
 
-    def _names(self) -> dict[int, tuple[keras.Variable, Origin, str]]:
+    def _names(self) -> dict[int, tuple[keras.Variable, MeasuredTensor, str]]:
         is_functional = hasattr(self._model, "operations") and not isinstance(
             self._model, keras.Sequential
         )
@@ -51,7 +51,7 @@ class VariableNames:
             while (watched.path, name) in taken:
                 name, number = f"{inside}_{number}", number + 1
             taken.add((watched.path, name))
-            origin = Origin(watched.name, type(watched.layer).__name__, name)
+            origin = MeasuredTensor(watched.name, type(watched.layer).__name__, name)
             names[key] = variable, origin, f"{prefix}{watched.path}/{name}"
         return names
 

@@ -2,7 +2,6 @@
 
 from keras_dlnotes.measures.combined import COMBINED, combined_histogram
 from keras_dlnotes.measures.histogram import BINS, histogram
-from keras_dlnotes.measures.samples import Samples
 from keras_dlnotes.measures.skill import Skill, class_indices, skill
 from keras_dlnotes.measures.statistics import (
     ACTIVATION_STATISTICS,
@@ -11,6 +10,7 @@ from keras_dlnotes.measures.statistics import (
     norm,
     saturated_fraction,
 )
+from keras_dlnotes.measures.tensor_reductions import TensorReductions
 
 __all__ = [
     "ACTIVATION_STATISTICS",
@@ -18,7 +18,7 @@ __all__ = [
     "COMBINED",
     "GRADIENT_STATISTICS",
     "SATURATION",
-    "Samples",
+    "TensorReductions",
     "Skill",
     "class_indices",
     "combined_histogram",

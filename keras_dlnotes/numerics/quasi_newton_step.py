@@ -25,7 +25,7 @@ def take(method, control, points, old_direction, weights, gradient, loss, settin
     Args:
         method: Has `descend`, `steepest`, `first_step`, `longest_step`, `gradient_size` and
             `point_along`, as the optimizers' base class `QuasiNewton` describes them.
-        control: A `line_search_machine.Control`.
+        control: A `LineSearchControl`.
         points: `Points`.
         old_direction: The direction p of the search that is under way, [n].
         weights: w, where the evaluation was taken, [n].

@@ -175,7 +175,7 @@ class QuasiNewton(SecondOrderOptimizer, abc.ABC):
 
     def advance(
         self,
-        control: line_search_machine.Control,
+        control: line_search_machine.LineSearchControl,
         points: Points,
         weights: Any,
         gradient: Any,

@@ -1,4 +1,4 @@
-"""The scalar functions whose gradients are checked, made from a model, a layer or a loss."""
+"""The functional form of a model, a layer or a loss: the scalar functions that are checked."""
 
 import contextlib
 from collections.abc import Callable
@@ -13,13 +13,13 @@ from keras_dlnotes.backend.number_dtypes import is_floating
 from keras_dlnotes.gradient_check.error_line import one_line
 from keras_dlnotes.gradient_check.frozen_scope import FrozenScope
 from keras_dlnotes.gradient_check.subject import has_own, has_own_step
-from keras_dlnotes.gradient_check.target import Target
+from keras_dlnotes.gradient_check.target import CheckedArray
 from keras_dlnotes.instrumentation.patch import patched
 
 backend = active.line_losses
 
 
-class Objective:
+class FunctionalForm:
     """A loss and a penalty as pure functions of weights and inputs.
 
     Args:
@@ -201,7 +201,7 @@ class Objective:
                 self.skipped[variable.path] = f"holds no numbers: its shape is {value.shape}"
             else:
                 self._weights.append(variable)
-                targets.append(Target(variable.path, value))
+                targets.append(CheckedArray(variable.path, value))
         return targets
 
     def _input_targets(self):
@@ -213,7 +213,7 @@ class Objective:
             if 0 not in leaf.shape
         ]
         return [
-            Target(
+            CheckedArray(
                 "input" if len(leaves) == 1 else f"input/{i}",
                 keras.ops.convert_to_numpy(leaves[i]),
             )
