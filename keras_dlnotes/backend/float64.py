@@ -28,7 +28,7 @@ def true_float64():
     with (
         floatx_here("float64"),
         replaced_here(*internals.narrowed_dtypes.found_in, kept),
-        active.line_losses.native_float64(),
+        active.scalar_functions.native_float64(),
     ):
         yield
 

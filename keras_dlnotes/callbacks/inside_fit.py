@@ -22,7 +22,7 @@ def evaluate(model: keras.Model, data: Any) -> dict[str, float]:
     Returns:
         Dict from the name of each metric that is one number to its value.
     """
-    active.fit_batches.sync_variables(model)
+    active.train_function.sync_variables(model)
     # Evaluation resets the very metrics in which training adds up its own.
     variables = [variable for metric in model.metrics for variable in metric.variables]
     before = [ops.convert_to_numpy(variable).copy() for variable in variables]

@@ -7,7 +7,7 @@ import numpy as np
 from keras import ops
 
 from keras_dlnotes.backend import internals
-from keras_dlnotes.backend.number_dtypes import widened
+from keras_dlnotes.backend.dtypes import widened
 from keras_dlnotes.diagnosis.facts import NormalizationFacts, UnitFacts
 from keras_dlnotes.diagnosis.layer_facts import kernel_of
 from keras_dlnotes.diagnosis.layer_paths import PRODUCTS

@@ -11,7 +11,7 @@ import keras
 import numpy as np
 
 from keras_dlnotes.backend import active, internals
-from keras_dlnotes.backend.always_recording import always_recording
+from keras_dlnotes.backend.gradient_scopes import always_recording
 from keras_dlnotes.backend.own_random_numbers import OwnRandomNumbers
 from keras_dlnotes.backend.private_names import PrivateNameError
 from keras_dlnotes.gradient_check.arguments import check_counts, checked_subject, text_explained
@@ -253,7 +253,7 @@ def _slope(form: FunctionalForm, tensors: Any, seed: tuple[int, int]) -> Callabl
     """<gradient, v>: its gradient is the Hessian times v."""
     rng = np.random.default_rng((*seed, 2))
     vectors = [
-        active.line_losses.constant(rng.normal(size=t.value.shape).astype(t.value.dtype))
+        active.scalar_functions.constant(rng.normal(size=t.value.shape).astype(t.value.dtype))
         for t in form.targets
     ]
-    return active.line_losses.slope_function(form.parts["loss"], vectors)
+    return active.scalar_functions.slope_function(form.parts["loss"], vectors)

@@ -8,15 +8,15 @@ import keras
 import numpy as np
 
 from keras_dlnotes.backend import active, internals
+from keras_dlnotes.backend.dtypes import is_floating
 from keras_dlnotes.backend.float64 import half_casts_widened
-from keras_dlnotes.backend.number_dtypes import is_floating
 from keras_dlnotes.gradient_check.error_line import one_line
 from keras_dlnotes.gradient_check.frozen_scope import FrozenScope
 from keras_dlnotes.gradient_check.subject import has_own, has_own_step
 from keras_dlnotes.gradient_check.target import CheckedArray
 from keras_dlnotes.instrumentation.patch import patched
 
-backend = active.line_losses
+backend = active.scalar_functions
 
 
 class FunctionalForm:
@@ -275,7 +275,7 @@ class FunctionalForm:
         sample_weight = self._batch["sample_weight"]
         if self._follows_train_step:
             data = keras.utils.pack_x_y_sample_weight(x, y, sample_weight)
-            return active.train_step_loss.differentiated_loss(subject, data)
+            return active.recording.differentiated_loss(subject, data)
         options = {}
         if self._training is not None and internals.call_takes_training.of(subject):
             options["training"] = self._training

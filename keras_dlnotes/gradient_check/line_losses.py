@@ -8,7 +8,7 @@ from keras_dlnotes.backend import active
 from keras_dlnotes.gradient_check.row_programs import RowPrograms
 from keras_dlnotes.numerics.central_differences import random_direction
 
-backend = active.line_losses
+backend = active.scalar_functions
 
 _MOST_ROWS = 128
 # Weights and activations that all rows of one call may hold together.

@@ -7,7 +7,7 @@ import numpy as np
 
 from keras_dlnotes.backend import active
 
-backend = active.line_losses
+backend = active.scalar_functions
 
 
 class RowPrograms:

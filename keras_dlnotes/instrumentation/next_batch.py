@@ -31,7 +31,7 @@ class NextBatch:
 
     def _run(self, *arguments: Any) -> Any:
         self.remove()
-        batch, arguments = active.fit_batches.peek(self._model, arguments)
-        with active.fit_batches.readable_variables(self._model, arguments):
+        batch, arguments = active.train_function.peek(self._model, arguments)
+        with active.train_function.readable_variables(self._model, arguments):
             self._function(batch)
         return self._plain(*arguments)

@@ -178,7 +178,7 @@ def first_examples(structure, count):
         tensor[:count]
         for tensor in keras.tree.flatten(structure)
         # An eager step on JAX is given NumPy's arrays.
-        if isinstance(tensor, np.ndarray) or active.sparse_gradients.is_dense(tensor)
+        if isinstance(tensor, np.ndarray) or active.arrays.is_dense(tensor)
         if len(tensor.shape)
     ]
 

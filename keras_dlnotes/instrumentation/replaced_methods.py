@@ -82,7 +82,7 @@ class ReplacedMethods:
             return self._model.train_function(*arguments)
         try:
             return self._plain(*arguments)
-        except active.iteration.END_OF_DATA:
+        except active.train_function.END_OF_DATA:
             raise  # the end of an epoch
         except BaseException:
             _remove_all(self._model, self)

@@ -164,7 +164,7 @@ def single_steps(model, arguments):
     """
     # Under a `keras.distribution` Keras asks the variables how their values are sharded.
     with (
-        active.fit_batches.readable_variables(model, arguments),
+        active.train_function.readable_variables(model, arguments),
         patched([(model, "steps_per_execution", 1)]),
     ):
         return make_train_function(model)

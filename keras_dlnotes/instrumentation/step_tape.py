@@ -157,7 +157,7 @@ class StepTape:
         if not kept:
             return
         origins, names = zip(*(self._names(variables[i]) for i in kept), strict=True)
-        dense = [active.sparse_gradients.to_dense(gradients[i]) for i in kept]
+        dense = [active.arrays.to_dense(gradients[i]) for i in kept]
         if self._several:
             # Ours may weight the replicas' parts.
             inner = getattr(optimizer, "inner_optimizer", optimizer)  # of a LossScaleOptimizer
@@ -262,7 +262,7 @@ def _append_histograms(parts, tensors, extremes=None):
 
 def _can_be_measured(tensor):
     """Whether it is a dense tensor of floats with something in it."""
-    dense = active.sparse_gradients.is_dense(tensor)
+    dense = active.arrays.is_dense(tensor)
     if not dense or "float" not in keras.backend.standardize_dtype(tensor.dtype):
         return False
     return 0 not in tuple(tensor.shape)

@@ -149,14 +149,14 @@ class TrainStepObserver:
         arguments = self._show_first_batch(arguments)
         try:
             if self._built_for is None:
-                active.fit_batches.build_state(self.model, arguments)
+                active.train_function.build_state(self.model, arguments)
             self._forget_what_does_not_fit()
             if self.model.steps_per_execution == 1:
                 return self._take_step(self._plain, arguments)
             if keras.backend.backend() == "jax":
                 return self._take_steps_one_by_one(*arguments)
             return self._take_execution(*arguments)
-        except active.iteration.END_OF_DATA:
+        except active.train_function.END_OF_DATA:
             raise  # the end of an epoch
         except BaseException as error:
             self._interrupt(error)
@@ -165,10 +165,10 @@ class TrainStepObserver:
     def _show_first_batch(self, arguments: Any) -> Any:
         """Shows the batch to who asked for it; returns arguments of the step that still hold it."""
         asking = [(s, s.first_batch) for s in self._subscriptions if s.first_batch is not None]
-        if not asking or not active.fit_batches.can_peek(self.model, arguments):
+        if not asking or not active.train_function.can_peek(self.model, arguments):
             return arguments
-        batch, arguments = active.fit_batches.peek(self.model, arguments)
-        with active.fit_batches.readable_variables(self.model, arguments):
+        batch, arguments = active.train_function.peek(self.model, arguments)
+        with active.train_function.readable_variables(self.model, arguments):
             for subscription, show in asking:
                 subscription.first_batch = None
                 with contextlib.suppress(Exception):  # a batch of a form of the user's own

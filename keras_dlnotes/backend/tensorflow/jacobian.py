@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from keras_dlnotes.backend.tensorflow.decompositions import upper_triangle_of
+from keras_dlnotes.backend.tensorflow.arrays import upper_triangle_of
 
 
 def _or_zeros(found, arguments):
