@@ -11,11 +11,9 @@ from keras_dlnotes.gradient_check.drill_down import (
     coordinates_found_by_halving,
     sample_of_coordinates,
 )
-from keras_dlnotes.gradient_check.error_line import one_line
 from keras_dlnotes.gradient_check.line_losses import LineLosses, NotDeterministicError
-from keras_dlnotes.gradient_check.line_verdicts import LineVerdicts
-from keras_dlnotes.gradient_check.neighbourhood import Neighbourhood
-from keras_dlnotes.gradient_check.report import GradientRow
+from keras_dlnotes.gradient_check.line_verdicts import LineVerdicts, Neighbourhood
+from keras_dlnotes.gradient_check.report import GradientRow, one_line
 from keras_dlnotes.numerics.gradient_verdict import (
     FAILED,
     INCONCLUSIVE,
