@@ -6,7 +6,7 @@ from typing import Any
 import keras
 
 from keras_dlnotes.backend import internals
-from keras_dlnotes.instrumentation.inner_optimizer import inner_optimizer
+from keras_dlnotes.instrumentation.model_optimizers import inner_optimizer
 from keras_dlnotes.instrumentation.patch import patched
 
 _SHARED_SETTINGS = (

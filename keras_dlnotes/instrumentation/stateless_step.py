@@ -7,11 +7,10 @@ import keras
 from keras import ops
 
 from keras_dlnotes.backend import active, internals
+from keras_dlnotes.instrumentation.model_optimizers import loss_scale, optimizers_of
 from keras_dlnotes.instrumentation.observed_step import (
     ObservedStep,
-    loss_scale,
     make_train_function,
-    optimizers_of,
 )
 from keras_dlnotes.instrumentation.patch import patched
 

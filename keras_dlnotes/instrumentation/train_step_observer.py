@@ -14,6 +14,11 @@ from keras_dlnotes.backend import active
 from keras_dlnotes.instrumentation.combined_rows import CombinedRows
 from keras_dlnotes.instrumentation.execution_of_steps import ExecutionOfSteps
 from keras_dlnotes.instrumentation.log_numbers import log_numbers
+from keras_dlnotes.instrumentation.model_optimizers import (
+    note_reached,
+    note_step,
+    train_step_number,
+)
 from keras_dlnotes.instrumentation.observed_step import (
     EXAMPLES,
     ROW,
@@ -24,11 +29,6 @@ from keras_dlnotes.instrumentation.observed_step import (
 from keras_dlnotes.instrumentation.stateful_step import StatefulStep
 from keras_dlnotes.instrumentation.stateless_step import StatelessStep, single_steps
 from keras_dlnotes.instrumentation.subscription import StepRecord, Subscription
-from keras_dlnotes.instrumentation.train_step_number import (
-    note_reached,
-    note_step,
-    train_step_number,
-)
 from keras_dlnotes.instrumentation.watched_layers import find_watched_layers
 
 _REMEMBERED = 512  # durations of steps, for the medians

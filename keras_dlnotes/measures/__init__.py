@@ -1,12 +1,13 @@
 """Pure functions that measure a tensor: the statistics of the notes' pictures."""
 
 from keras_dlnotes.measures.combined import COMBINED, combined_histogram
-from keras_dlnotes.measures.histogram import BINS, histogram
 from keras_dlnotes.measures.skill import Skill, class_indices, skill
 from keras_dlnotes.measures.statistics import (
     ACTIVATION_STATISTICS,
+    BINS,
     GRADIENT_STATISTICS,
     SATURATION,
+    histogram,
     norm,
     saturated_fraction,
 )
