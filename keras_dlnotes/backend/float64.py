@@ -5,7 +5,7 @@ import contextlib
 import keras
 
 from keras_dlnotes.backend import active, internals
-from keras_dlnotes.backend.this_thread import replaced_by_code_here, replaced_here
+from keras_dlnotes.backend.replacements import replaced_by_code_here, replaced_here
 
 
 def floatx_here(dtype):

@@ -7,8 +7,8 @@ import keras
 from keras import ops
 
 from keras_dlnotes.backend import active
+from keras_dlnotes.backend.replacements import patched
 from keras_dlnotes.instrumentation import log_numbers
-from keras_dlnotes.instrumentation.patch import patched
 from keras_dlnotes.summaries.whole_file import whole_file
 
 

@@ -9,8 +9,8 @@ from keras import ops
 
 from keras_dlnotes.backend import active, internals
 from keras_dlnotes.backend.dtypes import arithmetic_dtype
+from keras_dlnotes.backend.replacements import patched
 from keras_dlnotes.callbacks.copyable_callback import CopyableCallback
-from keras_dlnotes.instrumentation.patch import patched
 from keras_dlnotes.layers import BatchNormalization
 from keras_dlnotes.numerics import batch_statistics as statistics
 from keras_dlnotes.numerics.number_arguments import whole_number

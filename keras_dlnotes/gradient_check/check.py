@@ -15,10 +15,11 @@ from keras_dlnotes.backend import active, internals
 from keras_dlnotes.backend.gradient_scopes import always_recording
 from keras_dlnotes.backend.own_random_numbers import OwnRandomNumbers
 from keras_dlnotes.backend.private_names import PrivateNameError
+from keras_dlnotes.backend.replacements import patched
 from keras_dlnotes.gradient_check.faulty_layers import faulty_layers, notes_on
 from keras_dlnotes.gradient_check.functional_form import FunctionalForm
 from keras_dlnotes.gradient_check.part_check import PartCheck
-from keras_dlnotes.gradient_check.precision import computing_in, replaced
+from keras_dlnotes.gradient_check.precision import computing_in
 from keras_dlnotes.gradient_check.report import GradientReport, GradientRow, one_line
 from keras_dlnotes.gradient_check.subject import (
     build,
@@ -239,7 +240,8 @@ def _check(
                 internals.user_loss_weights.of(compile_loss),
                 output_names=compile_loss.output_names,
             )
-            stack.enter_context(replaced(subject, internals.compile_loss, compile_loss))
+            name = internals.compile_loss.name_on(subject)
+            stack.enter_context(patched([(subject, name, compile_loss)]))
         form = FunctionalForm(dtype=dtype, compile_loss=compile_loss, **options)
         if not form.targets:
             raise ValueError(

@@ -10,10 +10,10 @@ import numpy as np
 from keras_dlnotes.backend import active, internals
 from keras_dlnotes.backend.dtypes import is_floating
 from keras_dlnotes.backend.float64 import half_casts_widened
+from keras_dlnotes.backend.replacements import patched
 from keras_dlnotes.gradient_check.precision import FrozenScope
 from keras_dlnotes.gradient_check.report import one_line
 from keras_dlnotes.gradient_check.subject import CheckedArray, has_own, has_own_step
-from keras_dlnotes.instrumentation.patch import patched
 
 backend = active.scalar_functions
 

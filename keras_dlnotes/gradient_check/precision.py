@@ -6,6 +6,7 @@ import keras
 
 from keras_dlnotes.backend import internals
 from keras_dlnotes.backend.float64 import floatx_here, true_float64
+from keras_dlnotes.backend.replacements import patched
 
 PRECISIONS = {"float64": 2.0**-52, "float32": 2.0**-23}
 
@@ -26,46 +27,33 @@ def computing_in(dtype, layers, losses=()):
         layers: all layers, nested ones included.
         losses: `keras.losses.Loss` objects.
     """
-    with contextlib.ExitStack() as stack:
-        stack.enter_context(true_float64() if dtype == "float64" else floatx_here(dtype))
-        is_float = keras.backend.is_float_dtype
-        policy = keras.dtype_policies.DTypePolicy(dtype)
-        for layer in layers:
-            if not getattr(layer.dtype_policy, "quantization_mode", None):
-                stack.enter_context(replaced(layer, internals.policy_of_layer, policy))
-            graph = internals.functional_of_sequential.of(layer, layer)  # what a Sequential runs
-            inputs = internals.inputs_of_functional.of(graph, None)
-            for tensor in inputs or ():  # inputs are cast to these
-                if is_float(tensor.dtype):
-                    stack.enter_context(replaced(tensor, internals.dtype_of_tensor, dtype))
-            # A Sequential inside another model casts what it is given to its input layer's dtype.
-            if isinstance(layer, keras.layers.InputLayer) and is_float(layer.dtype):
-                stack.enter_context(replaced(layer, internals.dtype_of_input_layer, dtype))
-        for variable in {id(v): v for layer in layers for v in layer.variables}.values():
-            if is_float(variable.dtype):
-                stack.enter_context(replaced(variable, internals.dtype_of_variable, dtype))
-        for loss in losses:
-            stack.enter_context(replaced(loss, internals.policy_of_loss, policy))
-            stack.enter_context(replaced(loss, internals.dtype_of_loss, dtype))
-        yield
+    with true_float64() if dtype == "float64" else floatx_here(dtype):
+        entries = list(_entries(dtype, layers, losses))
+        with patched([(item, entry.name_on(item), value) for item, entry, value in entries]):
+            yield
 
 
-@contextlib.contextmanager
-def replaced(item, entry, value):
-    """One attribute, past the hooks by which Keras and torch track what is assigned.
-
-    Args:
-        item: the object.
-        entry: the attribute's entry in `internals`.
-        value: what is there meanwhile.
-    """
-    attributes, name = item.__dict__, entry.name_on(item)
-    before = attributes[name]
-    attributes[name] = value
-    try:
-        yield
-    finally:
-        attributes[name] = before
+def _entries(dtype, layers, losses):
+    """What is replaced by what: `(object, entry of internals, value)`."""
+    is_float = keras.backend.is_float_dtype
+    policy = keras.dtype_policies.DTypePolicy(dtype)
+    for layer in layers:
+        if not getattr(layer.dtype_policy, "quantization_mode", None):
+            yield layer, internals.policy_of_layer, policy
+        graph = internals.functional_of_sequential.of(layer, layer)  # what a Sequential runs
+        inputs = internals.inputs_of_functional.of(graph, None)
+        for tensor in inputs or ():  # inputs are cast to these
+            if is_float(tensor.dtype):
+                yield tensor, internals.dtype_of_tensor, dtype
+        # A Sequential inside another model casts what it is given to its input layer's dtype.
+        if isinstance(layer, keras.layers.InputLayer) and is_float(layer.dtype):
+            yield layer, internals.dtype_of_input_layer, dtype
+    for variable in {id(v): v for layer in layers for v in layer.variables}.values():
+        if is_float(variable.dtype):
+            yield variable, internals.dtype_of_variable, dtype
+    for loss in losses:
+        yield loss, internals.policy_of_loss, policy
+        yield loss, internals.dtype_of_loss, dtype
 
 
 class FrozenScope(keras.StatelessScope):

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 
 from keras_dlnotes.backend import active
-from keras_dlnotes.instrumentation.patch import patched
+from keras_dlnotes.backend.replacements import patched
 from keras_dlnotes.instrumentation.step_tape import StepTape
 from keras_dlnotes.instrumentation.watched_layers import VariableNames
 

@@ -7,12 +7,12 @@ import keras
 from keras import ops
 
 from keras_dlnotes.backend import active, internals
+from keras_dlnotes.backend.replacements import patched
 from keras_dlnotes.instrumentation.model_optimizers import loss_scale, optimizers_of
 from keras_dlnotes.instrumentation.observed_step import (
     ObservedStep,
     make_train_function,
 )
-from keras_dlnotes.instrumentation.patch import patched
 
 _NON_TRAINABLE = 1  # its place in the trainer's state
 

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from keras_dlnotes.backend.gradient_scopes import AskedForGradient, is_always_recording
-from keras_dlnotes.backend.this_thread import replaced_here
+from keras_dlnotes.backend.replacements import replaced_here
 
 
 @functools.partial(jax.custom_jvp, nondiff_argnums=(0,))

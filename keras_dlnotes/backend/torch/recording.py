@@ -3,7 +3,7 @@
 import torch
 
 from keras_dlnotes.backend.gradient_scopes import AskedForGradient, is_always_recording
-from keras_dlnotes.backend.this_thread import replaced_here
+from keras_dlnotes.backend.replacements import replaced_here
 
 
 def only_while_recording(function, *tensors):
