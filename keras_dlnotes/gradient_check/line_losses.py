@@ -6,6 +6,7 @@ import keras
 import numpy as np
 
 from keras_dlnotes.backend import active
+from keras_dlnotes.backend.private_names import PrivateNameError
 from keras_dlnotes.numerics.central_differences import random_direction
 
 backend = active.scalar_functions
@@ -76,6 +77,8 @@ class LineLosses:
                 loss, gradients = self._gradient(tensors)
                 self._gradient_way = way
                 return Point(tensors, loss, gradients)
+            except PrivateNameError:
+                raise  # no slower way helps
             except Exception:
                 if way == "eager":
                     raise
@@ -238,7 +241,9 @@ class RowPrograms:
                         else backend.over_rows(function, self.way)
                     )
                 return self._programs[moved](constants, rows)
-            except Exception:
+            except PrivateNameError:
+                raise  # no slower way helps
+            except Exception:  # of whatever cannot be vectorised; the last way raises all others
                 if not self.use_next_way():
                     raise
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from keras_dlnotes.backend.private_names import PrivateNameError
 from keras_dlnotes.gradient_check.drill_down import (
     compare_coordinates,
     coordinates_found_by_halving,
@@ -86,6 +87,8 @@ class PartCheck:
         losses = self.losses
         try:
             point = losses.point(self._tensors)
+        except PrivateNameError:
+            raise  # that says nothing of the gradient
         except Exception as error:
             message = f"the gradient cannot be computed: {one_line(error)}"
             return [self._bad_row(target, message) for target in self.targets]

@@ -77,11 +77,11 @@ class StepTape:
             an eager step longer than to measure small tensors.
     """
 
-    def __init__(self, histograms=False, names=None, several=False, known=None):
+    def __init__(self, histograms, names, several, known):
         self.histograms = histograms
-        self._known = {} if known is None else known
+        self._known = known
         self._several = several
-        self._names = names or (lambda variable: (None, variable.path))
+        self._names = names
         self.columns = []
         self._parts = []
         self._outputs = []  # (watched layer, its output tensors), since the last packing

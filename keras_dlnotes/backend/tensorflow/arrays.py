@@ -156,7 +156,7 @@ def eigh(matrix):
 _FEWEST_COLUMNS = 32
 
 
-def upper_triangle_of(matrix):
+def qr_triangle(matrix):
     """R [min(m, n), n] of a matrix [m, n] = Q R; R^T R is the matrix's."""
     if matrix.shape[1] < _FEWEST_COLUMNS:
         return tf.linalg.qr(matrix)[1]

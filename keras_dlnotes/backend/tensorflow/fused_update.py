@@ -17,6 +17,7 @@ from keras_dlnotes.backend import internals as keras_internals
 from keras_dlnotes.backend.dtypes import in_arithmetic_dtype
 from keras_dlnotes.backend.tensorflow import internals
 from keras_dlnotes.backend.tensorflow.arrays import to_dense
+from keras_dlnotes.backend.update_groups import groups_of
 
 # Up to this many numbers an operation's overhead outweighs its arithmetic: of 20 variables, grouped
 # ones were the faster at 1,024 numbers and the slower at 8,192, on two cores.
@@ -145,17 +146,12 @@ class FusedUpdate:
             for index, variable in enumerate(self._variables)
             if math.prod(variable.shape) <= SMALL and not any(s is None for s in self._slots[index])
         ]
-        small.sort(key=lambda index: self._variables[index].dtype.name)
-        for _, same_dtype in itertools.groupby(small, lambda i: self._variables[i].dtype):
-            group: list[int] = []
-            total = 0
-            for index in same_dtype:
-                size = math.prod(self._variables[index].shape)
-                if group and total + size > LARGEST_GROUP:
-                    yield FlatGroup(group, self._variables, self._slots)
-                    group, total = [], 0
-                group.append(index)
-                total += size
+        for group in groups_of(
+            small,
+            dtype_of=lambda index: self._variables[index].dtype.name,
+            size_of=lambda index: math.prod(self._variables[index].shape),
+            most_of=lambda _: LARGEST_GROUP,
+        ):
             yield FlatGroup(group, self._variables, self._slots)
 
 

@@ -8,13 +8,13 @@ rule runs once for all.
 """
 
 import contextlib
-import itertools
 
 import torch
 
 from keras_dlnotes.backend.dtypes import arithmetic_dtype
 from keras_dlnotes.backend.torch import internals
 from keras_dlnotes.backend.torch.arrays import to_dense
+from keras_dlnotes.backend.update_groups import groups_of
 
 # Up to this many numbers an operation's overhead outweighs its arithmetic.
 SMALL = 4_096
@@ -108,17 +108,12 @@ class FusedUpdate:
             and variable.value.is_contiguous()
             and not any(slot is None for slot in self._slots[index])
         ]
-        small.sort(key=lambda index: self._variables[index].dtype)
-        for _, same_dtype in itertools.groupby(small, lambda i: self._variables[i].dtype):
-            group: list[int] = []
-            total = 0
-            for index in same_dtype:
-                size = self._variables[index].value.numel()
-                if group and total + size > _largest_group(self._variables[index].value):
-                    yield FlatGroup(group, self._slots)
-                    group, total = [], 0
-                group.append(index)
-                total += size
+        for group in groups_of(
+            small,
+            dtype_of=lambda index: self._variables[index].dtype,
+            size_of=lambda index: self._variables[index].value.numel(),
+            most_of=lambda index: _largest_group(self._variables[index].value),
+        ):
             yield FlatGroup(group, self._slots)
 
 
