@@ -10,7 +10,7 @@ from keras_dlnotes.numerics.phases import LineSearchPhase, Phase, Points
 xp = active.arrays
 
 
-class Pair(NamedTuple):
+class CurvaturePair(NamedTuple):
     """What an accepted step changed."""
 
     step_change: Any  # s = w_new - w, [n]
@@ -68,7 +68,7 @@ def take(method, control, points, old_direction, weights, gradient, loss, settin
     proposal = method.descend(
         point,
         accepted_gradient,
-        Pair(step_change, gradient_change, decision.step_size, control.confirming < 0.5),
+        CurvaturePair(step_change, gradient_change, decision.step_size, control.confirming < 0.5),
         keep_pair,
         stored,
         decision.begin & (stored > 0.0),
