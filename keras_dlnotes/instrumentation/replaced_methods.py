@@ -42,6 +42,7 @@ class ReplacedMethods:
         self._started = False
         self._armed = False
         self._plain: Any = None
+        self._before: dict[str, Any] = {}  # methods that the user has put on the model
         # All callbacks of a `fit` are made before the first starts: these are of an earlier one.
         _remove_all(model)
 
@@ -51,6 +52,12 @@ class ReplacedMethods:
         self._started = True
         for name, replacement in self._replacements.items():
             own = getattr(model, name)
+            if name in vars(model):
+                other = getattr(own, "replaced_methods", None)
+                if other is None:
+                    self._before[name] = own
+                elif name in other._before:
+                    self._before[name] = other._before[name]
             function = replacement(own)
             below = getattr(own, "made_of", getattr(own, "__func__", own))
             function.made_of = (replacement.__qualname__, self._settings, below)
@@ -77,6 +84,8 @@ class ReplacedMethods:
         self._started = False
         for name in self._replacements:
             vars(self._model).pop(name, None)
+        for name, function in self._before.items():
+            object.__setattr__(self._model, name, function)
         self._model.train_function = None
         if self._removed is not None:
             self._removed()
