@@ -196,7 +196,7 @@ def read(vector):
 def _named(scalars):
     count = len(LineSearchControl._fields) - _LAST - 1
     bracket = Bracket(*scalars[count:-_LAST])
-    return LineSearchControl(*scalars[:count], bracket, *scalars[-_LAST:])
+    return LineSearchControl._make([*scalars[:count], bracket, *scalars[-_LAST:]])
 
 
 def advance(control, seen, settings):
