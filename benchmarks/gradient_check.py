@@ -113,7 +113,7 @@ def torch_gradcheck(model, x, y, fast, count=None):
     import torch
 
     from keras_dlnotes.backend.float64 import true_float64
-    from keras_dlnotes.gradient_check.shadow import computing_in
+    from keras_dlnotes.gradient_check.precision import computing_in
 
     with true_float64(), computing_in("float64", list(model._flatten_layers())):
         data = torch.as_tensor(x, dtype=torch.float64), torch.as_tensor(y)

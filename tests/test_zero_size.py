@@ -9,7 +9,7 @@ import keras_dlnotes as kd
 from keras_dlnotes.measures import (
     ACTIVATION_STATISTICS,
     GRADIENT_STATISTICS,
-    Samples,
+    TensorReductions,
     histogram,
 )
 from keras_dlnotes.summaries import MemoryWriter
@@ -89,9 +89,9 @@ def test_dropout_penalty_of_an_empty_batch():
 
 
 def test_statistics_of_nothing_and_of_something():
-    samples = Samples([ops.zeros((0, 3)), ops.ones((4,))])
+    reductions = TensorReductions([ops.zeros((0, 3)), ops.ones((4,))])
     for name, statistic in {**ACTIVATION_STATISTICS, **GRADIENT_STATISTICS}.items():
-        nothing, something = ops.convert_to_numpy(statistic(samples))
+        nothing, something = ops.convert_to_numpy(statistic(reductions))
         assert np.isfinite(something)
         assert nothing == 0.0 if name in ("norm", "non_finite_count") else np.isnan(nothing)
     counts = ops.convert_to_numpy(histogram(ops.zeros((0, 3))))

@@ -5,7 +5,7 @@ import contextlib
 import keras
 
 from keras_dlnotes.backend import active, internals
-from keras_dlnotes.backend.this_thread import replaced_by_code_here, replaced_here
+from keras_dlnotes.backend.replacements import replaced_by_code_here, replaced_here
 
 
 def floatx_here(dtype):
@@ -28,7 +28,7 @@ def true_float64():
     with (
         floatx_here("float64"),
         replaced_here(*internals.narrowed_dtypes.found_in, kept),
-        active.line_losses.native_float64(),
+        active.scalar_functions.native_float64(),
     ):
         yield
 

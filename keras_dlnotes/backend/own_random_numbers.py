@@ -5,7 +5,7 @@ import random
 
 import numpy as np
 
-from keras_dlnotes.backend.this_thread import replaced_here
+from keras_dlnotes.backend.replacements import replaced_here
 
 # Functions of `numpy.random` whose name in a generator is another.
 _OTHER_NAMES = {"ranf": "random_sample", "sample": "random_sample"}

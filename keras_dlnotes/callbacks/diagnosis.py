@@ -201,7 +201,7 @@ class Diagnosis(CopyableCallback):
         """Looks at a few moments of the run for what is sure already."""
         if self._looks.due(batch):
             self._observer.deliver()
-            active.fit_batches.sync_variables(self.model)
+            active.train_function.sync_variables(self.model)
             self._looks.note_rate(learning_rate_of(self.model))
             self._check()
 

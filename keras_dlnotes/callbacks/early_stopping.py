@@ -265,7 +265,7 @@ class EarlyStopping(CopyableCallback):
         before, self._batches = self._batches, self._batches + batch - self._batch
         self._batch = batch
         if self.reason is None and self._batches // self.every > before // self.every:
-            active.fit_batches.sync_variables(self.model)
+            active.train_function.sync_variables(self.model)
             self._check(self._epoch, logs or {})
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:

@@ -112,7 +112,7 @@ class FullBatch(CopyableCallback):
         count = self.evaluations - 1
 
         def repeat(result: Any, *arguments: Any) -> Any:
-            return active.iteration.repeated(train_step, count, result, *arguments)
+            return active.train_function.repeated(train_step, count, result, *arguments)
 
         def repeating_train_step(*arguments: Any) -> Any:
             return repeat(train_step(*arguments), *arguments)

@@ -131,7 +131,7 @@ class GradientCheck(CopyableCallback):
         if not due:
             return
         if self.data is not None:
-            active.fit_batches.sync_variables(self.model)
+            active.train_function.sync_variables(self.model)
             self._check(due, self.data)
         else:
             self._next_batch = NextBatch(self.model, lambda data: self._check(due, data))

@@ -7,8 +7,8 @@ import keras
 from keras import ops
 
 from keras_dlnotes.backend import active
+from keras_dlnotes.backend.replacements import patched
 from keras_dlnotes.instrumentation import log_numbers
-from keras_dlnotes.instrumentation.patch import patched
 from keras_dlnotes.summaries.whole_file import whole_file
 
 
@@ -22,7 +22,7 @@ def evaluate(model: keras.Model, data: Any) -> dict[str, float]:
     Returns:
         Dict from the name of each metric that is one number to its value.
     """
-    active.fit_batches.sync_variables(model)
+    active.train_function.sync_variables(model)
     # Evaluation resets the very metrics in which training adds up its own.
     variables = [variable for metric in model.metrics for variable in metric.variables]
     before = [ops.convert_to_numpy(variable).copy() for variable in variables]

@@ -6,7 +6,7 @@ from typing import Any
 import keras
 
 from keras_dlnotes.backend import internals
-from keras_dlnotes.instrumentation.patch import patched
+from keras_dlnotes.backend.replacements import patched
 from keras_dlnotes.optimizers.gauss_newton_factor import LeastSquares
 
 # Keras's losses by the names of their functions. Of the first, the second derivatives are 0 between

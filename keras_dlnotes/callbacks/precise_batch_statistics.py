@@ -8,9 +8,9 @@ import numpy as np
 from keras import ops
 
 from keras_dlnotes.backend import active, internals
-from keras_dlnotes.backend.arithmetic_dtype import arithmetic_dtype
+from keras_dlnotes.backend.dtypes import arithmetic_dtype
+from keras_dlnotes.backend.replacements import patched
 from keras_dlnotes.callbacks.copyable_callback import CopyableCallback
-from keras_dlnotes.instrumentation.patch import patched
 from keras_dlnotes.layers import BatchNormalization
 from keras_dlnotes.numerics import batch_statistics as statistics
 from keras_dlnotes.numerics.number_arguments import whole_number
@@ -122,7 +122,7 @@ class PreciseBatchStatistics(CopyableCallback):
 
     def _run_if(self, wanted: bool) -> None:
         if wanted and self._stale:
-            active.fit_batches.sync_variables(self.model)
+            active.train_function.sync_variables(self.model)
             self.recompute()
             self._stale = False
 

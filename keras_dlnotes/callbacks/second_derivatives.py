@@ -6,11 +6,11 @@ from typing import Any
 import keras
 
 from keras_dlnotes.backend import active, internals
+from keras_dlnotes.backend.replacements import patched
 from keras_dlnotes.callbacks import least_squares_problem
 from keras_dlnotes.callbacks.copyable_callback import CopyableCallback
 from keras_dlnotes.callbacks.examples_of_batch import telling_examples
 from keras_dlnotes.instrumentation import inner_optimizer
-from keras_dlnotes.instrumentation.patch import patched
 from keras_dlnotes.instrumentation.replaced_methods import ReplacedMethods
 from keras_dlnotes.optimizers.trust_region import UNSCALED
 

@@ -7,7 +7,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_dlnotes.backend.number_dtypes import is_number, widened
+from keras_dlnotes.backend.dtypes import is_number, widened
 
 _MOST_EXAMPLES = 512
 _MOST_BATCHES = 64

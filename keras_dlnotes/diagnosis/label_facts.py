@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from keras_dlnotes.backend.number_dtypes import widened
+from keras_dlnotes.backend.dtypes import widened
 from keras_dlnotes.diagnosis.facts import LabelFacts
 
 _MOST_CLASSES = 100  # more different whole numbers than this are amounts, not classes

@@ -14,6 +14,7 @@ import keras
 import numpy as np
 
 from keras_dlnotes.backend import internals
+from keras_dlnotes.backend.replacements import patched
 from keras_dlnotes.instrumentation import has_graph
 from keras_dlnotes.instrumentation.compiled_settings import (
     compile_alike,
@@ -21,7 +22,6 @@ from keras_dlnotes.instrumentation.compiled_settings import (
     optimizer_like,
     settings_of_compile,
 )
-from keras_dlnotes.instrumentation.patch import patched
 
 # What stands in a configuration, while that is written, for a function of the user's own.
 _STAND_IN = keras.activations.linear

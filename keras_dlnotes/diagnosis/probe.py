@@ -7,12 +7,12 @@ import numpy as np
 from keras import ops
 
 from keras_dlnotes.backend import internals
-from keras_dlnotes.backend.number_dtypes import widened
+from keras_dlnotes.backend.dtypes import widened
+from keras_dlnotes.backend.replacements import patched
 from keras_dlnotes.diagnosis.facts import NormalizationFacts, UnitFacts
 from keras_dlnotes.diagnosis.layer_facts import kernel_of
 from keras_dlnotes.diagnosis.layer_paths import PRODUCTS
 from keras_dlnotes.instrumentation import find_watched_layers
-from keras_dlnotes.instrumentation.patch import patched
 
 _CHUNK = 128
 _MOST_NUMBERS = 1 << 22  # of one layer's output that are brought to the host

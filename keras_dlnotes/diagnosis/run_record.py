@@ -5,7 +5,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_dlnotes.backend.number_dtypes import is_number, widened
+from keras_dlnotes.backend.dtypes import is_number, widened
 from keras_dlnotes.diagnosis.non_finite_trace import NonFiniteTrace
 from keras_dlnotes.diagnosis.output_record import OutputRecord
 from keras_dlnotes.instrumentation import StepRecord, log_numbers

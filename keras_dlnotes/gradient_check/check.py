@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import functools
+import sys
 import time
 from collections.abc import Callable
 from typing import Any, Literal, TypeAlias
@@ -11,23 +12,28 @@ import keras
 import numpy as np
 
 from keras_dlnotes.backend import active, internals
-from keras_dlnotes.backend.always_recording import always_recording
+from keras_dlnotes.backend.gradient_scopes import always_recording
 from keras_dlnotes.backend.own_random_numbers import OwnRandomNumbers
 from keras_dlnotes.backend.private_names import PrivateNameError
-from keras_dlnotes.gradient_check.arguments import check_counts, checked_subject, text_explained
-from keras_dlnotes.gradient_check.error_line import one_line
+from keras_dlnotes.backend.replacements import patched
 from keras_dlnotes.gradient_check.faulty_layers import faulty_layers, notes_on
-from keras_dlnotes.gradient_check.objective import Objective
+from keras_dlnotes.gradient_check.functional_form import FunctionalForm
 from keras_dlnotes.gradient_check.part_check import PartCheck
-from keras_dlnotes.gradient_check.progress import Progress
-from keras_dlnotes.gradient_check.report import GradientReport, GradientRow
-from keras_dlnotes.gradient_check.shadow import computing_in, replaced
-from keras_dlnotes.gradient_check.subject import build, parts_with_policies
+from keras_dlnotes.gradient_check.precision import computing_in
+from keras_dlnotes.gradient_check.report import GradientReport, GradientRow, one_line
+from keras_dlnotes.gradient_check.subject import (
+    build,
+    check_counts,
+    checked_subject,
+    parts_with_policies,
+    text_explained,
+)
 from keras_dlnotes.numerics.gradient_verdict import FAILED, PASSED
 
 # Data made by `default_rng(0)` are not to be the projection that is made from seed 0: a gradient
 # x^T r would be symmetric, and pass when transposed.
 _OWN_NUMBERS = 20170807
+_SECONDS_BEFORE = 1.0  # until the progress bar appears
 # What can be checked: a model, a layer, a loss or its name, or a function of arrays.
 Subject: TypeAlias = keras.Layer | keras.Loss | str | Callable[..., Any]
 
@@ -122,7 +128,7 @@ def check_gradients(
     subject = checked_subject(subject, batch)
     check_counts(directions, seed)
     is_model = isinstance(subject, keras.Model)
-    progress = Progress(verbose)
+    progress = EvaluationBar(verbose)
     options: dict[str, Any] = {
         "subject": subject,
         "batch": batch,
@@ -185,8 +191,41 @@ def assert_gradients(
     return check_gradients(subject, x, y, sample_weight, **options).raise_if_failed()
 
 
+class EvaluationBar:
+    """Keras's own progress bar, counting the losses evaluated; silent in the first second.
+
+    How many will be needed is not known: a check goes into detail only where it finds a fault.
+
+    Args:
+        verbose: 0 for never, 1 for always, "auto" for a terminal or a notebook only.
+    """
+
+    def __init__(self, verbose: int | Literal["auto"]) -> None:
+        interactive = sys.stdout.isatty() or hasattr(sys, "ps1") or "ipykernel" in sys.modules
+        self._shown = bool(verbose) if verbose != "auto" else interactive
+        self._start = time.perf_counter()
+        self._count = 0
+        self._bar: Any = None
+
+    def advance(self, count: int) -> None:
+        """Counts evaluations."""
+        self._count += count
+        if self._shown and time.perf_counter() - self._start >= _SECONDS_BEFORE:
+            if self._bar is None:
+                self._bar = keras.utils.Progbar(None, unit_name="loss")
+            self._bar.update(self._count)
+
+    def close(self) -> None:
+        """Ends the line."""
+        if self._bar is not None:
+            self._bar.update(self._count, finalize=True)
+
+
 def _check(
-    dtype: str, options: dict[str, Any], settings: tuple[int | None, bool, bool], progress: Progress
+    dtype: str,
+    options: dict[str, Any],
+    settings: tuple[int | None, bool, bool],
+    progress: EvaluationBar,
 ) -> GradientReport:
     directions, every_coordinate, second_order = settings
     subject = options["subject"]
@@ -201,36 +240,37 @@ def _check(
                 internals.user_loss_weights.of(compile_loss),
                 output_names=compile_loss.output_names,
             )
-            stack.enter_context(replaced(subject, internals.compile_loss, compile_loss))
-        objective = Objective(dtype=dtype, compile_loss=compile_loss, **options)
-        if not objective.targets:
+            name = internals.compile_loss.name_on(subject)
+            stack.enter_context(patched([(subject, name, compile_loss)]))
+        form = FunctionalForm(dtype=dtype, compile_loss=compile_loss, **options)
+        if not form.targets:
             raise ValueError(
                 "Expected something whose gradient can be checked: trainable floating-point "
                 "weights, or inputs with `inputs=True`. Received: "
                 f"{getattr(subject, 'name', subject)!r}, where all is frozen or integer: "
-                f"{objective.skipped or 'it has no weights'}."
+                f"{form.skipped or 'it has no weights'}."
             )
-        tensors = objective.tensors()
-        objective.trace(tensors)
-        parts = dict(objective.parts)
+        tensors = form.tensors()
+        form.trace(tensors)
+        parts = dict(form.parts)
         if second_order:
-            parts["second order"] = _slope(objective, tensors, options["seed"])
-        rows, notes, checks = [], list(objective.remarks), []
-        if objective.narrow_layers:
-            notes.append(f"does not compute in {dtype}: {', '.join(objective.narrow_layers)}")
-        if objective.half_casts:
-            narrow = " and ".join(sorted(objective.half_casts))
+            parts["second order"] = _slope(form, tensors, options["seed"])
+        rows, notes, checks = [], list(form.remarks), []
+        if form.narrow_layers:
+            notes.append(f"does not compute in {dtype}: {', '.join(form.narrow_layers)}")
+        if form.half_casts:
+            narrow = " and ".join(sorted(form.half_casts))
             notes.append(f"casts to {narrow} on the way, which the check took for {dtype}")
         for name, function in parts.items():
             check = PartCheck(
-                name, function, objective, tensors, directions, every_coordinate, progress.advance
+                name, function, form, tensors, directions, every_coordinate, progress.advance
             )
             rows += check.run()
             notes += check.notes
             checks.append(check)
     return GradientReport(
         rows=_told_apart(rows),
-        skipped=objective.skipped,
+        skipped=form.skipped,
         notes=notes,
         precision=dtype,
         noise=checks[0].noise,
@@ -249,11 +289,11 @@ def _told_apart(rows: list[GradientRow]) -> list[GradientRow]:
     ]
 
 
-def _slope(objective: Objective, tensors: Any, seed: tuple[int, int]) -> Callable[..., Any]:
+def _slope(form: FunctionalForm, tensors: Any, seed: tuple[int, int]) -> Callable[..., Any]:
     """<gradient, v>: its gradient is the Hessian times v."""
     rng = np.random.default_rng((*seed, 2))
     vectors = [
-        active.line_losses.constant(rng.normal(size=t.value.shape).astype(t.value.dtype))
-        for t in objective.targets
+        active.scalar_functions.constant(rng.normal(size=t.value.shape).astype(t.value.dtype))
+        for t in form.targets
     ]
-    return active.line_losses.slope_function(objective.parts["loss"], vectors)
+    return active.scalar_functions.slope_function(form.parts["loss"], vectors)

@@ -8,8 +8,8 @@ import keras
 
 from keras_dlnotes.backend import active, internals
 from keras_dlnotes.backend.own_random_numbers import OwnRandomNumbers
+from keras_dlnotes.backend.replacements import patched
 from keras_dlnotes.gradient_check.report import GradientReport
-from keras_dlnotes.instrumentation.patch import patched
 
 # Each check of a layer alone takes a part of a second; later layers are left out.
 _MOST_LAYERS = 16

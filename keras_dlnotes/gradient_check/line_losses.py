@@ -2,13 +2,14 @@
 
 from typing import Any, NamedTuple
 
+import keras
 import numpy as np
 
 from keras_dlnotes.backend import active
-from keras_dlnotes.gradient_check.row_programs import RowPrograms
+from keras_dlnotes.backend.private_names import PrivateNameError
 from keras_dlnotes.numerics.central_differences import random_direction
 
-backend = active.line_losses
+backend = active.scalar_functions
 
 _MOST_ROWS = 128
 # Weights and activations that all rows of one call may hold together.
@@ -40,7 +41,7 @@ class LineLosses:
 
     Args:
         function: takes the list of the targets' tensors and returns a scalar.
-        targets: list of `Target`.
+        targets: list of `CheckedArray`.
         dtype: "float64" or "float32".
         data_size: how many numbers the data have, by which activations are guessed.
         seed: integers, the seed of the random directions.
@@ -76,6 +77,8 @@ class LineLosses:
                 loss, gradients = self._gradient(tensors)
                 self._gradient_way = way
                 return Point(tensors, loss, gradients)
+            except PrivateNameError:
+                raise  # no slower way helps
             except Exception:
                 if way == "eager":
                     raise
@@ -187,3 +190,80 @@ def _is_same(point, loss, targets):
         if g is not None
     )
     return difference <= _SAME * size
+
+
+class RowPrograms:
+    """Evaluates a function of a list of tensors, each row of numbers moving them differently.
+
+    There are two kinds of programs, compiled when they are first needed. One moves each tensor as a
+    whole along a direction; its rows hold a step for each tensor. The others move one tensor each;
+    their rows hold what is added to it. All that comes before that tensor is then the same in all
+    rows and computed once, and what comes after it has weights that do not move: to it the rows are
+    only more examples.
+
+    Args:
+        function: takes the list of tensors and returns a scalar.
+    """
+
+    def __init__(self, function):
+        self._function = function
+        self._ways = [*backend.WAYS, "eager"]
+        self._programs: dict[int | None, Any] = {}
+
+    @property
+    def way(self):
+        """How rows are evaluated: "vectorized", "loop" or "eager"."""
+        return self._ways[0]
+
+    def use_next_way(self):
+        """Gives up the present way; False where there is no other."""
+        if len(self._ways) == 1:
+            return False
+        self._ways.pop(0)
+        self._programs.clear()
+        return True
+
+    def __call__(self, moved, constants, rows):
+        """The function's values.
+
+        Args:
+            moved: which tensor is moved; None for all of them, along directions.
+            constants: the tensors; where `moved` is None, and their directions.
+            rows: NumPy array, [rows, tensors] or [rows, *shape of the moved tensor].
+        """
+        while True:
+            try:
+                if moved not in self._programs:
+                    function = self._along if moved is None else self._with_one_moved(moved)
+                    self._programs[moved] = (
+                        _one_by_one(function)
+                        if self.way == "eager"
+                        else backend.over_rows(function, self.way)
+                    )
+                return self._programs[moved](constants, rows)
+            except PrivateNameError:
+                raise  # no slower way helps
+            except Exception:  # of whatever cannot be vectorised; the last way raises all others
+                if not self.use_next_way():
+                    raise
+
+    def _along(self, constants, steps):
+        half = len(constants) // 2
+        values, directions = constants[:half], constants[half:]
+        return self._function(
+            [v + steps[k] * d for k, (v, d) in enumerate(zip(values, directions, strict=True))]
+        )
+
+    def _with_one_moved(self, j):
+        def function(constants, move):
+            return self._function([*constants[:j], constants[j] + move, *constants[j + 1 :]])
+
+        return function
+
+
+def _one_by_one(function):
+    def run(constants, rows):
+        losses = [function(constants, backend.constant(row)) for row in rows]
+        return np.array([keras.ops.convert_to_numpy(loss) for loss in losses], "float64")
+
+    return run

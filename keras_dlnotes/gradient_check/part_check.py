@@ -6,16 +6,15 @@ from collections.abc import Callable
 
 import numpy as np
 
+from keras_dlnotes.backend.private_names import PrivateNameError
 from keras_dlnotes.gradient_check.drill_down import (
     compare_coordinates,
     coordinates_found_by_halving,
     sample_of_coordinates,
 )
-from keras_dlnotes.gradient_check.error_line import one_line
 from keras_dlnotes.gradient_check.line_losses import LineLosses, NotDeterministicError
-from keras_dlnotes.gradient_check.line_verdicts import LineVerdicts
-from keras_dlnotes.gradient_check.neighbourhood import Neighbourhood
-from keras_dlnotes.gradient_check.report import GradientRow
+from keras_dlnotes.gradient_check.line_verdicts import LineVerdicts, Neighbourhood
+from keras_dlnotes.gradient_check.report import GradientRow, one_line
 from keras_dlnotes.numerics.gradient_verdict import (
     FAILED,
     INCONCLUSIVE,
@@ -58,22 +57,22 @@ class PartCheck:
     Args:
         name: of the part of the loss.
         function: takes the list of the targets' tensors and returns a scalar.
-        objective: the `Objective` that it is a part of.
+        form: the `FunctionalForm` that it is a part of.
         tensors: the targets' values on the device.
         directions: how many random directions over each target; None for as many as needed.
         every_coordinate: compare all coordinates one by one.
         progress: called with numbers of evaluations.
     """
 
-    def __init__(self, name, function, objective, tensors, directions, every_coordinate, progress):
+    def __init__(self, name, function, form, tensors, directions, every_coordinate, progress):
         self.name = name
-        self.targets = objective.targets
+        self.targets = form.targets
         self.losses = LineLosses(
             function,
-            objective.targets,
-            objective.dtype,
-            objective.data_size,
-            objective.seed,
+            form.targets,
+            form.dtype,
+            form.data_size,
+            form.seed,
             progress,
         )
         self._verdicts = LineVerdicts(self.losses)
@@ -88,6 +87,8 @@ class PartCheck:
         losses = self.losses
         try:
             point = losses.point(self._tensors)
+        except PrivateNameError:
+            raise  # that says nothing of the gradient
         except Exception as error:
             message = f"the gradient cannot be computed: {one_line(error)}"
             return [self._bad_row(target, message) for target in self.targets]

@@ -1,5 +1,6 @@
 """What a gradient check found, as an object, a table and a text for TensorBoard."""
 
+import re
 from dataclasses import dataclass, field
 from typing import Self
 
@@ -131,3 +132,13 @@ class GradientReport:
     def _remarks(self) -> list[str]:
         skipped = [f"not checked: {path}, {why}" for path, why in self.skipped.items()]
         return [*self.notes, *skipped]
+
+
+def one_line(error: BaseException) -> str:
+    """An exception in one line; Keras wraps a layer's own message and sets it in bold."""
+    text = str(error)
+    place = re.search(r"Exception encountered when calling (\S+)\.call\(\)", text)
+    bold = re.search(r"\x1b\[1m(.*?)\x1b\[0m", text, re.DOTALL)
+    lines = (bold[1] if bold else text).strip().splitlines()
+    where = f" in {place[1]}" if place else ""
+    return f"{type(error).__name__}{where}: {lines[0][:200] if lines else ''}"

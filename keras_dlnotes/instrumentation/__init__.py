@@ -1,14 +1,13 @@
 """How the train step of a Keras model is observed from inside."""
 
 from keras_dlnotes.instrumentation.activation_names import OWN_FUNCTION, activation_of
-from keras_dlnotes.instrumentation.inner_optimizer import inner_optimizer
 from keras_dlnotes.instrumentation.log_numbers import log_numbers
-from keras_dlnotes.instrumentation.next_batch import NextBatch
+from keras_dlnotes.instrumentation.model_optimizers import inner_optimizer, train_step_number
+from keras_dlnotes.instrumentation.replaced_methods import NextBatch
 from keras_dlnotes.instrumentation.subscription import StepRecord, Subscription
-from keras_dlnotes.instrumentation.train_step_number import train_step_number
 from keras_dlnotes.instrumentation.train_step_observer import TrainStepObserver
-from keras_dlnotes.instrumentation.variable_names import VariableNames
 from keras_dlnotes.instrumentation.watched_layers import (
+    VariableNames,
     WatchedLayer,
     find_watched_layers,
     has_graph,

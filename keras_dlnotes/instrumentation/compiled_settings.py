@@ -6,8 +6,8 @@ from typing import Any
 import keras
 
 from keras_dlnotes.backend import internals
-from keras_dlnotes.instrumentation.inner_optimizer import inner_optimizer
-from keras_dlnotes.instrumentation.patch import patched
+from keras_dlnotes.backend.replacements import patched
+from keras_dlnotes.instrumentation.model_optimizers import inner_optimizer
 
 _SHARED_SETTINGS = (
     "loss",

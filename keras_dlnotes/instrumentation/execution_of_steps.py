@@ -5,13 +5,13 @@ import contextlib
 import keras
 from keras import ops
 
+from keras_dlnotes.backend.replacements import patched
 from keras_dlnotes.instrumentation.observed_step import (
     EXAMPLES,
     ROW,
     is_recordable,
     make_train_function,
 )
-from keras_dlnotes.instrumentation.patch import patched
 
 _COUNT = "_count"  # suffix of the name of how many examples there are
 _KEPT_EXAMPLES = 8  # steps whose examples wait on the device: they may be images

@@ -8,9 +8,9 @@ import keras
 import numpy as np
 
 from keras_dlnotes.backend import active
-from keras_dlnotes.instrumentation.patch import patched
+from keras_dlnotes.backend.replacements import patched
 from keras_dlnotes.instrumentation.step_tape import StepTape
-from keras_dlnotes.instrumentation.variable_names import VariableNames
+from keras_dlnotes.instrumentation.watched_layers import VariableNames
 
 # Prefix of the log entry in which an observed step hands out its row.
 ROW = "keras_dlnotes_row_"
@@ -178,7 +178,7 @@ def first_examples(structure, count):
         tensor[:count]
         for tensor in keras.tree.flatten(structure)
         # An eager step on JAX is given NumPy's arrays.
-        if isinstance(tensor, np.ndarray) or active.sparse_gradients.is_dense(tensor)
+        if isinstance(tensor, np.ndarray) or active.arrays.is_dense(tensor)
         if len(tensor.shape)
     ]
 
@@ -199,23 +199,3 @@ def make_train_function(model):
         return model.train_function
     finally:
         model.train_function = before
-
-
-def optimizers_of(model):
-    """The optimizer that `compile` set and any other in an attribute, or a list or dict of one."""
-    found = [getattr(model, "optimizer", None)]
-    for value in vars(model).values():
-        if isinstance(value, dict):
-            value = value.values()
-        elif not isinstance(value, list | tuple):
-            value = (value,)
-        found.extend(value)
-    found = [item for item in found if isinstance(item, keras.optimizers.Optimizer)]
-    return list({id(item): item for item in found}.values())
-
-
-def loss_scale(optimizer):
-    """The factor that the gradients still carry when they reach `optimizer`, or None."""
-    if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
-        return optimizer.dynamic_scale if optimizer.built else optimizer.initial_scale
-    return optimizer.loss_scale_factor

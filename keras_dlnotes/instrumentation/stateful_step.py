@@ -4,13 +4,12 @@ import keras
 from keras import ops
 
 from keras_dlnotes.backend import active, internals
+from keras_dlnotes.backend.replacements import patched
+from keras_dlnotes.instrumentation.model_optimizers import loss_scale, optimizers_of
 from keras_dlnotes.instrumentation.observed_step import (
     ObservedStep,
     examples_of,
-    loss_scale,
-    optimizers_of,
 )
-from keras_dlnotes.instrumentation.patch import patched
 
 
 class StatefulStep(ObservedStep):

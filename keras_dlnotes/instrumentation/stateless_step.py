@@ -7,13 +7,12 @@ import keras
 from keras import ops
 
 from keras_dlnotes.backend import active, internals
+from keras_dlnotes.backend.replacements import patched
+from keras_dlnotes.instrumentation.model_optimizers import loss_scale, optimizers_of
 from keras_dlnotes.instrumentation.observed_step import (
     ObservedStep,
-    loss_scale,
     make_train_function,
-    optimizers_of,
 )
-from keras_dlnotes.instrumentation.patch import patched
 
 _NON_TRAINABLE = 1  # its place in the trainer's state
 
@@ -164,7 +163,7 @@ def single_steps(model, arguments):
     """
     # Under a `keras.distribution` Keras asks the variables how their values are sharded.
     with (
-        active.fit_batches.readable_variables(model, arguments),
+        active.train_function.readable_variables(model, arguments),
         patched([(model, "steps_per_execution", 1)]),
     ):
         return make_train_function(model)

@@ -10,7 +10,7 @@ from keras_dlnotes.backend import active
 from keras_dlnotes.measures import (
     ACTIVATION_STATISTICS,
     GRADIENT_STATISTICS,
-    Samples,
+    TensorReductions,
     histogram,
     norm,
     saturated_fraction,
@@ -21,7 +21,7 @@ ELEMENT_COUNT = "element_count"
 
 
 @dataclass(frozen=True)
-class Origin:
+class MeasuredTensor:
     """Which tensor of the network a number was measured on.
 
     Args:
@@ -58,7 +58,7 @@ class Column:
     statistic: str
     width: int = 1
     layer: str | None = None  # of an activation: the watched layer's name
-    origin: Origin | None = None
+    origin: MeasuredTensor | None = None
 
     @property
     def tag(self):
@@ -71,17 +71,17 @@ class StepTape:
 
     Args:
         histograms: whether rows carry a histogram of each tensor as well.
-        names: function from a variable to its `Origin` and its name in tags.
+        names: function from a variable to its `MeasuredTensor` and its name in tags.
         several: whether the step is one of several replicas', whose rows are combined later.
         known: dict in which all tapes of a step share names and columns. To make them anew takes
             an eager step longer than to measure small tensors.
     """
 
-    def __init__(self, histograms=False, names=None, several=False, known=None):
+    def __init__(self, histograms, names, several, known):
         self.histograms = histograms
-        self._known = {} if known is None else known
+        self._known = known
         self._several = several
-        self._names = names or (lambda variable: (None, variable.path))
+        self._names = names
         self.columns = []
         self._parts = []
         self._outputs = []  # (watched layer, its output tensors), since the last packing
@@ -113,18 +113,18 @@ class StepTape:
             return None, []
         names, tensors, watched_layers, origins = map(list, zip(*taken, strict=True))
         layers = [watched.name for watched in watched_layers]
-        samples = Samples(tensors)
+        reductions = TensorReductions(tensors)
         statistics = ACTIVATION_STATISTICS
         if self._several:
-            statistics = statistics | {ELEMENT_COUNT: lambda samples: samples.counts}
+            statistics = statistics | {ELEMENT_COUNT: lambda reductions: reductions.counts}
         # Moments first: the norm then follows from them without another pass over the tensor.
-        parts = [function(samples) for function in statistics.values()]
+        parts = [function(reductions) for function in statistics.values()]
         ranges = {i: w.saturation for i, w in enumerate(watched_layers) if w.saturation}
         if ranges:
-            parts.append(saturated_fraction(samples, ranges))
+            parts.append(saturated_fraction(reductions, ranges))
         widths = []
         if self.histograms:
-            extremes = _common_extremes(samples) if self._several else None
+            extremes = _common_extremes(reductions) if self._several else None
             widths = _append_histograms(parts, tensors, extremes)
 
         def columns():
@@ -157,7 +157,7 @@ class StepTape:
         if not kept:
             return
         origins, names = zip(*(self._names(variables[i]) for i in kept), strict=True)
-        dense = [active.sparse_gradients.to_dense(gradients[i]) for i in kept]
+        dense = [active.arrays.to_dense(gradients[i]) for i in kept]
         if self._several:
             # Ours may weight the replicas' parts.
             inner = getattr(optimizer, "inner_optimizer", optimizer)  # of a LossScaleOptimizer
@@ -170,10 +170,10 @@ class StepTape:
                 for gradient in dense
             ]
             dense = [gradient / ops.cast(scale, gradient.dtype) for gradient in dense]
-        samples = Samples(dense)
-        parts = [function(samples) for function in GRADIENT_STATISTICS.values()]
-        weight_norms = norm(Samples([before[i] for i in kept], once=True))
-        update_norms = norm(Samples([after[i] - before[i] for i in kept], once=True))
+        reductions = TensorReductions(dense)
+        parts = [function(reductions) for function in GRADIENT_STATISTICS.values()]
+        weight_norms = norm(TensorReductions([before[i] for i in kept], once=True))
+        update_norms = norm(TensorReductions([after[i] - before[i] for i in kept], once=True))
         # A weight of norm zero has no ratio; NaN is dropped by whoever writes the row.
         ratios = ops.where(weight_norms > 0, update_norms / weight_norms, float("nan"))
         parts += [weight_norms, ratios]
@@ -215,9 +215,9 @@ class StepTape:
 
 
 def _name(watched, use, number):
-    """The name and the `Origin` of one output of one call of a layer."""
+    """The name and the `MeasuredTensor` of one output of one call of a layer."""
     name = watched.name if use == 1 else f"{watched.name}_call_{use}"
-    origin = Origin(
+    origin = MeasuredTensor(
         watched.name,
         type(watched.layer).__name__,
         call=use,
@@ -239,15 +239,15 @@ def _columns(measured, told, widths):
     ]
 
 
-def _common_extremes(samples):
+def _common_extremes(reductions):
     """`(minimum, maximum)` of each tensor over all replicas, without the parts that are empty."""
-    empty = samples.counts == 0
+    empty = reductions.counts == 0
     # One collective for both.
-    low = ops.where(empty, float("inf"), samples.minima)
-    negative_high = ops.where(empty, float("inf"), -samples.maxima)
+    low = ops.where(empty, float("inf"), reductions.minima)
+    negative_high = ops.where(empty, float("inf"), -reductions.maxima)
     every = active.replicas.concatenate(ops.stack([low, negative_high])[None])
     least = ops.min(every, axis=0)
-    return [(least[0, i], -least[1, i]) for i in range(len(samples))]
+    return [(least[0, i], -least[1, i]) for i in range(len(reductions))]
 
 
 def _append_histograms(parts, tensors, extremes=None):
@@ -262,7 +262,7 @@ def _append_histograms(parts, tensors, extremes=None):
 
 def _can_be_measured(tensor):
     """Whether it is a dense tensor of floats with something in it."""
-    dense = active.sparse_gradients.is_dense(tensor)
+    dense = active.arrays.is_dense(tensor)
     if not dense or "float" not in keras.backend.standardize_dtype(tensor.dtype):
         return False
     return 0 not in tuple(tensor.shape)

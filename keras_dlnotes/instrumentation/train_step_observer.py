@@ -14,6 +14,11 @@ from keras_dlnotes.backend import active
 from keras_dlnotes.instrumentation.combined_rows import CombinedRows
 from keras_dlnotes.instrumentation.execution_of_steps import ExecutionOfSteps
 from keras_dlnotes.instrumentation.log_numbers import log_numbers
+from keras_dlnotes.instrumentation.model_optimizers import (
+    note_reached,
+    note_step,
+    train_step_number,
+)
 from keras_dlnotes.instrumentation.observed_step import (
     EXAMPLES,
     ROW,
@@ -24,11 +29,6 @@ from keras_dlnotes.instrumentation.observed_step import (
 from keras_dlnotes.instrumentation.stateful_step import StatefulStep
 from keras_dlnotes.instrumentation.stateless_step import StatelessStep, single_steps
 from keras_dlnotes.instrumentation.subscription import StepRecord, Subscription
-from keras_dlnotes.instrumentation.train_step_number import (
-    note_reached,
-    note_step,
-    train_step_number,
-)
 from keras_dlnotes.instrumentation.watched_layers import find_watched_layers
 
 _REMEMBERED = 512  # durations of steps, for the medians
@@ -149,14 +149,14 @@ class TrainStepObserver:
         try:
             arguments = self._show_first_batch(arguments)
             if self._built_for is None:
-                active.fit_batches.build_state(self.model, arguments)
+                active.train_function.build_state(self.model, arguments)
             self._forget_what_does_not_fit()
             if self.model.steps_per_execution == 1:
                 return self._take_step(self._plain, arguments)
             if keras.backend.backend() == "jax":
                 return self._take_steps_one_by_one(*arguments)
             return self._take_execution(*arguments)
-        except active.iteration.END_OF_DATA:
+        except active.train_function.END_OF_DATA:
             raise  # the end of an epoch
         except BaseException as error:
             self._interrupt(error)
@@ -168,11 +168,11 @@ class TrainStepObserver:
         Raises the error that one of them returned.
         """
         asking = [(s, s.first_batch) for s in self._subscriptions if s.first_batch is not None]
-        if not asking or not active.fit_batches.can_peek(self.model, arguments):
+        if not asking or not active.train_function.can_peek(self.model, arguments):
             return arguments
         refusals: list[BaseException | None] = []
-        batch, arguments = active.fit_batches.peek(self.model, arguments)
-        with active.fit_batches.readable_variables(self.model, arguments):
+        batch, arguments = active.train_function.peek(self.model, arguments)
+        with active.train_function.readable_variables(self.model, arguments):
             for subscription, show in asking:
                 subscription.first_batch = None
                 with contextlib.suppress(Exception):  # a batch of a form of the user's own

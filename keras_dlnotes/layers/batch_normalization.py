@@ -6,7 +6,7 @@ import keras
 from keras import ops
 
 from keras_dlnotes.backend import active
-from keras_dlnotes.backend.arithmetic_dtype import arithmetic_dtype
+from keras_dlnotes.backend.dtypes import arithmetic_dtype
 from keras_dlnotes.backend.registration import registered
 from keras_dlnotes.numerics import batch_statistics as statistics
 from keras_dlnotes.numerics.number_arguments import is_real_number, is_whole_number, whole_number

@@ -137,7 +137,7 @@ class DropoutPenalty(keras.layers.Wrapper):
             others = [axis for axis in range(rank) if axis != self._unit_axis % rank]
             dropped_share = 1.0 - ops.mean(ops.cast(kept, "float32"), axis=others)
             self.add_loss(
-                active.training_penalty.only_while_recording(
+                active.recording.only_while_recording(
                     self._penalty, *self._kernel_and(dropped_share)
                 )
             )

@@ -7,7 +7,7 @@ does: old = A · new + b, kept as one matrix [A b; 0 1].
 
 import numpy as np
 
-from keras_dlnotes.backend.number_dtypes import is_floating
+from keras_dlnotes.backend.dtypes import is_floating
 
 FILL_MODES = ("reflect", "constant", "wrap", "nearest")
 INTERPOLATIONS = ("bilinear", "nearest")

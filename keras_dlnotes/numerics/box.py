@@ -8,7 +8,7 @@ from keras_dlnotes.numerics import quasi_newton_step
 xp = active.arrays
 
 
-class Box(NamedTuple):
+class BoxBounds(NamedTuple):
     """The bounds, [n] each."""
 
     low: Any

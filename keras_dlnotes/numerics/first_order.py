@@ -106,5 +106,5 @@ def _root(square: Any, epsilon: float, epsilon_mode: AdamEpsilonMode) -> Any:
 
 
 def _sqrt(array: Any) -> Any:
-    # Some arrays bring their own root, and `backend.torch.scaled` is known to no one else.
+    # Some arrays bring their own root, and `Scaled` of torch's `fused_update` is known to no other.
     return array.sqrt() if hasattr(array, "sqrt") else ops.sqrt(array)

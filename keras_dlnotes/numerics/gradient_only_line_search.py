@@ -7,11 +7,11 @@ Zhang's approximate Wolfe conditions (SIAM J. Optim. 16 (2005), equation (4.1)),
 
 which on a quadratic are the Wolfe conditions themselves. The step is found as a zero of phi': by
 the secant through two slopes, safeguarded inside the interval on which phi' changes sign.
-It shares `Bracket` and `Verdict` with the search that sees the loss; the losses in it stay 0.
+It shares `Bracket` and `SearchResult` with the search that sees the loss; the losses in it stay 0.
 """
 
 from keras_dlnotes.backend import active
-from keras_dlnotes.numerics.more_thuente import Verdict
+from keras_dlnotes.numerics.more_thuente import SearchResult
 
 xp = active.arrays
 
@@ -65,4 +65,4 @@ def advance(bracket, step, slope, *, slope_0, sufficient_decrease, curvature, to
         previous_width=xp.where(was_bracketed, b.width, b.previous_width),
     )
     accepted = accepted | at_the_end
-    return Verdict(next_step, accepted, closed & xp.logical_not(accepted), moved)
+    return SearchResult(next_step, accepted, closed & xp.logical_not(accepted), moved)

@@ -73,7 +73,7 @@ def direction(box, point, gradient, model, epsilon):
     """The way x' - x to the minimum x' of the model, [n].
 
     Args:
-        box: A `box.Box`.
+        box: A `box.BoxBounds`.
         point: x, between the bounds, [n].
         gradient: g, [n].
         model: A `Curvature`.

@@ -18,7 +18,7 @@ xp = active.arrays
 _MOST_QUIET = 6.0
 
 
-class Control(NamedTuple):
+class LevenbergMarquardtControl(NamedTuple):
     """Everything the method remembers that is not a vector; scalars of one dtype.
 
     Losses and gradients are multiples of `unit`. Lengths are those of D p.
@@ -39,11 +39,11 @@ class Control(NamedTuple):
     full_promise: Any  # of the model's own minimum
     full_length: Any  # of the step to the model's own minimum
     scaled_norm: Any  # |D^-1 g| at the accepted point
-    unit: Any  # as in `line_search_machine.Control`
+    unit: Any  # as in `LineSearchControl`
     level: Any  # how many evaluations in turn were `loss_scale.is_level`
 
 
-class Verdict(NamedTuple):
+class LevenbergMarquardtVerdict(NamedTuple):
     """What an evaluation means; booleans but for `purpose`."""
 
     purpose: Any  # the phase that the evaluation belongs to, whatever has come between
@@ -58,7 +58,7 @@ class Verdict(NamedTuple):
     coarse: Any  # the loss did not change where it should have
 
 
-class Ladder(NamedTuple):
+class StoredLadder(NamedTuple):
     """The steps from the accepted point, as they are remembered."""
 
     column_lengths: Any  # the largest lengths of the factor's columns so far, [n]
@@ -78,19 +78,19 @@ class Fresh(NamedTuple):
     coupled: Any  # 1 where the gradient is not that of independent examples, else 0
 
 
-WIDTH = len(Control._fields)
+WIDTH = len(LevenbergMarquardtControl._fields)
 
 
-pack, unpack, read = loss_scale.packing(Control)
+pack, unpack, read = loss_scale.packing(LevenbergMarquardtControl)
 
 
 def judge(control, points, column_lengths, weights, gradient, loss, epsilon):
     """The state after one evaluation, but for the ladder, the phase and the trial point.
 
     Args:
-        control: A `Control`.
+        control: A `LevenbergMarquardtControl`.
         points: `phases.Points`.
-        column_lengths: As in `Ladder`.
+        column_lengths: As in `StoredLadder`.
         weights: w, where the evaluation was taken, [n].
         gradient: dL/dw there, [n].
         loss: L there, a scalar.
@@ -98,7 +98,7 @@ def judge(control, points, column_lengths, weights, gradient, loss, epsilon):
 
     Returns:
         The control with the evaluation counted, its phase still the old one; the points, the trial
-        point still the old one; a `Verdict`.
+        point still the old one; a `LevenbergMarquardtVerdict`.
     """
     loss, gradient = loss / control.unit, gradient / control.unit
     verdict, radius, level = _verdict(
@@ -167,7 +167,7 @@ def _verdict(control, points, column_lengths, weights, gradient, loss, epsilon):
     radius = levenberg_marquardt.next_radius(
         c.radius, c.step_length, own_minimum, ratio, change, slope, finite
     )
-    verdict = Verdict(
+    verdict = LevenbergMarquardtVerdict(
         purpose=purpose,
         start=start,
         take=(start & finite) | accept,
@@ -212,10 +212,10 @@ def follow(control, points, verdict, ladder, new, fresh, epsilon, verify_determi
     """The control with its next phase, and the next trial point.
 
     Args:
-        control: The `Control` that `judge` returned.
+        control: The `LevenbergMarquardtControl` that `judge` returned.
         points: The `Points` that `judge` returned.
-        verdict: The evaluation's `Verdict`.
-        ladder: The `Ladder` from the accepted point.
+        verdict: The evaluation's `LevenbergMarquardtVerdict`.
+        ladder: The `StoredLadder` from the accepted point.
         new: Whether it is new, a boolean scalar.
         fresh: What is known of a new one.
         epsilon: The dtype's rounding unit.

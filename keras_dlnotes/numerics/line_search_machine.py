@@ -9,23 +9,17 @@ from what stands as a table in `docs/second_order.md`.
 from typing import Any, NamedTuple
 
 from keras_dlnotes.backend import active
-from keras_dlnotes.numerics import (
-    gradient_only_line_search,
-    loss_scale,
-    more_thuente,
-    phases,
-)
+from keras_dlnotes.numerics import gradient_only_line_search, loss_scale, more_thuente, phases
 from keras_dlnotes.numerics.more_thuente import Bracket
 from keras_dlnotes.numerics.phases import LineSearchPhase, Phase
 
 xp = active.arrays
 
-
 # A search that goes on after so many evaluations is the sign of a loss that may not repeat itself.
 DOUBTFUL = 3
 
 
-class Control(NamedTuple):
+class LineSearchControl(NamedTuple):
     """Everything the method remembers that is not a vector; every field a scalar of one dtype.
 
     Losses, gradients and slopes are multiples of `unit`.
@@ -178,7 +172,7 @@ class Transition:
 
 
 _LAST = 8  # so many numbers stand behind the bracket's
-WIDTH = len(Control._fields) - 1 + len(Bracket._fields)
+WIDTH = len(LineSearchControl._fields) - 1 + len(Bracket._fields)
 
 
 def pack(control):
@@ -200,15 +194,16 @@ def read(vector):
 
 
 def _named(scalars):
-    count = len(Control._fields) - _LAST - 1
-    return Control._make([*scalars[:count], Bracket(*scalars[count:-_LAST]), *scalars[-_LAST:]])
+    count = len(LineSearchControl._fields) - _LAST - 1
+    bracket = Bracket(*scalars[count:-_LAST])
+    return LineSearchControl._make([*scalars[:count], bracket, *scalars[-_LAST:]])
 
 
 def advance(control, seen, settings):
     """What one evaluation leads to, a `Transition`.
 
     Args:
-        control: A `Control`.
+        control: A `LineSearchControl`.
         seen: An `Observation`, in the control's unit.
         settings: `Settings`.
     """
@@ -242,15 +237,15 @@ def advance(control, seen, settings):
 
     count = xp.where(search, c.search_evaluations + 1.0, c.search_evaluations)
     exhausted = count >= float(settings.max_search_evaluations)
-    verdict = _search(c, seen, settings)
+    result = _search(c, seen, settings)
     retreated, limited = more_thuente.retreat(c.bracket, c.step)
     if seen.loss_known:
         lower_here = seen.loss < c.loss
-        lower_best = verdict.bracket.best_loss < c.loss
+        lower_best = result.bracket.best_loss < c.loss
         lower_limited = c.bracket.best_loss < c.loss
     else:
         lower_here = xp.absolute(seen.slope) <= xp.absolute(c.slope)
-        lower_best = verdict.bracket.best_step > 0.0
+        lower_best = result.bracket.best_step > 0.0
         lower_limited = c.bracket.best_step > 0.0
     level = c.level
     if seen.loss_known:
@@ -258,10 +253,10 @@ def advance(control, seen, settings):
         steep = seen.slope <= 0.5 * c.slope
         flat = loss_scale.is_level(seen.loss, c.loss, -c.step * c.slope, settings.epsilon) & steep
         level = xp.where(search & finite & flat, level + 1.0, level)
-    good = finite & (verdict.accepted | (verdict.stuck & lower_here))
+    good = finite & (result.accepted | (result.stuck & lower_here))
     accept = (search & good) | (settle & finite & lower_here)
     coarse = level >= float(loss_scale.MOST_LEVEL)
-    stuck = finite & (verdict.stuck | coarse) & no(lower_here)
+    stuck = finite & (result.stuck | coarse) & no(lower_here)
     open_search = search & no(accept) & no(stuck)
     best_is_lower = xp.where(finite, lower_best, lower_limited)
     to_settle = open_search & exhausted & best_is_lower
@@ -298,13 +293,13 @@ def advance(control, seen, settings):
     noisy = (verify | examine) & no(repeats)
     give_up = (examine & repeats & no(restart | converged)) | hopeless
 
-    best_step = xp.where(finite, verdict.bracket.best_step, c.bracket.best_step)
-    next_step = xp.where(finite, verdict.step, retreated)
+    best_step = xp.where(finite, result.bracket.best_step, c.bracket.best_step)
+    next_step = xp.where(finite, result.step, retreated)
     step = xp.where(to_settle, best_step, xp.where(proceed, next_step, c.step))
     stays = (resume & no(start)) | again | proceed | to_settle | begin | go_on
     bracket = more_thuente.choose(
         proceed | to_settle,
-        more_thuente.choose(finite, verdict.bracket, limited),
+        more_thuente.choose(finite, result.bracket, limited),
         c.bracket,
     )
     by_slopes = -0.5 * c.step * (c.slope + seen.slope)
@@ -321,7 +316,7 @@ def advance(control, seen, settings):
     gradient_norm = xp.where(told, seen.gradient_norm, c.gradient_norm)
     size = zero + seen.size
     unit, factor = loss_scale.change_unit(c.unit, take & no(accept), loss, gradient_norm)
-    after = Control(
+    after = LineSearchControl(
         phase=phases.follow(
             c.phase,
             (

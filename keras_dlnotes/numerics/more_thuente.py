@@ -46,8 +46,8 @@ class Bracket(NamedTuple):
     longest_step: Any
 
 
-class Verdict(NamedTuple):
-    """The search's answer: the next step to try, or that this one is good, or that it is stuck."""
+class SearchResult(NamedTuple):
+    """The next step to try, or that the one evaluated is good, or that the search is stuck."""
 
     step: Any
     accepted: Any  # (W1) and (W2), or their approximate form, hold at the step just evaluated
@@ -159,7 +159,7 @@ def advance(
         width=xp.where(bracketed, width, b.width),
         previous_width=xp.where(bracketed, b.width, b.previous_width),
     )
-    return Verdict(next_step, accepted, closed & xp.logical_not(accepted), moved)
+    return SearchResult(next_step, accepted, closed & xp.logical_not(accepted), moved)
 
 
 def retreat(bracket, step):

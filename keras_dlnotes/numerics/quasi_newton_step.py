@@ -10,7 +10,7 @@ from keras_dlnotes.numerics.phases import LineSearchPhase, Phase, Points
 xp = active.arrays
 
 
-class Pair(NamedTuple):
+class CurvaturePair(NamedTuple):
     """What an accepted step changed."""
 
     step_change: Any  # s = w_new - w, [n]
@@ -25,7 +25,7 @@ def take(method, control, points, old_direction, weights, gradient, loss, settin
     Args:
         method: Has `descend`, `steepest`, `first_step`, `longest_step`, `gradient_size` and
             `point_along`, as the optimizers' base class `QuasiNewton` describes them.
-        control: A `line_search_machine.Control`.
+        control: A `LineSearchControl`.
         points: `Points`.
         old_direction: The direction p of the search that is under way, [n].
         weights: w, where the evaluation was taken, [n].
@@ -68,7 +68,7 @@ def take(method, control, points, old_direction, weights, gradient, loss, settin
     proposal = method.descend(
         point,
         accepted_gradient,
-        Pair(step_change, gradient_change, decision.step_size, control.confirming < 0.5),
+        CurvaturePair(step_change, gradient_change, decision.step_size, control.confirming < 0.5),
         keep_pair,
         stored,
         decision.begin & (stored > 0.0),

@@ -1,7 +1,7 @@
 """The course of a trust-region method: what an evaluation means, and what comes next.
 
 One evaluation of loss, gradient and second derivatives comes in, at the accepted point or at a
-trial point. `judge` says what it means; the method makes an `Outcome` of it, from which `conclude`
+trial point. `judge` says what it means; the method makes a `Proposal` of it, from which `conclude`
 takes the next phase and the next trial point. Nothing branches on a value.
 """
 
@@ -14,7 +14,7 @@ from keras_dlnotes.numerics.phases import Phase
 xp = active.arrays
 
 
-class Control(NamedTuple):
+class TrustRegionControl(NamedTuple):
     """Everything a trust-region method remembers that is not a vector; scalars of one dtype.
 
     Losses, gradients and second derivatives are multiples of `unit`.
@@ -32,17 +32,17 @@ class Control(NamedTuple):
     promise: Any  # the model's reduction for the trial step
     step_length: Any  # of the trial step
     products: Any  # Hessian-vector products for this step
-    unit: Any  # as in `line_search_machine.Control`
+    unit: Any  # as in `LineSearchControl`
     level: Any  # how many evaluations in turn were `loss_scale.is_level`
     gradient_ratio: Any  # of the gradients' lengths after and before the last step, 0 without one
-    fall: Any  # as in `line_search_machine.Control`, as are the three that follow
+    fall: Any  # as in `LineSearchControl`, as are the three that follow
     whole_fall: Any
     extent: Any
     verified: Any
     rejections: Any  # rejected steps in turn
 
 
-class Verdict(NamedTuple):
+class TrustRegionVerdict(NamedTuple):
     """What an evaluation means; booleans but for `purpose`, `level` and `radius`."""
 
     purpose: Any  # the phase that the evaluation belongs to, whatever has come between
@@ -59,30 +59,30 @@ class Verdict(NamedTuple):
     radius: Any
 
 
-class Outcome(NamedTuple):
+class Proposal(NamedTuple):
     """What a method makes of a judged evaluation."""
 
     change: Any  # the trial step p, [n]; tried in the phase SEARCH
     length: Any  # |p|
     promise: Any  # the model's reduction for p
     radius: Any
-    products: Any  # as in `Control`
+    products: Any  # as in `TrustRegionControl`
     transitions: Any  # pairs of a condition and the phase that follows, of the method itself
     lost: Any  # boolean: no shorter step is left
     flat: Any  # boolean: the gradient at the accepted point counts as 0
 
 
-WIDTH = len(Control._fields)
+WIDTH = len(TrustRegionControl._fields)
 
 
-pack, unpack, read = loss_scale.packing(Control)
+pack, unpack, read = loss_scale.packing(TrustRegionControl)
 
 
 def judge(control, points, own_phases, weights, gradient, loss, second, epsilon):
     """The state after one evaluation, but for the phase and the trial step.
 
     Args:
-        control: A `Control`.
+        control: A `TrustRegionControl`.
         points: `Points`.
         own_phases: The method's own phases, an enumeration: it evaluates at the accepted point.
         weights: w, where the evaluation was taken, [n].
@@ -93,7 +93,7 @@ def judge(control, points, own_phases, weights, gradient, loss, second, epsilon)
 
     Returns:
         The control with the evaluation counted, its phase still the old one; the points, the trial
-        point still the old one; a `Verdict`; `second` in the control's unit.
+        point still the old one; a `TrustRegionVerdict`; `second` in the control's unit.
     """
     loss, gradient, second = loss / control.unit, gradient / control.unit, second / control.unit
     verdict = _verdict(control, points, own_phases, weights, gradient, loss, second, epsilon)
@@ -138,7 +138,7 @@ def _verdict(control, points, own_phases, weights, gradient, loss, second, epsil
     level = xp.where(search & finite, xp.where(flat, c.level + 1.0, c.level * 0.0), c.level)
     radius = trust_region.next_radius(c.radius, c.step_length, ratio)
     radius = xp.where(finite, radius, 0.1 * c.step_length)
-    return Verdict(
+    return TrustRegionVerdict(
         purpose=purpose,
         start=start,
         take=(start & finite) | accept,
@@ -199,10 +199,10 @@ def conclude(control, points, verdict, outcome):
     """The control in its next phase, and the points with the next trial point.
 
     Args:
-        control: The `Control` that `judge` returned.
+        control: The `TrustRegionControl` that `judge` returned.
         points: The `Points` that it returned.
-        verdict: The evaluation's `Verdict`.
-        outcome: The method's `Outcome`.
+        verdict: The evaluation's `TrustRegionVerdict`.
+        outcome: The method's `Proposal`.
     """
     phase = phases.follow(
         control.phase,

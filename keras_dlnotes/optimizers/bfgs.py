@@ -8,7 +8,7 @@ import numpy as np
 from keras_dlnotes.backend import active
 from keras_dlnotes.backend.registration import registered
 from keras_dlnotes.numerics import inverse_hessian
-from keras_dlnotes.numerics.quasi_newton_step import Pair
+from keras_dlnotes.numerics.quasi_newton_step import CurvaturePair
 from keras_dlnotes.optimizers.quasi_newton import QuasiNewton
 
 xp = active.arrays
@@ -121,7 +121,13 @@ class BFGS(QuasiNewton):
         )
 
     def descend(
-        self, point: Any, gradient: Any, pair: Pair, keep_pair: Any, stored: Any, begins: Any
+        self,
+        point: Any,
+        gradient: Any,
+        pair: CurvaturePair,
+        keep_pair: Any,
+        stored: Any,
+        begins: Any,
     ) -> Any:
         """See `QuasiNewton.descend`; the formulas are in `numerics.inverse_hessian`."""
         old = self._inverse_hessian.value

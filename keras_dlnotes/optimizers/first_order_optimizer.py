@@ -9,7 +9,7 @@ import keras
 from keras import ops
 
 from keras_dlnotes.backend import active, internals
-from keras_dlnotes.backend.arithmetic_dtype import in_arithmetic_dtype
+from keras_dlnotes.backend.dtypes import in_arithmetic_dtype
 from keras_dlnotes.backend.registration import REMINDER
 from keras_dlnotes.numerics.first_order import Change
 from keras_dlnotes.optimizers.argument_checks import (
@@ -75,7 +75,7 @@ class FirstOrderOptimizer(keras.optimizers.Optimizer, abc.ABC):
             limit is not None for limit in (self.clipnorm, self.global_clipnorm, self.clipvalue)
         ):
             # A sparse gradient may hold one row in two parts: what is to be clipped is their sum.
-            grads = [None if g is None else active.sparse_gradients.to_dense(g) for g in grads]
+            grads = [None if g is None else active.arrays.to_dense(g) for g in grads]
         return super()._clip_gradients(grads)
 
     def _backend_update_step(
@@ -96,7 +96,7 @@ class FirstOrderOptimizer(keras.optimizers.Optimizer, abc.ABC):
         """Applies the rule to one variable: Keras's way, which a distribution strategy takes."""
         slots = self._slots[internals.index_of_variable(self, variable)]
         change, values = in_arithmetic_dtype(self.rule)(
-            ops.cast(active.sparse_gradients.to_dense(gradient), variable.dtype),
+            ops.cast(active.arrays.to_dense(gradient), variable.dtype),
             tuple(ops.convert_to_tensor(slot) for slot in slots),
             learning_rate,
             self.iterations + 1,

@@ -6,7 +6,7 @@ from typing import Any, Literal
 from keras_dlnotes.backend import active, internals
 from keras_dlnotes.backend.registration import registered
 from keras_dlnotes.numerics import levenberg_marquardt, levenberg_marquardt_machine
-from keras_dlnotes.numerics.levenberg_marquardt_machine import Fresh, Ladder
+from keras_dlnotes.numerics.levenberg_marquardt_machine import Fresh, StoredLadder
 from keras_dlnotes.numerics.number_arguments import is_real_number, whole_number
 from keras_dlnotes.numerics.phases import Points
 from keras_dlnotes.optimizers import flat_weights, gauss_newton_factor
@@ -209,7 +209,7 @@ class GaussNewton(SecondOrderOptimizer):
 
     def advance(
         self,
-        control: levenberg_marquardt_machine.Control,
+        control: levenberg_marquardt_machine.LevenbergMarquardtControl,
         points: Points,
         weights: Any,
         gradient: Any,
@@ -228,7 +228,7 @@ class GaussNewton(SecondOrderOptimizer):
             new,
             lambda: self._new_ladder(problem, control, points, verdict.start),
             lambda: (
-                Ladder(self._column_lengths.value, self._steps.value, lengths, promises),
+                StoredLadder(self._column_lengths.value, self._steps.value, lengths, promises),
                 Fresh(*[zero for _ in Fresh._fields]),
             ),
         )
@@ -243,10 +243,10 @@ class GaussNewton(SecondOrderOptimizer):
     def _new_ladder(
         self,
         problem: LeastSquares,
-        control: levenberg_marquardt_machine.Control,
+        control: levenberg_marquardt_machine.LevenbergMarquardtControl,
         points: Points,
         start: Any,
-    ) -> tuple[Ladder, Fresh]:
+    ) -> tuple[StoredLadder, Fresh]:
         """The steps from the weights, which are the accepted point."""
         unit, gradient = control.unit, points.accepted_gradient
         problem = self._muted(problem)
@@ -298,7 +298,7 @@ class GaussNewton(SecondOrderOptimizer):
             flat=1.0 - xp.cast(steep, self._dtype),
             coupled=xp.cast(factor.coupled, self._dtype),
         )
-        return Ladder(column_lengths, found.steps, found.lengths, found.promises), fresh
+        return StoredLadder(column_lengths, found.steps, found.lengths, found.promises), fresh
 
     def _muted(self, problem: LeastSquares) -> LeastSquares:
         """The problem in the weights moved, which may call scale_loss without leaving a note."""

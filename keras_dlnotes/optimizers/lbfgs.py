@@ -9,10 +9,10 @@ from keras_dlnotes.backend import active
 from keras_dlnotes.backend.registration import registered
 from keras_dlnotes.constraints.box import Box
 from keras_dlnotes.numerics import box, lbfgs_b, lbfgs_direction
-from keras_dlnotes.numerics.line_search_machine import Control
+from keras_dlnotes.numerics.line_search_machine import LineSearchControl
 from keras_dlnotes.numerics.number_arguments import whole_number
 from keras_dlnotes.numerics.phases import Phase, Points
-from keras_dlnotes.numerics.quasi_newton_step import Pair
+from keras_dlnotes.numerics.quasi_newton_step import CurvaturePair
 from keras_dlnotes.optimizers import bounds as bounds_of_weights
 from keras_dlnotes.optimizers.quasi_newton import QuasiNewton
 
@@ -107,7 +107,7 @@ class LBFGS(QuasiNewton):
     """
 
     takes_bounds = True
-    # The bounds as variables, `box.Box`; None without any.
+    # The bounds as variables, `box.BoxBounds`; None without any.
     _box: Any = None
 
     def __init__(
@@ -153,7 +153,7 @@ class LBFGS(QuasiNewton):
             np.concatenate([np.ravel(bound).astype(dtype) for bound in side])
             for side in zip(*pairs, strict=True)
         ]
-        self._box = box.Box(
+        self._box = box.BoxBounds(
             *(self.add_variable((size,), "zeros", dtype, name=name) for name in ("low", "high"))
         )
         self._set_bounds()
@@ -174,8 +174,8 @@ class LBFGS(QuasiNewton):
         if self._box is not None:
             self._set_bounds()
 
-    def _bounds_now(self) -> box.Box:
-        return box.Box(self._box.low.value, self._box.high.value)
+    def _bounds_now(self) -> box.BoxBounds:
+        return box.BoxBounds(self._box.low.value, self._box.high.value)
 
     def gradient_size(self, point: Any, gradient: Any, scale: Any = None) -> Any:
         """See `QuasiNewton.gradient_size`; at a bound only what points into the box counts."""
@@ -202,7 +202,12 @@ class LBFGS(QuasiNewton):
         return box.point_along(self._bounds_now(), point, step, direction, self._epsilon)
 
     def advance(
-        self, control: Control, points: Points, weights: Any, gradient: Any, loss: Any = None
+        self,
+        control: LineSearchControl,
+        points: Points,
+        weights: Any,
+        gradient: Any,
+        loss: Any = None,
     ) -> tuple[Any, Points]:
         """See `SecondOrderOptimizer.advance`; weights that were set outside of the box go back."""
         control, points = super().advance(control, points, weights, gradient, loss)
@@ -217,7 +222,13 @@ class LBFGS(QuasiNewton):
         )
 
     def descend(
-        self, point: Any, gradient: Any, pair: Pair, keep_pair: Any, stored: Any, begins: Any
+        self,
+        point: Any,
+        gradient: Any,
+        pair: CurvaturePair,
+        keep_pair: Any,
+        stored: Any,
+        begins: Any,
     ) -> Any:
         """See `QuasiNewton.descend`; the formulas are in `numerics.lbfgs_direction`.
 
@@ -261,7 +272,7 @@ class LBFGS(QuasiNewton):
         self,
         point: Any,
         gradient: Any,
-        pair: Pair,
+        pair: CurvaturePair,
         keep_pair: Any,
         slot: Any,
         count: Any,

@@ -100,11 +100,11 @@ class Newton(TrustRegion):
 
     def step(
         self,
-        control: trust_region_machine.Control,
+        control: trust_region_machine.TrustRegionControl,
         points: Points,
-        verdict: trust_region_machine.Verdict,
+        verdict: trust_region_machine.TrustRegionVerdict,
         second: Any,
-    ) -> trust_region_machine.Outcome:
+    ) -> trust_region_machine.Proposal:
         """See `TrustRegion.step`."""
         c = control
         point, gradient = points.accepted_point, points.accepted_gradient
@@ -146,7 +146,7 @@ class Newton(TrustRegion):
         doubtful = verdict.rejected & (c.rejections >= DOUBTFUL) & (c.verified < 0.5)
         if not self.verify_determinism:
             doubtful = doubtful & xp.logical_not(doubtful)
-        return trust_region_machine.Outcome(
+        return trust_region_machine.Proposal(
             change=change,
             length=step.length,
             promise=step.reduction,

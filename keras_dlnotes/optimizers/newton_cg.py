@@ -112,11 +112,11 @@ class NewtonCG(TrustRegion):
 
     def step(
         self,
-        control: trust_region_machine.Control,
+        control: trust_region_machine.TrustRegionControl,
         points: Points,
-        verdict: trust_region_machine.Verdict,
+        verdict: trust_region_machine.TrustRegionVerdict,
         second: Any,
-    ) -> trust_region_machine.Outcome:
+    ) -> trust_region_machine.Proposal:
         """See `TrustRegion.step`."""
         c, one, no = control, control.radius * 0.0 + 1.0, xp.logical_not
         point, at_point = points.accepted_point, points.accepted_gradient
@@ -162,7 +162,7 @@ class NewtonCG(TrustRegion):
         else:
             flat = c.gradient_norm * c.unit <= self.gradient_tolerance
         length = xp.square_root(xp.dot(state.iterate, state.iterate))
-        return trust_region_machine.Outcome(
+        return trust_region_machine.Proposal(
             change=state.iterate,
             length=xp.where(final, length, c.step_length),
             promise=xp.where(final, promise, c.promise),

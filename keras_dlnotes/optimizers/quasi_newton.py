@@ -68,7 +68,7 @@ class QuasiNewton(SecondOrderOptimizer, abc.ABC):
         self,
         point: Any,
         gradient: Any,
-        pair: quasi_newton_step.Pair,
+        pair: quasi_newton_step.CurvaturePair,
         keep_pair: Any,
         stored: Any,
         begins: Any,
@@ -78,7 +78,7 @@ class QuasiNewton(SecondOrderOptimizer, abc.ABC):
         Args:
             point: The accepted point, [n].
             gradient: g there, [n].
-            pair: what the last step changed, a `quasi_newton_step.Pair`.
+            pair: what the last step changed, a `quasi_newton_step.CurvaturePair`.
             keep_pair: boolean scalar.
             stored: how many pairs there are with this one, a scalar.
             begins: boolean scalar; where false, anything of the right shape may be returned.
@@ -175,7 +175,7 @@ class QuasiNewton(SecondOrderOptimizer, abc.ABC):
 
     def advance(
         self,
-        control: line_search_machine.Control,
+        control: line_search_machine.LineSearchControl,
         points: Points,
         weights: Any,
         gradient: Any,

@@ -37,18 +37,17 @@ class TrustRegion(SecondOrderOptimizer, abc.ABC):
     @abc.abstractmethod
     def step(
         self,
-        control: trust_region_machine.Control,
+        control: trust_region_machine.TrustRegionControl,
         points: Points,
-        verdict: trust_region_machine.Verdict,
+        verdict: trust_region_machine.TrustRegionVerdict,
         second: Any,
-    ) -> trust_region_machine.Outcome:
-        """What the method makes of a judged evaluation, a `trust_region_machine.Outcome`.
+    ) -> trust_region_machine.Proposal:
+        """What the method makes of a judged evaluation, a `trust_region_machine.Proposal`.
 
         Args:
-            control: A `trust_region_machine.Control`; the evaluation is counted, its phase still
-                the old one.
+            control: A `TrustRegionControl`; the evaluation is counted, its phase still the old one.
             points: `Points`; the trial point is still the old one.
-            verdict: The evaluation's `Verdict`.
+            verdict: The evaluation's `TrustRegionVerdict`.
             second: What `second_derivative` returned.
         """
 
@@ -164,7 +163,7 @@ class TrustRegion(SecondOrderOptimizer, abc.ABC):
 
     def advance(
         self,
-        control: trust_region_machine.Control,
+        control: trust_region_machine.TrustRegionControl,
         points: Points,
         weights: Any,
         gradient: Any,

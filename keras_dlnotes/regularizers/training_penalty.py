@@ -7,7 +7,7 @@ import keras
 from keras import ops
 
 from keras_dlnotes.backend import active
-from keras_dlnotes.backend.arithmetic_dtype import arithmetic_dtype
+from keras_dlnotes.backend.dtypes import arithmetic_dtype
 
 
 class TrainingPenalty(keras.Regularizer, abc.ABC):
@@ -38,4 +38,4 @@ class TrainingPenalty(keras.Regularizer, abc.ABC):
         """The penalty while a gradient is being recorded, else 0."""
         weights = ops.convert_to_tensor(x)
         weights = ops.cast(weights, arithmetic_dtype(weights.dtype))
-        return active.training_penalty.only_while_recording(self.penalty, weights)
+        return active.recording.only_while_recording(self.penalty, weights)

@@ -10,7 +10,7 @@ import keras
 import numpy as np
 
 from keras_dlnotes.backend import active
-from keras_dlnotes.backend.number_dtypes import is_number
+from keras_dlnotes.backend.dtypes import is_number
 from keras_dlnotes.diagnosis import (
     Evidence,
     Finding,

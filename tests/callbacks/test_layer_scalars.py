@@ -7,7 +7,7 @@ from tensorboard.plugins.custom_scalar import layout_pb2
 
 from keras_dlnotes.callbacks import Diagnosis, TrainingMonitor, layer_scalars
 from keras_dlnotes.instrumentation import TrainStepObserver
-from keras_dlnotes.instrumentation.step_tape import Column, Origin
+from keras_dlnotes.instrumentation.step_tape import Column, MeasuredTensor
 from keras_dlnotes.summaries import EventFileWriter, MemoryWriter
 from keras_dlnotes_layers.event_files import read_run
 from tests.summaries.test_event_file_writer import read_back
@@ -41,7 +41,7 @@ def test_all_curves_up_to_32_layers():
     def written(layers, into_event_file=True):
         names = [f"dense_{i}" for i in range(layers)]
         columns = [
-            Column("activations", name, "mean", layer=name, origin=Origin(name, "Dense"))
+            Column("activations", name, "mean", layer=name, origin=MeasuredTensor(name, "Dense"))
             for name in names
         ]
         chosen = list(zip(columns, range(layers), strict=True))

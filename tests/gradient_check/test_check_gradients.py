@@ -8,7 +8,7 @@ import pytest
 from keras import layers, ops
 
 import keras_dlnotes as kd
-from keras_dlnotes.gradient_check import progress
+from keras_dlnotes.gradient_check import check
 from tests.references.faulty_gradients import CustomDense, normal, right_dense, unary, with_gradient
 
 
@@ -291,9 +291,9 @@ def test_careless_batches_and_options(x, y, options, message):
 
 def test_progress_bar_comes_after_a_second(capsys, monkeypatch):
     clock = iter(np.arange(0.0, 1e4, 0.3))
-    monkeypatch.setattr(progress.time, "perf_counter", lambda: next(clock))
+    monkeypatch.setattr(check.time, "perf_counter", lambda: next(clock))
     for verbose, shown in ((1, True), (0, False)):
-        bar = progress.Progress(verbose)
+        bar = check.EvaluationBar(verbose)
         for _ in range(5):
             bar.advance(10)
         bar.close()

@@ -7,7 +7,7 @@ from keras_dlnotes.measures import (
     BINS,
     GRADIENT_STATISTICS,
     SATURATION,
-    Samples,
+    TensorReductions,
     histogram,
     norm,
     saturated_fraction,
@@ -32,9 +32,9 @@ TENSORS = {
 def test_statistics_equal_numpy(names):
     arrays = [TENSORS[name].astype("float32") for name in names]
     for table in (ACTIVATION_STATISTICS, GRADIENT_STATISTICS):
-        samples = Samples([ops.convert_to_tensor(x) for x in arrays])
+        reductions = TensorReductions([ops.convert_to_tensor(x) for x in arrays])
         for statistic, function in table.items():
-            numbers = ops.convert_to_numpy(function(samples))
+            numbers = ops.convert_to_numpy(function(reductions))
             for number, x, name in zip(numbers, arrays, names, strict=True):
                 expected = statistics(x.astype("float64"))[statistic]
                 # A spread is known to float32's rounding of the numbers it is the spread of.
@@ -50,14 +50,16 @@ def test_statistics_equal_numpy(names):
 
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
 def test_half_precision_is_summed_in_float32(dtype):
-    samples = Samples([ops.full((300, 300), 1.5, dtype=dtype), ops.ones((3,), dtype="float32")])
-    assert ops.convert_to_numpy(norm(samples)).tolist() == pytest.approx([1.5 * 300, 3**0.5])
-    assert ops.convert_to_numpy(samples.means).tolist() == [1.5, 1.0]
+    reductions = TensorReductions(
+        [ops.full((300, 300), 1.5, dtype=dtype), ops.ones((3,), dtype="float32")]
+    )
+    assert ops.convert_to_numpy(norm(reductions)).tolist() == pytest.approx([1.5 * 300, 3**0.5])
+    assert ops.convert_to_numpy(reductions.means).tolist() == [1.5, 1.0]
 
 
 def test_norm_is_the_same_before_and_after_the_moments():
     x = ops.convert_to_tensor(TENSORS["matrix"].astype("float32"))
-    alone, shared = Samples([x]), Samples([x])
+    alone, shared = TensorReductions([x]), TensorReductions([x])
     assert shared.means is not None
     assert float(norm(alone)[0]) == pytest.approx(float(norm(shared)[0]), rel=1e-6)
 
@@ -66,8 +68,8 @@ def test_non_finite_elements_are_counted_each_tensor_apart():
     bad = np.ones((50, 60), dtype="float32")
     bad[3, 4], bad[5, 6], bad[7, 8] = np.nan, np.inf, -np.inf
     good = np.ones((50, 60), dtype="float32")
-    samples = Samples([ops.convert_to_tensor(a) for a in (good, bad)])
-    counts = ops.convert_to_numpy(ACTIVATION_STATISTICS["non_finite_count"](samples))
+    reductions = TensorReductions([ops.convert_to_tensor(a) for a in (good, bad)])
+    counts = ops.convert_to_numpy(ACTIVATION_STATISTICS["non_finite_count"](reductions))
     assert counts.tolist() == [0.0, 3.0]
 
 
@@ -88,9 +90,9 @@ def test_saturated_means_a_slope_below_5_percent(name, slope):
     z = np.linspace(-8, 8, 4001)
     center, radius = SATURATION[name]
     values = ops.convert_to_tensor(function(z).astype("float32"))
-    samples = Samples([ops.ones((3,)), values, values, ops.zeros((3,)), values])
+    reductions = TensorReductions([ops.ones((3,)), values, values, ops.zeros((3,)), values])
     ranges = {4: (center, radius), 1: (center, radius), 2: (center, 10.0), 0: (0.5, 0.4)}
-    far, share, none, same = ops.convert_to_numpy(saturated_fraction(samples, ranges))
+    far, share, none, same = ops.convert_to_numpy(saturated_fraction(reductions, ranges))
     assert (far, none) == (1, 0)
     assert share == same == pytest.approx((slope(z) < 0.05).mean(), abs=2e-3)
     assert 0 < share < 1
@@ -98,8 +100,8 @@ def test_saturated_means_a_slope_below_5_percent(name, slope):
 
 def test_zeros_among_numbers_that_are_not_finite():
     rows = np.array([[0.0, 1.0, -2.0, 0.0], [0.0, np.nan, 0.0, 3.0], [np.inf, -np.inf, 0.0, 1e-30]])
-    samples = Samples([ops.convert_to_tensor(row.astype("float32")) for row in rows])
-    np.testing.assert_array_equal(ops.convert_to_numpy(samples.zeros), [2, 2, 1])
+    reductions = TensorReductions([ops.convert_to_tensor(row.astype("float32")) for row in rows])
+    np.testing.assert_array_equal(ops.convert_to_numpy(reductions.zeros), [2, 2, 1])
 
 
 def test_histogram_equals_numpy():

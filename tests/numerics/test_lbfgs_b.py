@@ -55,7 +55,7 @@ def test_direction_is_the_references(count, kind):
         low, high, point = in_box(rng, kind)
         gradient = scale * rng.normal(size=N)
         gradient[4] = 0.0
-        bounds = box.Box(tensor(low), tensor(high))
+        bounds = box.BoxBounds(tensor(low), tensor(high))
         given = bounds, tensor(point), tensor(gradient), model
         cauchy = ops.convert_to_numpy(lbfgs_b.cauchy_point(*given, EPSILON))
         expected = lbfgs_b_reference.cauchy_point(point, gradient, low, high, hessian)
@@ -72,7 +72,7 @@ def test_direction_is_the_references(count, kind):
 @pytest.mark.usefixtures("float64")
 def test_a_trial_point_is_never_outside_and_meets_the_bound():
     low, high = tensor([0.1, -np.inf, 0.0]), tensor([np.inf, 0.3, 0.0])
-    bounds = box.Box(low, high)
+    bounds = box.BoxBounds(low, high)
     point, direction = tensor([1e10, -0.7, 0.0]), tensor([0.1 - 1e10, 1.0, 0.0])
     assert float(box.longest_step(bounds, point, direction, 1e10)) == pytest.approx(1.0)
     trial = ops.convert_to_numpy(box.point_along(bounds, point, tensor(1.0), direction, EPSILON))
@@ -83,7 +83,7 @@ def test_a_trial_point_is_never_outside_and_meets_the_bound():
 
 @pytest.mark.usefixtures("float64")
 def test_gradient_at_bounds():
-    bounds = box.Box(tensor([0.0, 0.0, 0.0, 0.0]), tensor([1.0, 1.0, 1.0, 1.0]))
+    bounds = box.BoxBounds(tensor([0.0, 0.0, 0.0, 0.0]), tensor([1.0, 1.0, 1.0, 1.0]))
     point, gradient = tensor([0.0, 0.0, 1.0, 0.5]), tensor([2.0, -3.0, -4.0, 0.0])
     assert ops.convert_to_numpy(box.descent(bounds, point, gradient)).tolist() == [0, 3, 0, 0]
     direction, slope = box.steepest(bounds, point, gradient, tensor(0.75))

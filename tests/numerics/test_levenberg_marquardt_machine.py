@@ -53,7 +53,7 @@ def next_phase(phase, suspended, place, *changes):
 
     moved = phase in ("SEARCH", *BACK)
     accepted, trial = PLACES["accepted point"], PLACES["trial point"]
-    numbers = dict.fromkeys(machine.Control._fields, 0.0) | {
+    numbers = dict.fromkeys(machine.LevenbergMarquardtControl._fields, 0.0) | {
         "phase": TABLE.numbers[phase],
         "suspended": TABLE.numbers[suspended] if suspended else 0,
         "loss": 1.0,
@@ -68,7 +68,7 @@ def next_phase(phase, suspended, place, *changes):
         },
     }
     lengths = np.array([1.5, 0.75, 0.375, 0.15, 0.05])
-    ladder = machine.Ladder(
+    ladder = machine.StoredLadder(
         column_lengths=tensor([1.0, 1.0]),
         steps=tensor(lengths[:, None] * [0.6, 0.8]),
         lengths=tensor(lengths),
@@ -83,7 +83,9 @@ def next_phase(phase, suspended, place, *changes):
         coupled=tensor(known["coupled"]),
     )
     control, points, verdict = machine.judge(
-        machine.Control(**{name: tensor(number) for name, number in numbers.items()}),
+        machine.LevenbergMarquardtControl(
+            **{name: tensor(number) for name, number in numbers.items()}
+        ),
         Points(tensor(accepted), tensor([-1.0, -1.0]), tensor(trial if moved else accepted)),
         ladder.column_lengths,
         tensor(place),

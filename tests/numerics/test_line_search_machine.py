@@ -87,7 +87,7 @@ def evaluate(numbers, loss_known, verify_determinism=True, gradient_tolerance=1e
     one = zero + 1.0
     bracket = more_thuente.start(one, -one, one, 1e10 * one)
     given = {key: n[key] for key in more_thuente.Bracket._fields if key in n}
-    control = dict.fromkeys(machine.Control._fields, zero) | {
+    control = dict.fromkeys(machine.LineSearchControl._fields, zero) | {
         "phase": n["phase"],
         "suspended": n["suspended"],
         "loss": one,
@@ -120,7 +120,7 @@ def evaluate(numbers, loss_known, verify_determinism=True, gradient_tolerance=1e
         verify_determinism=verify_determinism,
         epsilon=2.0**-52,
     )
-    transition = machine.advance(machine.Control(**control), seen, settings)
+    transition = machine.advance(machine.LineSearchControl(**control), seen, settings)
     return transition, transition.control(-2.0 * one, one, transition.decision.stored)
 
 

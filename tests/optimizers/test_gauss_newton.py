@@ -242,9 +242,9 @@ def check_steps(model, optimizer, gauss_newton, gradient):
 
 
 def type_of_control():
-    from keras_dlnotes.numerics.levenberg_marquardt_machine import Control
+    from keras_dlnotes.numerics.levenberg_marquardt_machine import LevenbergMarquardtControl
 
-    return Control._fields
+    return LevenbergMarquardtControl._fields
 
 
 def data(m=12):

@@ -7,7 +7,7 @@ from keras import ops
 from sklearn.datasets import load_digits
 
 from keras_dlnotes.callbacks import SecondDerivatives, StopWhenConverged
-from keras_dlnotes.numerics.trust_region_machine import Control
+from keras_dlnotes.numerics.trust_region_machine import TrustRegionControl
 from keras_dlnotes.optimizers import Newton, NewtonCG
 
 BACKEND = keras.backend.backend()
@@ -139,7 +139,7 @@ def test_the_hessian_is_finite_differences_of_the_gradient():
     model.fit(x, y, batch_size=60, epochs=3, verbose=0, callbacks=[SecondDerivatives()])
     # Rebuilt from what the optimizer keeps: D Q diag(lambda) Q^T D at the accepted point, where
     # D^-1 Q is kept, and lambda in the optimizer's unit.
-    unit = ops.convert_to_numpy(optimizer._control)[Control._fields.index("unit")]
+    unit = ops.convert_to_numpy(optimizer._control)[TrustRegionControl._fields.index("unit")]
     lam = unit * ops.convert_to_numpy(optimizer._eigenvalues)
     inverse = np.linalg.inv(ops.convert_to_numpy(optimizer._eigenvectors))
     hessian = inverse.T @ np.diag(lam) @ inverse
@@ -191,7 +191,7 @@ def test_gauss_newton_products_equal_the_numpy_twin():
     model.fit(x, y, batch_size=60, epochs=2, verbose=0, callbacks=[SecondDerivatives()])
     iterate, residual = [ops.convert_to_numpy(v) for v in optimizer._inner[:2]]
     gradient = ops.convert_to_numpy(optimizer._accepted_gradient)
-    unit = ops.convert_to_numpy(optimizer._control)[Control._fields.index("unit")]
+    unit = ops.convert_to_numpy(optimizer._control)[TrustRegionControl._fields.index("unit")]
     product = unit * (residual - gradient)
     tolerance = {"tensorflow": 1e-10}.get(BACKEND, 1e-5)  # float32 inside Keras's operations there
     assert np.max(np.abs(iterate)) > 1e-3

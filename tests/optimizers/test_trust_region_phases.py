@@ -8,7 +8,7 @@ from references.phase_tables import BACK, PhaseTable
 
 from keras_dlnotes.backend import active
 from keras_dlnotes.numerics.phases import Points
-from keras_dlnotes.numerics.trust_region_machine import Control
+from keras_dlnotes.numerics.trust_region_machine import TrustRegionControl
 from keras_dlnotes.optimizers import Newton, NewtonCG
 
 TABLES = {
@@ -74,7 +74,7 @@ def next_phase(method, phase, suspended, place, *changes):
         for variable, value in zip(optimizer._inner, (iterate, gradient, -gradient), strict=True):
             variable.assign(value)
         second = second @ -gradient
-    numbers = dict.fromkeys(Control._fields, 0.0) | {
+    numbers = dict.fromkeys(TrustRegionControl._fields, 0.0) | {
         "phase": table.numbers[phase],
         "suspended": table.numbers[suspended] if suspended else 0,
         "loss": 1.0,
@@ -92,7 +92,7 @@ def next_phase(method, phase, suspended, place, *changes):
     accepted, trial = PLACES["accepted point"], PLACES["trial point"]
     with np.errstate(all="ignore"):  # as the step itself does
         control, points = optimizer.advance(
-            Control(**{name: tensor(number) for name, number in numbers.items()}),
+            TrustRegionControl(**{name: tensor(number) for name, number in numbers.items()}),
             Points(tensor(accepted), tensor(gradient), tensor(trial if moved else accepted)),
             tensor(place),
             tensor(known["gradient"]),

@@ -1,35 +1,29 @@
 """What this package asks of jax directly, beyond `keras.ops`."""
 
+from keras_dlnotes.backend import seeds_in_variables as random_numbers
 from keras_dlnotes.backend.jax import (
     arrays,
     derivatives,
-    fit_batches,
     fused_update,
-    iteration,
     jacobian,
-    line_losses,
     processes,
-    random_numbers,
+    recording,
     reductions,
     replicas,
-    sparse_gradients,
-    train_step_loss,
-    training_penalty,
+    scalar_functions,
+    train_function,
 )
 
 __all__ = [
     "arrays",
     "derivatives",
-    "fit_batches",
     "fused_update",
-    "iteration",
     "jacobian",
-    "line_losses",
     "processes",
     "random_numbers",
+    "recording",
     "reductions",
     "replicas",
-    "sparse_gradients",
-    "train_step_loss",
-    "training_penalty",
+    "scalar_functions",
+    "train_function",
 ]

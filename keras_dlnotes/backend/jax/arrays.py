@@ -6,6 +6,7 @@ quasi-Newton updates cannot afford that, so they ask the backend itself.
 
 import jax
 import jax.numpy as jnp
+from jax.experimental import sparse
 
 where = jnp.where
 absolute = jnp.abs
@@ -173,10 +174,19 @@ def set_now(variable, value):
     variable.assign(value)
 
 
+def to_dense(gradient):
+    """The gradient as one array of the variable's shape; rows that occur twice are added up."""
+    return gradient.todense() if isinstance(gradient, sparse.JAXSparse) else gradient
+
+
+def is_dense(value):
+    """Whether a value is a tensor with all of its numbers stored."""
+    return isinstance(value, jax.Array)
+
+
 def flatten(tensors, dtype):
     """One vector of all tensors' numbers, in order; sparse gradients made dense."""
-    dense = [t.todense() if hasattr(t, "todense") else t for t in tensors]
-    pieces = [jnp.reshape(t, (-1,)).astype(dtype) for t in dense]
+    pieces = [jnp.reshape(to_dense(t), (-1,)).astype(dtype) for t in tensors]
     if not any(isinstance(piece, jax.core.Tracer) for piece in pieces):
         # Copied even if there is only one: two variables must never share a buffer, because a
         # compiled step is given each variable's buffer to overwrite.

@@ -9,8 +9,8 @@ import contextlib
 
 import jax.numpy as jnp
 
-from keras_dlnotes.backend.arithmetic_dtype import in_arithmetic_dtype
-from keras_dlnotes.backend.jax.sparse_gradients import to_dense
+from keras_dlnotes.backend.dtypes import in_arithmetic_dtype
+from keras_dlnotes.backend.jax.arrays import to_dense
 
 
 def creating_state():

@@ -1,37 +1,31 @@
 """What this package asks of tensorflow directly, beyond `keras.ops`."""
 
+from keras_dlnotes.backend import seeds_in_variables as random_numbers
 from keras_dlnotes.backend.tensorflow import (
     arrays,
     datasets,
     derivatives,
-    fit_batches,
     fused_update,
-    iteration,
     jacobian,
-    line_losses,
     processes,
-    random_numbers,
+    recording,
     reductions,
     replicas,
-    sparse_gradients,
-    train_step_loss,
-    training_penalty,
+    scalar_functions,
+    train_function,
 )
 
 __all__ = [
     "arrays",
     "datasets",
     "derivatives",
-    "fit_batches",
     "fused_update",
-    "iteration",
     "jacobian",
-    "line_losses",
     "processes",
     "random_numbers",
+    "recording",
     "reductions",
     "replicas",
-    "sparse_gradients",
-    "train_step_loss",
-    "training_penalty",
+    "scalar_functions",
+    "train_function",
 ]

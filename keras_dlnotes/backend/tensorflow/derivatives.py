@@ -17,7 +17,7 @@ def _values(variables):
 
 def _graph_gradients(loss, values):
     _check_graph()
-    return _or_zeros(tf.gradients(loss, values), values)
+    return or_zeros(tf.gradients(loss, values), values)
 
 
 def _check_graph():
@@ -68,7 +68,7 @@ def hessian_vector_product(loss, variables, vectors):
     values = _values(variables)
     gradients = _graph_gradients(loss, values)
     products = tf.gradients(gradients, values, grad_ys=[tf.stop_gradient(v) for v in vectors])
-    return [tf.stop_gradient(p) for p in _or_zeros(products, values)]
+    return [tf.stop_gradient(p) for p in or_zeros(products, values)]
 
 
 def gauss_newton_loss(loss, outputs, variables):
@@ -85,7 +85,7 @@ def gauss_newton_loss(loss, outputs, variables):
     """
     _check_graph()
     outputs = [seen for seen in (_seen_by(loss, o) for o in outputs) if seen is not None]
-    slopes = _or_zeros(tf.gradients(loss, outputs), outputs)
+    slopes = or_zeros(tf.gradients(loss, outputs), outputs)
     return loss - tf.add_n(
         [
             tf.cast(tf.reduce_sum(tf.stop_gradient(slope) * output), loss.dtype)
@@ -102,7 +102,8 @@ def _seen_by(loss, output):
     return None
 
 
-def _or_zeros(gradients, values):
+def or_zeros(gradients, values):
+    """Gradients by values as tensors, with zeros for None."""
     return [
         tf.zeros_like(v) if g is None else tf.convert_to_tensor(g)
         for g, v in zip(gradients, values, strict=True)

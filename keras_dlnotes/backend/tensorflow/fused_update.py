@@ -13,10 +13,11 @@ import math
 import keras
 import tensorflow as tf
 
-from keras_dlnotes.backend import internals
-from keras_dlnotes.backend.arithmetic_dtype import in_arithmetic_dtype
-from keras_dlnotes.backend.tensorflow.sparse_gradients import to_dense
-from keras_dlnotes.backend.tensorflow.variable_slice import VariableSlice
+from keras_dlnotes.backend import internals as keras_internals
+from keras_dlnotes.backend.dtypes import in_arithmetic_dtype
+from keras_dlnotes.backend.tensorflow import internals
+from keras_dlnotes.backend.tensorflow.arrays import to_dense
+from keras_dlnotes.backend.update_groups import groups_of
 
 # Up to this many numbers an operation's overhead outweighs its arithmetic: of 20 variables, grouped
 # ones were the faster at 1,024 numbers and the slower at 8,192, on two cores.
@@ -145,17 +146,12 @@ class FusedUpdate:
             for index, variable in enumerate(self._variables)
             if math.prod(variable.shape) <= SMALL and not any(s is None for s in self._slots[index])
         ]
-        small.sort(key=lambda index: self._variables[index].dtype.name)
-        for _, same_dtype in itertools.groupby(small, lambda i: self._variables[i].dtype):
-            group: list[int] = []
-            total = 0
-            for index in same_dtype:
-                size = math.prod(self._variables[index].shape)
-                if group and total + size > LARGEST_GROUP:
-                    yield FlatGroup(group, self._variables, self._slots)
-                    group, total = [], 0
-                group.append(index)
-                total += size
+        for group in groups_of(
+            small,
+            dtype_of=lambda index: self._variables[index].dtype.name,
+            size_of=lambda index: math.prod(self._variables[index].shape),
+            most_of=lambda _: LARGEST_GROUP,
+        ):
             yield FlatGroup(group, self._variables, self._slots)
 
 
@@ -169,13 +165,65 @@ class FlatGroup:
         self.flat_slots = []
         for slots_of_one_name in zip(*(slots[index] for index in indices), strict=True):
             with tf.init_scope():
-                values = map(internals.value_of_variable.of, slots_of_one_name)
+                values = map(keras_internals.value_of_variable.of, slots_of_one_name)
                 parts = [_flat(tf.convert_to_tensor(value)) for value in values]
                 flat = tf.Variable(tf.concat(parts, 0), trainable=False)
             starts = itertools.accumulate(self.sizes, initial=0)
             for slot, start, shape in zip(slots_of_one_name, starts, shapes, strict=False):
-                internals.value_of_variable.set(slot, VariableSlice(flat, start, shape))
+                keras_internals.value_of_variable.set(slot, VariableSlice(flat, start, shape))
             self.flat_slots.append(flat)
+
+
+class VariableSlice:
+    """What Keras asks of a `tf.Variable`, kept in one stretch of a flat `tf.Variable`.
+
+    On TensorFlow reading and writing one small variable costs as much as the arithmetic on a
+    thousand numbers. State that is always updated together is read and written in one piece, and
+    this class shows each part of it to everyone else: saving, loading, `numpy()`, checkpoints.
+
+    Args:
+        flat: The variable that holds the numbers, one axis.
+        start: Where this part begins.
+        shape: The shape of this part.
+    """
+
+    def __init__(self, flat: tf.Variable, start: int, shape: tuple[int, ...]):
+        self._flat = flat
+        self._start = start
+        self._stop = start + math.prod(shape)
+        self.shape = tf.TensorShape(shape)
+        self.dtype = flat.dtype
+
+    def read_value(self):
+        """The present numbers as a tensor."""
+        return tf.reshape(self._flat[self._start : self._stop], self.shape)
+
+    def numpy(self):
+        """The present numbers as a NumPy array."""
+        return self.read_value().numpy()
+
+    def __array__(self, dtype=None, copy=None):
+        return self.numpy() if dtype is None else self.numpy().astype(dtype)
+
+    def __tf_tensor__(self, dtype=None, name=None):
+        return tf.convert_to_tensor(self.read_value(), dtype=dtype, name=name)
+
+    def assign(self, value):
+        """Writes the numbers."""
+        value = tf.reshape(tf.cast(value, self.dtype), [-1])
+        self._flat[self._start : self._stop].assign(value)
+
+    # The names by which a Keras variable saves itself into a tf.train.Checkpoint.
+    @property
+    def _shared_name(self):
+        return f"{internals.shared_name.of(self._flat)}_{self._start}"
+
+    def _serialize_to_tensors(self):
+        return {"VARIABLE_VALUE": self.read_value()}
+
+    def _restore_from_tensors(self, restored_tensors):
+        self.assign(restored_tensors["VARIABLE_VALUE"])
+        return self
 
 
 def _clusters(indices):

@@ -2,14 +2,8 @@
 
 import tensorflow as tf
 
-from keras_dlnotes.backend.tensorflow.decompositions import upper_triangle_of
-
-
-def _or_zeros(found, arguments):
-    return [
-        tf.zeros_like(argument) if gradient is None else tf.convert_to_tensor(gradient)
-        for gradient, argument in zip(found, arguments, strict=True)
-    ]
+from keras_dlnotes.backend.tensorflow.arrays import qr_triangle
+from keras_dlnotes.backend.tensorflow.derivatives import or_zeros
 
 
 def _fresh(arguments):
@@ -23,7 +17,7 @@ def gradients(function, arguments):
     with tf.GradientTape(watch_accessed_variables=False) as tape:
         tape.watch(arguments)
         value = function(arguments)
-    return _or_zeros(tape.gradient(value, arguments), arguments)
+    return or_zeros(tape.gradient(value, arguments), arguments)
 
 
 def hessian_products(function, arguments, directions):
@@ -47,9 +41,9 @@ def hessian_product(function, arguments, vectors):
         with tf.GradientTape(watch_accessed_variables=False) as inner:
             inner.watch(arguments)
             value = function(arguments)
-        slopes = _or_zeros(inner.gradient(value, arguments), arguments)
+        slopes = or_zeros(inner.gradient(value, arguments), arguments)
     found = outer.gradient(slopes, arguments, output_gradients=list(vectors))
-    return _or_zeros(found, arguments)
+    return or_zeros(found, arguments)
 
 
 def pull_back(function, arguments):
@@ -61,7 +55,7 @@ def pull_back(function, arguments):
 
     def pull(vectors):
         found = tape.gradient(values, arguments, output_gradients=list(vectors))
-        return _or_zeros(found, arguments)
+        return or_zeros(found, arguments)
 
     return values, pull
 
@@ -98,7 +92,7 @@ def rows_of_examples(output, values, inputs, cotangent, roots, count, dtype):
                 tape.watch(weights)
                 value = output(weights, one)
             slope = tf.cast(tf.reshape(cotangent(row, root), tf.shape(value)), value.dtype)
-            parts = _or_zeros(tape.gradient(value, weights, output_gradients=slope), weights)
+            parts = or_zeros(tape.gradient(value, weights, output_gradients=slope), weights)
             return tf.concat([tf.cast(tf.reshape(part, (-1,)), dtype) for part in parts], 0)
 
         return tf.vectorized_map(of_example, (inputs, roots))
@@ -133,7 +127,7 @@ def stacked(rows, size, examples, per_example, first):
         more = rows(tf.range(begin, tf.minimum(begin + examples, size)))
         whole = tf.concat([whole, more], 0)
         whole = tf.cond(
-            tf.shape(whole)[0] > width, lambda: upper_triangle_of(whole), lambda: tf.identity(whole)
+            tf.shape(whole)[0] > width, lambda: qr_triangle(whole), lambda: tf.identity(whole)
         )
         return begin + examples, tf.ensure_shape(whole, (None, width))
 

@@ -4,6 +4,7 @@
 quasi-Newton updates cannot afford that, so they ask the backend itself.
 """
 
+import keras
 import numpy as np
 import torch
 
@@ -252,9 +253,21 @@ def set_now(variable, value):
     variable.assign(value)
 
 
+def to_dense(gradient):
+    """The gradient as one tensor of the variable's shape; rows that occur twice are added up."""
+    if not isinstance(gradient, torch.Tensor):
+        gradient = keras.ops.convert_to_tensor(gradient)  # a NumPy array, say
+    return gradient.to_dense() if gradient.is_sparse else gradient
+
+
+def is_dense(value):
+    """Whether a value is a tensor with all of its numbers stored."""
+    return isinstance(value, torch.Tensor) and not value.is_sparse
+
+
 def flatten(tensors, dtype):
     """One vector of all tensors' numbers, in order; sparse gradients made dense."""
-    dense = [t.to_dense() if t.is_sparse else t for t in tensors]
+    dense = map(to_dense, tensors)
     return torch.cat(
         [t.detach().reshape(-1).to(internals.to_torch_dtype.value(dtype)) for t in dense]
     )

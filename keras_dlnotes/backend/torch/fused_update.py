@@ -8,14 +8,13 @@ rule runs once for all.
 """
 
 import contextlib
-import itertools
 
 import torch
 
-from keras_dlnotes.backend.arithmetic_dtype import arithmetic_dtype
+from keras_dlnotes.backend.dtypes import arithmetic_dtype
 from keras_dlnotes.backend.torch import internals
-from keras_dlnotes.backend.torch.scaled import Scaled
-from keras_dlnotes.backend.torch.sparse_gradients import to_dense
+from keras_dlnotes.backend.torch.arrays import to_dense
+from keras_dlnotes.backend.update_groups import groups_of
 
 # Up to this many numbers an operation's overhead outweighs its arithmetic.
 SMALL = 4_096
@@ -109,17 +108,12 @@ class FusedUpdate:
             and variable.value.is_contiguous()
             and not any(slot is None for slot in self._slots[index])
         ]
-        small.sort(key=lambda index: self._variables[index].dtype)
-        for _, same_dtype in itertools.groupby(small, lambda i: self._variables[i].dtype):
-            group: list[int] = []
-            total = 0
-            for index in same_dtype:
-                size = self._variables[index].value.numel()
-                if group and total + size > _largest_group(self._variables[index].value):
-                    yield FlatGroup(group, self._slots)
-                    group, total = [], 0
-                group.append(index)
-                total += size
+        for group in groups_of(
+            small,
+            dtype_of=lambda index: self._variables[index].dtype,
+            size_of=lambda index: self._variables[index].value.numel(),
+            most_of=lambda index: _largest_group(self._variables[index].value),
+        ):
             yield FlatGroup(group, self._slots)
 
 
@@ -153,3 +147,64 @@ class FlatGroup:
             for slot, part in zip(slots_of_one_name, flat.split(self.sizes), strict=True):
                 slot.value.data = part.view(slot.value.shape)
             self.flat_slots.append(flat)
+
+
+class Scaled:
+    """factor · tensor, as one term of a sum.
+
+    torch runs each operation by itself, and `a * x + b * y` is three passes over memory. Its own
+    in-place sums take a factor along (`add(x, y, alpha=b)`), which saves the passes of the
+    products. This class keeps the factor aside until a sum can take it, so that a rule written as
+    a formula costs what a rule written in those operations would.
+
+    Args:
+        tensor: The tensor; a list of them as long as it is only multiplied by numbers.
+        factor: The number.
+        overwrite: Whether the first sum may be written into the tensor. It is for state that a rule
+            reads once, to make the new state of it.
+    """
+
+    __slots__ = ("factor", "overwrite", "tensor")
+
+    def __init__(self, tensor, factor=1.0, overwrite=False):
+        self.tensor = tensor
+        self.factor = factor
+        self.overwrite = overwrite
+
+    def value(self):
+        """The product as a tensor."""
+        return self.tensor if self.factor == 1 else self.tensor * self.factor
+
+    def sqrt(self):
+        """The square root of the product."""
+        return Scaled(self.value().sqrt())
+
+    def __neg__(self):
+        return Scaled(self.tensor, -self.factor)
+
+    def __mul__(self, other):
+        if isinstance(other, Scaled):
+            return Scaled(self.tensor * other.tensor, self.factor * other.factor)
+        return Scaled(self.tensor, self.factor * other, self.overwrite)
+
+    __rmul__ = __mul__
+
+    def __truediv__(self, other):
+        if isinstance(other, Scaled):
+            return Scaled(self.tensor / other.tensor, self.factor / other.factor)
+        return Scaled(self.tensor, self.factor / other)
+
+    def __add__(self, other):
+        if not isinstance(other, Scaled):
+            return Scaled(self.value() + other)
+        if self.overwrite:
+            summed = self.tensor if self.factor == 1 else self.tensor.mul_(self.factor)
+            return Scaled(summed.add_(other.tensor, alpha=other.factor))
+        if self.factor == 1:
+            return Scaled(torch.add(self.tensor, other.tensor, alpha=other.factor))
+        if other.factor == 1:
+            return Scaled(torch.add(other.tensor, self.tensor, alpha=self.factor))
+        return Scaled((self.tensor * self.factor).add_(other.tensor, alpha=other.factor))
+
+    def __sub__(self, other):
+        return self + -other

@@ -1,10 +1,26 @@
-"""The loss that a model's own `train_step` differentiates."""
+"""A term of the loss only while a gradient is recorded; of what a train step records one."""
 
 import keras
 import tensorflow as tf
 
-from keras_dlnotes.backend.asked_for_gradient import AskedForGradient
-from keras_dlnotes.backend.this_thread import replaced_here
+from keras_dlnotes.backend.gradient_scopes import AskedForGradient, is_always_recording
+from keras_dlnotes.backend.replacements import replaced_here
+from keras_dlnotes.backend.tensorflow import internals
+
+
+def only_while_recording(function, *tensors):
+    """`function(*tensors)` while a gradient is being taken, else 0.
+
+    It is asked once for each trace: Keras traces training, inside a `GradientTape`, and evaluation
+    apart from each other.
+
+    Args:
+        function: pure, gives a scalar of the first tensor's dtype.
+        *tensors: floating-point tensors.
+    """
+    if internals.could_record.value() or is_always_recording():
+        return function(*tensors)
+    return tf.zeros((), tensors[0].dtype)
 
 
 def differentiated_loss(model, data):

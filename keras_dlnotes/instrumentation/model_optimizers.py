@@ -1,4 +1,4 @@
-"""Which step of training a model is at: the number of batches that it has been trained on."""
+"""The optimizers of a model, and which step of training it is at, which they count."""
 
 import weakref
 from dataclasses import dataclass
@@ -8,7 +8,32 @@ import keras
 from keras import ops
 
 from keras_dlnotes.backend import internals
-from keras_dlnotes.instrumentation.observed_step import optimizers_of
+
+
+def inner_optimizer(model: Any) -> Any:
+    """The model's optimizer, out of a `LossScaleOptimizer` if need be; None without one."""
+    optimizer = getattr(model, "optimizer", None)
+    return getattr(optimizer, "inner_optimizer", optimizer)
+
+
+def optimizers_of(model: keras.Model) -> list[keras.Optimizer]:
+    """The optimizer that `compile` set and any other in an attribute, or a list or dict of one."""
+    found = [getattr(model, "optimizer", None)]
+    for value in vars(model).values():
+        if isinstance(value, dict):
+            value = value.values()
+        elif not isinstance(value, list | tuple):
+            value = (value,)
+        found.extend(value)
+    found = [item for item in found if isinstance(item, keras.optimizers.Optimizer)]
+    return list({id(item): item for item in found}.values())
+
+
+def loss_scale(optimizer: keras.Optimizer) -> Any:
+    """The factor that the gradients still carry when they reach `optimizer`, or None."""
+    if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
+        return optimizer.dynamic_scale if optimizer.built else optimizer.initial_scale
+    return optimizer.loss_scale_factor
 
 
 @dataclass

@@ -1,13 +1,50 @@
-"""Functions and tables of other packages that one thread sees replaced and all others as they are.
+"""What other code defines, replaced for as long as a block runs; no other module does that.
 
+One rule. What belongs to a single object is replaced on that object: `patched`. What all share, a
+function or a table of a module or class, is replaced for the running thread alone: `replaced_here`.
 A gradient check runs inside `fit`, while threads of a `PyDataset` prepare the next batches: what
-the check needs changed must not change for them.
+the check needs changed must not change for them. So a switch takes the place of the shared thing
+and asks which thread calls. It is put in and taken out here alone, under a lock.
 """
 
 import contextlib
 import functools
 import threading
 import types
+
+
+@contextlib.contextmanager
+def patched(replacements):
+    """Replaces attributes of single objects, and puts back exactly what was there.
+
+    The instance dictionary is written directly: Keras, TensorFlow and torch all hook attribute
+    assignment to track what is assigned, and a replaced method is nothing to be tracked.
+
+    Args:
+        replacements: list of `(object, name, value)`.
+
+    Raises:
+        TypeError: for an attribute of a class or module, which others would see replaced as well.
+    """
+    before = []
+    try:
+        for item, name, value in replacements:
+            if isinstance(item, type | types.ModuleType):
+                raise TypeError(
+                    "Expected a single object. Received: the attribute "
+                    f"{name!r} of {item!r}, which all threads share. Use `replaced_here`."
+                )
+            attributes = item.__dict__
+            before.append((attributes, name, name in attributes, attributes.get(name)))
+            attributes[name] = value
+        yield
+    finally:
+        for attributes, name, was_there, value in reversed(before):
+            if was_there:
+                attributes[name] = value
+            else:
+                attributes.pop(name, None)
+
 
 _lock = threading.Lock()
 _switches: dict = {}

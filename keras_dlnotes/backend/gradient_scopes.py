@@ -1,4 +1,4 @@
-"""Scope in which terms that exist only while a gradient is recorded exist always."""
+"""What a gradient check asks of code that records gradients; see `recording` of each backend."""
 
 import contextlib
 import contextvars
@@ -7,7 +7,7 @@ _always = contextvars.ContextVar("always", default=False)
 
 
 def is_always_recording():
-    """Whether such terms are there although no gradient may be recorded."""
+    """Whether terms that exist only while a gradient is recorded are there all the same."""
     return _always.get()
 
 
@@ -22,3 +22,7 @@ def always_recording():
         yield
     finally:
         _always.reset(token)
+
+
+class AskedForGradient(Exception):  # noqa: N818 - no error
+    """Leaves a train step when it asks for a gradient; the argument is the loss."""

@@ -1,12 +1,35 @@
-"""The loss that a model's own `train_step` differentiates."""
+"""A term of the loss only while a gradient is recorded; of what a train step records one."""
 
 import contextlib
+import functools
 
 import jax
 import jax.numpy as jnp
 
-from keras_dlnotes.backend.asked_for_gradient import AskedForGradient
-from keras_dlnotes.backend.this_thread import replaced_here
+from keras_dlnotes.backend.gradient_scopes import AskedForGradient, is_always_recording
+from keras_dlnotes.backend.replacements import replaced_here
+
+
+@functools.partial(jax.custom_jvp, nondiff_argnums=(0,))
+def only_while_recording(function, *arrays):
+    """`function(*arrays)` while a gradient is being taken, else 0.
+
+    Differentiation runs the rule below in place of this body, and the rule returns the term's own
+    value and tangent: unlike `p - stop_gradient(p)` it keeps value and gradient in agreement.
+
+    Args:
+        function: pure, gives a scalar of the first array's dtype.
+        *arrays: floating-point arrays.
+    """
+    if is_always_recording():
+        return function(*arrays)
+    return jnp.zeros((), arrays[0].dtype)
+
+
+@only_while_recording.defjvp
+def _the_term_itself(function, arrays, tangents):
+    return jax.jvp(function, arrays, tangents)
+
 
 _DIFFERENTIATE = ("grad", "value_and_grad")
 

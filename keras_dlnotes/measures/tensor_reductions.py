@@ -13,7 +13,7 @@ from keras_dlnotes.backend import active
 _MOST_COPIED = 16_777_216
 
 
-class Samples:
+class TensorReductions:
     r"""Tensors whose reductions are computed on first use and then shared.
 
     Gradients do not flow through them. Half-precision tensors are measured in float32, since the

@@ -1,4 +1,4 @@
-"""JAX's own random numbers, for gradient checks and for short runs."""
+"""`random_numbers` of TensorFlow and JAX, where all of Keras's draws follow from its variables."""
 
 import contextlib
 
@@ -9,7 +9,7 @@ def seeded(seed):
 
 
 class SameRandomNumbers:
-    """Scopes of evaluations that draw the same numbers: Keras's seeds here are variables."""
+    """Scopes of evaluations that draw the same numbers."""
 
     def scope(self):
         """Scope of one evaluation: nothing to do."""

@@ -1,9 +1,23 @@
-"""The loss that a model's own `train_step` differentiates."""
+"""A term of the loss only while a gradient is recorded; of what a train step records one."""
 
 import torch
 
-from keras_dlnotes.backend.asked_for_gradient import AskedForGradient
-from keras_dlnotes.backend.this_thread import replaced_here
+from keras_dlnotes.backend.gradient_scopes import AskedForGradient, is_always_recording
+from keras_dlnotes.backend.replacements import replaced_here
+
+
+def only_while_recording(function, *tensors):
+    """`function(*tensors)` while gradients are recorded, else 0.
+
+    torch records by default: Keras evaluates under `torch.no_grad()`, and so should everyone else.
+
+    Args:
+        function: pure, gives a scalar of the first tensor's dtype.
+        *tensors: floating-point tensors.
+    """
+    if torch.is_grad_enabled() or is_always_recording():
+        return function(*tensors)
+    return torch.zeros((), dtype=tensors[0].dtype, device=tensors[0].device)
 
 
 def differentiated_loss(model, data):

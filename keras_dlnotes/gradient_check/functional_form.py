@@ -1,4 +1,4 @@
-"""The scalar functions whose gradients are checked, made from a model, a layer or a loss."""
+"""The functional form of a model, a layer or a loss: the scalar functions that are checked."""
 
 import contextlib
 from collections.abc import Callable
@@ -8,18 +8,17 @@ import keras
 import numpy as np
 
 from keras_dlnotes.backend import active, internals
+from keras_dlnotes.backend.dtypes import is_floating
 from keras_dlnotes.backend.float64 import half_casts_widened
-from keras_dlnotes.backend.number_dtypes import is_floating
-from keras_dlnotes.gradient_check.error_line import one_line
-from keras_dlnotes.gradient_check.frozen_scope import FrozenScope
-from keras_dlnotes.gradient_check.subject import has_own, has_own_step
-from keras_dlnotes.gradient_check.target import Target
-from keras_dlnotes.instrumentation.patch import patched
+from keras_dlnotes.backend.replacements import patched
+from keras_dlnotes.gradient_check.precision import FrozenScope
+from keras_dlnotes.gradient_check.report import one_line
+from keras_dlnotes.gradient_check.subject import CheckedArray, has_own, has_own_step
 
-backend = active.line_losses
+backend = active.scalar_functions
 
 
-class Objective:
+class FunctionalForm:
     """A loss and a penalty as pure functions of weights and inputs.
 
     Args:
@@ -201,7 +200,7 @@ class Objective:
                 self.skipped[variable.path] = f"holds no numbers: its shape is {value.shape}"
             else:
                 self._weights.append(variable)
-                targets.append(Target(variable.path, value))
+                targets.append(CheckedArray(variable.path, value))
         return targets
 
     def _input_targets(self):
@@ -213,7 +212,7 @@ class Objective:
             if 0 not in leaf.shape
         ]
         return [
-            Target(
+            CheckedArray(
                 "input" if len(leaves) == 1 else f"input/{i}",
                 keras.ops.convert_to_numpy(leaves[i]),
             )
@@ -275,7 +274,7 @@ class Objective:
         sample_weight = self._batch["sample_weight"]
         if self._follows_train_step:
             data = keras.utils.pack_x_y_sample_weight(x, y, sample_weight)
-            return active.train_step_loss.differentiated_loss(subject, data)
+            return active.recording.differentiated_loss(subject, data)
         options = {}
         if self._training is not None and internals.call_takes_training.of(subject):
             options["training"] = self._training

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from keras_dlnotes.backend.number_dtypes import is_floating, is_number, widened
+from keras_dlnotes.backend.dtypes import is_floating, is_number, widened
 from keras_dlnotes.diagnosis import label_facts
 from keras_dlnotes.numerics import affine
 

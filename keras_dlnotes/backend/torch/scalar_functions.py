@@ -8,7 +8,7 @@ import torch
 from torch.overrides import TorchFunctionMode
 
 from keras_dlnotes.backend import internals as keras_internals
-from keras_dlnotes.backend.this_thread import replaced_here
+from keras_dlnotes.backend.replacements import replaced_here
 from keras_dlnotes.backend.torch import internals
 
 # How many rows can be evaluated at once, fastest first.

@@ -1,9 +1,31 @@
-"""What a train function of Keras is called with."""
+"""What a train function of Keras is called with, how it repeats a step, and how an epoch ends."""
 
 import contextlib
 import itertools
 
+import jax
+
 from keras_dlnotes.backend import internals
+
+# What a train function raises when no batch is left; a data set of unknown length always does.
+END_OF_DATA = (StopIteration,)
+
+
+def repeated(step, count, result, state, data):
+    """The result of the last of `count` more steps on the same batch, in one compiled loop.
+
+    Args:
+        step: `train_step(state, data)`, which returns logs and the new state.
+        count: how many more steps.
+        result: what the step before returned.
+        state: what that step was given.
+        data: the batch.
+    """
+    if not any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(result)):
+        for _ in range(count):  # an eager step
+            result = step(result[1], data)
+        return result
+    return jax.lax.fori_loop(0, count, lambda _, before: step(before[1], data), result)
 
 
 def can_peek(model, arguments):
