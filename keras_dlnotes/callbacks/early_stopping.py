@@ -141,10 +141,12 @@ class EarlyStopping(CopyableCallback):
         self.restore_best_weights = restore_best_weights
         self.start_from_epoch = whole_number("start_from_epoch", start_from_epoch, 0, "epochs")
         self.criterion = criterion
+        self.smoothing = smoothing
         self.every = every
         self.validation_data = validation_data
         self.resume = resume
         self.log_dir = log_dir
+        self.writer = writer
         self.async_safe = every is None  # Keras need not wait for a step that is not looked at
         wanted = [(name or self.monitor, m) for name, m in criterion.monitors()]
         self._quantities = MonitoredQuantities([(self.monitor, self.mode), *wanted], smoothing)

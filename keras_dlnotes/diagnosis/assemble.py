@@ -120,7 +120,7 @@ def evidence_of(
         evidence,
         units=probed.units,
         normalizations=probed.normalizations,
-        unmasked=_padding_read(probed.unmasked, inputs) if facts.takes_tokens else {},
+        unmasked=padding_read(probed.unmasked, inputs) if facts.takes_tokens else {},
         inputs_scaled_to=probed.scaled_to,
         model=with_output_layer(facts, model, probed.output_layer),
     )
@@ -247,7 +247,7 @@ def _rarest(seen, ignored):
     return RareClass(counts[rare] / counts.total(), counts[rare], hits[rare], len(counts), rare)
 
 
-def _padding_read(readers, inputs):
+def padding_read(readers, inputs):
     """See `Evidence.unmasked`."""
     if len(inputs) != 1 or inputs[0].ndim != 2 or not inputs[0].size:
         return {}

@@ -8,7 +8,7 @@ import pytest
 from keras import layers
 
 from keras_dlnotes.diagnosis import Leak, NormalizationFacts, model_facts, probe
-from keras_dlnotes.diagnosis.assemble import _padding_read
+from keras_dlnotes.diagnosis.assemble import padding_read
 from keras_dlnotes.diagnosis.augmentations import augmented_inputs
 from keras_dlnotes.diagnosis.output_record import OutputRecord
 from keras_dlnotes.diagnosis.tables import leak_of
@@ -61,7 +61,7 @@ AROUND = np.array([[0, 0, 0, 2, 0, 0, 0, 0]] * 4)
 def test_padding_counts_where_a_layer_reads_it_last(reader, tokens, expected):
     stack = [keras.Input((8,), dtype="int32"), layers.Embedding(5, 2), reader()]
     unmasked = probe(keras.Sequential(stack), [tokens]).unmasked
-    assert _padding_read(unmasked, [tokens]) == {"reader": expected}
+    assert padding_read(unmasked, [tokens]) == {"reader": expected}
 
 
 @pytest.mark.parametrize("steps", [5, 8])

@@ -18,7 +18,7 @@ import pytest
 from keras_dlnotes.callbacks import TrainingMonitor
 from keras_dlnotes.summaries import EventFileWriter, thinning
 from keras_dlnotes_layers.event_files import events_of, read_run
-from keras_dlnotes_layers.format import FINDINGS_TAG, findings_value
+from keras_dlnotes_layers.format import FINDINGS_TAG
 from tests.summaries.test_event_file_writer import read_back
 
 ROWS = [{"layer": f"layer_{i}", "type": "Dense"} for i in range(50)]
@@ -58,7 +58,7 @@ def test_the_limit_holds_and_steps_go_evenly(tmp_path):
     writer = EventFileWriter(tmp_path, max_megabytes=LIMIT)
     writer.add_custom_scalars({"category": {"chart": ["^a/.*$"]}})
     writer.add_text(0, "text", "a text")
-    writer._add_value(0, None, lambda: findings_value([{"cause": "dead"}]))
+    writer.add_findings(0, [{"cause": "dead"}])
     for step in range(0, 20000, 10):
         record(writer, step)
         if step % 1000 == 0:
