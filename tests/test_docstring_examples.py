@@ -19,7 +19,7 @@ IMPORTED = {"kd": kd, "keras": keras, "np": np}
 # What a reader has made, and says what it is.
 OWN = {
     *("MyLayer", "build", "clean", "dataset", "diagnosis", "masks", "model", "noisy", "optuna"),
-    *("pandas", "pictures", "search", "x", "x_val", "x_validation", "y", "y_val", "y_validation"),
+    *("pandas", "images", "search", "x", "x_val", "x_validation", "y", "y_val", "y_validation"),
 }
 # These show what earlier runs have left in files.
 NEED_FILES = {"layers_over_steps", "scale_by_depth"}

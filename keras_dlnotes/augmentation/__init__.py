@@ -1,4 +1,4 @@
-"""Data augmentation: more training pictures out of the same ones."""
+"""Data augmentation: more training images out of the same ones."""
 
 from keras_dlnotes.augmentation.crop import crop
 from keras_dlnotes.augmentation.expand import expand

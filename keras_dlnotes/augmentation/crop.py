@@ -1,4 +1,4 @@
-"""Parts of pictures."""
+"""Parts of images."""
 
 from dataclasses import dataclass
 
@@ -10,17 +10,17 @@ from keras_dlnotes.numerics.number_arguments import whole_number
 
 
 def crop(height: int, width: int) -> GeometricTransform:
-    """A transform that cuts a window of one size out of each picture, each at a place of its own.
+    """A transform that cuts a window of one size out of each image, each at a place of its own.
 
     Use it where the object need not be at the centre. Originals are cut at the centre, and so
-    should be the pictures that the model is evaluated on: `keras.layers.CenterCrop`.
+    should be the images that the model is evaluated on: `keras.layers.CenterCrop`.
 
     Args:
         height: Rows of the window.
         width: Columns of the window.
 
     Raises:
-        ValueError: if a size is not a whole number above 0; when it is applied, if a picture is
+        ValueError: if a size is not a whole number above 0; when it is applied, if an image is
             smaller than the window.
 
     Example:
@@ -43,7 +43,7 @@ class _Crop(GeometricTransform):
         room = np.subtract(size, (self.height, self.width))
         if (room < 0).any():
             raise ValueError(
-                f"Expected pictures of at least {self.height} x {self.width} pixels, the window of "
+                f"Expected images of at least {self.height} x {self.width} pixels, the window of "
                 f"`crop`. Received: {size[0]} x {size[1]}. Put "
                 "`keras.layers.Resizing` before it, or take a smaller window."
             )

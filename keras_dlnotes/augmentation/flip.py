@@ -1,4 +1,4 @@
-"""Mirrored pictures."""
+"""Mirrored images."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -14,9 +14,9 @@ MODES = ("horizontal", "vertical", "horizontal_and_vertical")
 def flip(
     mode: Literal["horizontal", "vertical", "horizontal_and_vertical"] = "horizontal",
 ) -> GeometricTransform:
-    """A transform that mirrors each picture with probability one half.
+    """A transform that mirrors each image with probability one half.
 
-    Use it where a mirrored picture means the same: photographs left to right, not handwriting.
+    Use it where a mirrored image means the same: photographs left to right, not handwriting.
 
     Args:
         mode: `"horizontal"` for left to right, `"vertical"` for upside down, or

@@ -1,4 +1,4 @@
-"""Turned pictures."""
+"""Turned images."""
 
 import math
 import numbers
@@ -19,19 +19,19 @@ def rotate(
     fill_value: float = 0.0,
     mask_fill_value: float = 0.0,
 ) -> GeometricTransform:
-    """A transform that turns each picture about its centre by an angle of its own.
+    """A transform that turns each image about its centre by an angle of its own.
 
-    Use it where a tilted picture means the same. The angle is drawn uniformly; the arguments are
+    Use it where a tilted image means the same. The angle is drawn uniformly; the arguments are
     those of `keras.layers.RandomRotation`.
 
     Args:
         factor: The largest angle either way as a fraction of a full turn, or the (lowest, highest):
             0.1 for -36° to 36°. Positive angles turn counter-clockwise.
-        fill_mode: What is seen where the old picture ends: `"reflect"`, `"constant"`, `"wrap"` or
+        fill_mode: What is seen where the old image ends: `"reflect"`, `"constant"`, `"wrap"` or
             `"nearest"`, as in `keras_dlnotes.numerics.affine.resample`.
         interpolation: `"bilinear"` or `"nearest"`.
         fill_value: The value outside with `fill_mode="constant"`.
-        mask_fill_value: The same for labels and weights of the pictures' shape: the class of what
+        mask_fill_value: The same for labels and weights of the images' shape: the class of what
             is outside.
 
     Raises:

@@ -14,7 +14,6 @@ from keras_dlnotes.callbacks.copyable_callback import CopyableCallback
 from keras_dlnotes.callbacks.diagnosis_printer import DiagnosisPrinter
 from keras_dlnotes.callbacks.early_looks import EarlyLooks, recording_period
 from keras_dlnotes.callbacks.notebook_view import diagnosis_html
-from keras_dlnotes.callbacks.replay import repaired, replay
 from keras_dlnotes.callbacks.report_writer import ReportWriter
 from keras_dlnotes.diagnosis import (
     DiagnosisError,
@@ -32,6 +31,7 @@ from keras_dlnotes.diagnosis import (
 )
 from keras_dlnotes.instrumentation import Subscription, TrainStepObserver, log_numbers
 from keras_dlnotes.remedies import Repair
+from keras_dlnotes.remedies.try_remedies import repaired, replay
 from keras_dlnotes.summaries.whole_file import whole_file
 
 _ACTIONS = ("warn", "stop", "raise", "repair")
@@ -55,7 +55,7 @@ class Diagnosis(CopyableCallback):
     \[R(p_{network}) < 0.8 \, R(p_{yardstick})\]
 
     where the yardstick is kernel ridge regression, which predicts each example from all others in
-    closed form. The rules (`keras_dlnotes.diagnosis.RULES`) then look for the cause.
+    closed form. The rules (`keras_dlnotes.diagnosis.rules.RULES`) then look for the cause.
 
     It also looks at about ten moments of the run. Faults that need no such comparison (a loss that
     does not fit the output, NaN) are told as soon as seen, other causes when a sequential test

@@ -10,7 +10,7 @@ import numpy as np
 
 from keras_dlnotes.diagnosis.augmentations import augmented_inputs
 from keras_dlnotes.diagnosis.batch_skills import batch_skills
-from keras_dlnotes.diagnosis.columns import (
+from keras_dlnotes.diagnosis.comparable_predictions import (
     MOST_COLUMNS,
     MOST_NUMBERS,
     as_columns,
@@ -25,7 +25,7 @@ from keras_dlnotes.diagnosis.model_facts import symmetric_layers, with_output_la
 from keras_dlnotes.diagnosis.probe import Answer
 from keras_dlnotes.diagnosis.run_record import RunRecord
 from keras_dlnotes.diagnosis.surroundings import are_aligned, surroundings
-from keras_dlnotes.diagnosis.tables import leak_of
+from keras_dlnotes.diagnosis.target_leaks import leak_of
 from keras_dlnotes.measures import Skill, skill
 from keras_dlnotes.measures.skill import class_indices
 from keras_dlnotes.numerics import leave_one_out_predictions

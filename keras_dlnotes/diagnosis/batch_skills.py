@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from keras_dlnotes.diagnosis.columns import as_columns, fewer, per_position
+from keras_dlnotes.diagnosis.comparable_predictions import as_columns, fewer, per_position
 from keras_dlnotes.diagnosis.facts import BatchSkill
 from keras_dlnotes.measures import Skill
 from keras_dlnotes.measures.skill import class_indices

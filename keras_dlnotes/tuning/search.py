@@ -20,11 +20,11 @@ from optuna.trial import FixedTrial, FrozenTrial
 
 from keras_dlnotes.numerics.number_arguments import whole_number
 from keras_dlnotes.tuning.hyperparameters import HyperParameters, as_distribution
-from keras_dlnotes.tuning.objective import Objective
-from keras_dlnotes.tuning.picture import picture_of
-from keras_dlnotes.tuning.progress import Progress
+from keras_dlnotes.tuning.plot import figure_of
 from keras_dlnotes.tuning.pruning import as_pruner
 from keras_dlnotes.tuning.results_table import ResultsTable, best_of, table_of
+from keras_dlnotes.tuning.search_objective import SearchObjective
+from keras_dlnotes.tuning.search_progress import SearchProgress
 from keras_dlnotes.tuning.search_worker import SearchWorker
 from keras_dlnotes.tuning.seeded_sampler import SeededSampler, seed_of
 from keras_dlnotes.tuning.study_name import check_name
@@ -95,7 +95,7 @@ class Search(abc.ABC):
         _check(build)
         check_name(name, directory)
         self.build = build
-        self.objective = Objective(objective, mode)
+        self.objective = SearchObjective(objective, mode)
         self.max_trials = None if max_trials is None else whole_number("max_trials", max_trials)
         self.space = {name: as_distribution(name, v) for name, v in (space or {}).items()}
         self.seed = whole_number("seed", seed, least=0)
@@ -184,7 +184,7 @@ class Search(abc.ABC):
             gc.freeze()
             stack.callback(gc.unfreeze)
             ended = [row for row in table_of(study) if row["state"] != "running"]
-            progress = Progress(self.objective, self.max_trials, len(ended), self.verbose)
+            progress = SearchProgress(self.objective, self.max_trials, len(ended), self.verbose)
             try:
                 while (number := worker.run_next()) is not None:
                     progress.report(number, table_of(study))
@@ -233,12 +233,12 @@ class Search(abc.ABC):
         """Draws the objective against each hyperparameter, and the best so far against the trial.
 
         Args:
-            path: where to save the picture, if anywhere.
+            path: where to save the figure, if anywhere.
 
         Returns:
             A Matplotlib `Figure`.
         """
-        figure = picture_of(self.results(), self.objective)
+        figure = figure_of(self.results(), self.objective)
         if path is not None:
             figure.savefig(path)
         return figure

@@ -17,8 +17,8 @@ from keras_dlnotes.numerics.number_arguments import is_whole_number
 from keras_dlnotes.summaries import EventFileWriter
 from keras_dlnotes.summaries.whole_file import is_full
 from keras_dlnotes.tuning.hyperparameters import HyperParameters
-from keras_dlnotes.tuning.objective import Objective
 from keras_dlnotes.tuning.refused import SearchRefused
+from keras_dlnotes.tuning.search_objective import SearchObjective
 from keras_dlnotes.tuning.seeded_sampler import seed_of
 from keras_dlnotes.tuning.trial_observer import TrialObserver
 
@@ -49,7 +49,7 @@ class TrialRun:
             arguments for `fit`.
         hyperparameters: the `HyperParameters` of this trial.
         fit_arguments: dict of what `run` was given for `fit`.
-        objective: the `Objective`.
+        objective: the `SearchObjective`.
         directory: folder of the trial's curves.
         seed: the search's seed.
         executions: how often to train; the objective is the mean.
@@ -63,7 +63,7 @@ class TrialRun:
         build: Callable[[HyperParameters], Any],
         hyperparameters: HyperParameters,
         fit_arguments: dict[str, Any],
-        objective: Objective,
+        objective: SearchObjective,
         directory: Path,
         seed: int,
         executions: int,
@@ -113,7 +113,7 @@ class TrialRun:
         outcome.seconds = time.time() - start
         try:
             self._write_summary(outcome, start)
-        except OSError as error:  # the result is worth more than its picture
+        except OSError as error:  # the result is worth more than its summary
             warnings.warn(
                 f"The summary of trial {self._number} could not be written: {error}. The search "
                 "goes on without it.",

@@ -48,7 +48,7 @@ def test_pixels_are_compared_with_what_their_surroundings_tell(kind, rate):
     inputs = keras.Input((SIZE, SIZE, 1))
     hidden = layers.Conv2D(8, 3, padding="same", activation="relu")(inputs)
     outputs = layers.Conv2D(units, 1, activation=activation)(hidden)
-    # Of pictures, Keras 3.15 on torch cannot take the gradient of the first loss on a CPU.
+    # Of images, Keras 3.15 on torch cannot take the gradient of the first loss on a CPU.
     model = keras.Model(inputs, layers.Reshape((SIZE * SIZE, units))(outputs))
     model.compile(keras.optimizers.Adam(rate), loss)
     y = 10.0 * np.roll(PICTURES, 1, axis=2) if kind == "amounts" else MASKS

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from keras_dlnotes.diagnosis import Finding
 from keras_dlnotes.remedies.candidates import candidates, usual_recipe
-from keras_dlnotes.remedies.repair import Repair
+from keras_dlnotes.remedies.repair_result import Repair
 from keras_dlnotes.remedies.short_runs import WORST, Attempt, ShortRuns
 
 LEAST_GAIN = 0.02  # of skill; less is what the order of the examples makes

@@ -9,7 +9,7 @@ _LESS = ("loss", "error", "mae", "mse", "mape", "msle", "rmse", "entropy", "dive
 _MORE = ("acc", "auc", "precision", "recall", "f1", "fbeta", "iou", "io_u", "r2", "similarity")
 
 
-class Objective:
+class SearchObjective:
     """The name of an entry in the logs, and its direction.
 
     Args:

@@ -3,22 +3,22 @@
 import datetime
 import time
 
-from keras_dlnotes.tuning.objective import Objective
 from keras_dlnotes.tuning.results_table import ResultsTable
+from keras_dlnotes.tuning.search_objective import SearchObjective
 
 
-class Progress:
+class SearchProgress:
     """Prints one line for each trial: its outcome, the best so far, the time left.
 
     Args:
-        objective: the `Objective`.
+        objective: the `SearchObjective`.
         max_trials: number of trials to reach, or None.
         ended_before: number of trials that had ended when this run began.
         verbose: 0 prints nothing.
     """
 
     def __init__(
-        self, objective: Objective, max_trials: int | None, ended_before: int, verbose: int
+        self, objective: SearchObjective, max_trials: int | None, ended_before: int, verbose: int
     ) -> None:
         self._objective = objective
         self._max_trials = max_trials

@@ -3,14 +3,14 @@
 import math
 from typing import Any
 
-from keras_dlnotes.tuning.objective import Objective
 from keras_dlnotes.tuning.results_table import ResultsTable
+from keras_dlnotes.tuning.search_objective import SearchObjective
 
 _COLUMNS = 3
 _COLORS = {"finished": "tab:blue", "pruned": "tab:orange"}
 
 
-def picture_of(table: ResultsTable, objective: Objective) -> Any:
+def figure_of(table: ResultsTable, objective: SearchObjective) -> Any:
     """A Matplotlib `Figure` of a `ResultsTable`.
 
     Raises:
@@ -48,7 +48,7 @@ def picture_of(table: ResultsTable, objective: Objective) -> Any:
     return figure
 
 
-def _draw_best_so_far(panel: Any, rows: list[dict[str, Any]], objective: Objective) -> None:
+def _draw_best_so_far(panel: Any, rows: list[dict[str, Any]], objective: SearchObjective) -> None:
     for state, color in _COLORS.items():
         chosen = [row for row in rows if row["state"] == state]
         if not chosen:
