@@ -11,7 +11,6 @@ import keras
 
 from keras_dlnotes.backend import active
 from keras_dlnotes.callbacks.copyable_callback import CopyableCallback
-from keras_dlnotes.callbacks.diagnosis_printer import DiagnosisPrinter
 from keras_dlnotes.callbacks.early_looks import EarlyLooks, recording_period
 from keras_dlnotes.callbacks.notebook_view import diagnosis_html
 from keras_dlnotes.callbacks.report_writer import ReportWriter
@@ -29,6 +28,7 @@ from keras_dlnotes.diagnosis import (
     model_facts,
     probe,
 )
+from keras_dlnotes.diagnosis.findings import DiagnosisPrinter
 from keras_dlnotes.instrumentation import Subscription, TrainStepObserver, log_numbers
 from keras_dlnotes.remedies import Repair
 from keras_dlnotes.remedies.try_remedies import repaired, replay

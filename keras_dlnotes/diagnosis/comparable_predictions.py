@@ -1,6 +1,10 @@
-"""Targets and predictions of every kind as two matrices that can be compared."""
+"""Targets and predictions of every kind as two matrices, and the skill of single batches."""
 
 import numpy as np
+
+from keras_dlnotes.diagnosis.facts import BatchSkill
+from keras_dlnotes.measures import Skill
+from keras_dlnotes.measures.skill import class_indices
 
 MOST_COLUMNS = 64  # for which a yardstick is looked for
 _MOST_OF_RECONSTRUCTION = 512
@@ -85,3 +89,59 @@ def _probabilities(logits, shape, loss):
     logits = logits.reshape(-1, shape[-1])
     logits = np.exp(logits - logits.max(axis=1, keepdims=True))
     return logits / logits.sum(axis=1, keepdims=True)
+
+
+def batch_skills(evidence, targets, batches):
+    """Compares each batch's predictions with the best constant for the sample's targets.
+
+    The constant is compared on the same examples, so that a batch of rare classes tells nothing
+    about what was learned.
+
+    Args:
+        evidence: `Evidence` with the labels' facts.
+        targets: array of the sample's targets.
+        batches: list of steps taken, targets and predictions.
+
+    Returns:
+        List of `BatchSkill`; empty where the two cannot be compared.
+    """
+    shapes = {(tuple(t.shape[1:]), tuple(p.shape[1:])) for _, t, p in batches}
+    if not batches or len(shapes) != 1:
+        return []
+    ((_, predicted),) = shapes
+    columns = _of_batch(evidence, targets, np.zeros((len(targets), *predicted)))
+    if columns is None:
+        return []
+    true, _, classes = columns
+    constant = true.mean(axis=0)
+    usual = np.bincount(class_indices(true)).argmax() if classes else None
+    skills = []
+    for taken, wanted, guessed in batches:
+        columns = _of_batch(evidence, wanted, guessed)
+        if columns is not None:
+            true, guessed, _ = columns
+            skills.append(BatchSkill(taken, *_skill(true, guessed, constant, usual)))
+    return skills
+
+
+def _of_batch(evidence, targets, predictions):
+    if per_position(evidence):
+        targets, predictions = fewer(targets, predictions)
+    return as_columns(evidence, targets, predictions.reshape(len(targets), -1))
+
+
+def _skill(true, guessed, constant, usual):
+    """`Skill`, and the standard error of its accuracy from the examples where the two differ."""
+    spread, error = np.sum((true - constant) ** 2), np.sum((true - guessed) ** 2)
+    if not np.isfinite(error):
+        return Skill(-np.inf, None if usual is None else -np.inf), 0.0
+    variance = float(1.0 - error / spread) if spread > 0 else 0.0
+    if usual is None:
+        return Skill(variance), 0.0
+    wanted = class_indices(true)
+    gains = (wanted == class_indices(guessed)).astype(float) - (wanted == usual)
+    others = np.mean(wanted != usual)  # all that the constant has wrong
+    if others == 0.0:
+        return Skill(variance, 0.0), 0.0
+    deviation = gains.std() / np.sqrt(len(gains))
+    return Skill(variance, float(gains.mean() / others)), float(deviation / others)

@@ -5,9 +5,7 @@ import math
 import keras
 
 from keras_dlnotes.backend import internals
-from keras_dlnotes.initializers.fan_in_normal import FanInNormal
-from keras_dlnotes.initializers.seed_of_draw import seed_of_draw
-from keras_dlnotes.initializers.small_random import SmallRandom
+from keras_dlnotes.initializers.random_weights import FanInNormal, SmallRandom, seed_of_draw
 from keras_dlnotes.numerics.fan_in import inputs_per_unit
 
 DEPTHWISE_LAYERS = (keras.layers.DepthwiseConv1D, keras.layers.DepthwiseConv2D)

@@ -1,4 +1,4 @@
-"""Remedies, each in a file of its own, and short runs that try them on copies of a model."""
+"""Remedies, and short runs that try them on copies of a model."""
 
 from keras_dlnotes.remedies.candidates import candidates, output_for_labels, usual_recipe
 from keras_dlnotes.remedies.draft import Draft, Remedy

@@ -1,8 +1,9 @@
-"""Makes event files smaller: of the recorded steps of a run only some, evenly spaced, are kept."""
+"""Makes event files smaller, unless somebody writes them: of the recorded steps some stay."""
 
 import contextlib
 import os
 import struct
+import sys
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -13,6 +14,35 @@ from tensorboard.summary.writer.record_writer import RecordWriter
 
 from keras_dlnotes_layers.event_files import events_of
 from keras_dlnotes_layers.format import PLUGIN_NAME, SECTIONS, TAG_PREFIX
+
+if sys.platform != "win32":
+    import fcntl
+
+
+def mark_as_in_use(file: Any) -> None:
+    """Marks an open file, where the system can; readers are not hindered.
+
+    Args:
+        file: a file object.
+    """
+    if sys.platform != "win32":
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:  # a file system without locks
+            return
+
+
+def is_in_use(path: str | os.PathLike[str]) -> bool:
+    """Whether a file is marked by somebody, also where that cannot be found out."""
+    if sys.platform == "win32":
+        return True
+    try:
+        with open(path, "rb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    return False
+
 
 # How the tags begin whose old steps may go. All else (metrics of epochs, texts, findings, layouts,
 # hyperparameters) stays.

@@ -22,13 +22,11 @@ from keras_dlnotes.numerics.number_arguments import whole_number
 from keras_dlnotes.tuning.hyperparameters import HyperParameters, as_distribution
 from keras_dlnotes.tuning.plot import figure_of
 from keras_dlnotes.tuning.pruning import as_pruner
-from keras_dlnotes.tuning.results_table import ResultsTable, best_of, table_of
+from keras_dlnotes.tuning.results_table import ResultsTable, SearchProgress, best_of, table_of
 from keras_dlnotes.tuning.search_objective import SearchObjective
-from keras_dlnotes.tuning.search_progress import SearchProgress
 from keras_dlnotes.tuning.search_worker import SearchWorker
 from keras_dlnotes.tuning.seeded_sampler import SeededSampler, seed_of
-from keras_dlnotes.tuning.study_name import check_name
-from keras_dlnotes.tuning.study_store import StudyStore
+from keras_dlnotes.tuning.study_store import StudyStore, check_name
 from keras_dlnotes.tuning.trial_run import FIT_ARGUMENTS
 from keras_dlnotes.tuning.weights_folder import has_weights, load_weights
 

@@ -16,8 +16,7 @@ import keras
 from keras_dlnotes.numerics.number_arguments import is_whole_number
 from keras_dlnotes.summaries import EventFileWriter
 from keras_dlnotes.summaries.whole_file import is_full
-from keras_dlnotes.tuning.hyperparameters import HyperParameters
-from keras_dlnotes.tuning.refused import SearchRefused
+from keras_dlnotes.tuning.hyperparameters import HyperParameters, SearchRefused
 from keras_dlnotes.tuning.search_objective import SearchObjective
 from keras_dlnotes.tuning.seeded_sampler import seed_of
 from keras_dlnotes.tuning.trial_observer import TrialObserver

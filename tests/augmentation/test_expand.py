@@ -159,7 +159,7 @@ def test_fit_takes_it(workers):
     np.testing.assert_allclose(losses[0], losses[1], rtol=1e-5)
 
 
-def test_layouts_give_the_same_pictures(monkeypatch):
+def test_layouts_give_the_same_images(monkeypatch):
     x = np.random.default_rng(0).uniform(size=(6, 9, 8, 3)).astype("float32")
     transforms = [flip("horizontal_and_vertical"), rotate((0.1, 0.3), "constant"), crop(7, 6)]
 

@@ -42,7 +42,7 @@ def every(data):
 
 @pytest.mark.parametrize("original", [True, False])
 @pytest.mark.parametrize("name", [*OURS, *KERAS_LAYERS])
-def test_masks_and_pixel_weights_stay_over_their_pictures(name, original):
+def test_masks_and_pixel_weights_stay_over_their_images(name, original):
     masks = classes()
     images = masks[..., None].astype("float32")
     transform = {**OURS, **KERAS_LAYERS}[name]()
@@ -151,7 +151,7 @@ def test_opencv_and_numpy_move_masks_alike(monkeypatch):
     assert set(np.unique(found[0][1])) <= set(range(5))
 
 
-def test_what_is_outside_the_picture():
+def test_what_is_outside_the_image():
     """A mask's is class 0 or what is said, whatever the images' is; a weight's is 0."""
     images = np.ones((4, 9, 9, 1), "float32")
     masks = np.ones((4, 9, 9), int)
@@ -172,7 +172,7 @@ def test_what_is_outside_the_picture():
     [lambda: rotate(0.1), lambda: layers.RandomRotation(0.1), lambda: layers.Resizing(12, 12)],
     ids=["rotate", "keras", "size"],
 )
-def test_an_autoencoders_targets_are_its_pictures(transform):
+def test_an_autoencoders_targets_are_its_images(transform):
     x = np.random.default_rng(0).uniform(size=(4, 16, 16, 3)).astype("float32")
     for data in (
         expand((x, x), [transform()], 2, seed=0),

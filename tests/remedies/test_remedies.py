@@ -16,7 +16,7 @@ from keras_dlnotes.remedies import (
     usual_recipe,
 )
 from keras_dlnotes.remedies.candidates import _ALSO
-from keras_dlnotes.remedies.class_weight import balanced_weights
+from keras_dlnotes.remedies.fit_settings import balanced_weights
 from keras_dlnotes.remedies.mask_zero import MASK_ZERO
 
 RANDOM = np.random.default_rng(0)

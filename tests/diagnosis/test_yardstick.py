@@ -6,7 +6,7 @@ import pytest
 from keras import layers
 
 from keras_dlnotes.callbacks import Diagnosis
-from keras_dlnotes.diagnosis.surroundings import are_aligned, surroundings
+from keras_dlnotes.diagnosis.yardstick import are_aligned, surroundings
 
 RANDOM = np.random.default_rng(0)
 

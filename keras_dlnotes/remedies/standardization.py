@@ -1,12 +1,13 @@
-"""Inputs of mean 0 and standard deviation 1, by a layer in front of the model."""
+"""Inputs and targets of mean 0 and standard deviation 1."""
 
 import keras
+import numpy as np
 
 from keras_dlnotes.diagnosis import as_taken
 from keras_dlnotes.remedies.draft import Remedy
 
 
-def _apply(draft, _):
+def _scale_inputs(draft, _):
     def front(model, inputs):
         known = getattr(model, "inputs", None) or [None] * len(inputs)
         given, scaled = [], []
@@ -24,12 +25,33 @@ def _apply(draft, _):
 
 STANDARDIZED_INPUTS = Remedy(
     "standardize",
-    _apply,
+    _scale_inputs,
     lambda facts, _: "inputs scaled to mean 0 and standard deviation 1 by a first layer",
     lambda facts, _: [
         "normalization = keras.layers.Normalization()",
         "normalization.adapt(x)",
         "inputs = keras.Input(x.shape[1:])",
         "model = keras.Model(inputs, model(normalization(inputs)))",
+    ],
+)
+
+
+def _scale_targets(draft, _):
+    def examples(inputs, targets):
+        mean, deviation = targets.mean(axis=0), targets.std(axis=0)
+        deviation = np.where(deviation > 0, deviation, 1.0)
+        return lambda x, y: (x, ((y - mean) / deviation).astype("float32"))
+
+    draft.examples.append(examples)
+
+
+STANDARDIZED_TARGETS = Remedy(
+    "standardize_targets",
+    _scale_targets,
+    lambda facts, _: "targets scaled to mean 0 and standard deviation 1",
+    lambda facts, _: [
+        "# A prediction p then means p * deviation + mean.",
+        "mean, deviation = y.mean(axis=0), y.std(axis=0)",
+        "y = (y - mean) / deviation",
     ],
 )

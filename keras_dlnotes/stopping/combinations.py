@@ -1,4 +1,4 @@
-"""What the combinations of criteria share."""
+"""Several criteria, of which all or one must be met."""
 
 import abc
 from collections.abc import Sequence
@@ -6,8 +6,8 @@ from typing import Any, Self
 
 import keras
 
-from keras_dlnotes.stopping.check import Check
-from keras_dlnotes.stopping.criterion import Criterion, Mode, check_criterion
+from keras_dlnotes.backend.registration import registered
+from keras_dlnotes.stopping.criterion import Check, Criterion, Mode, check_criterion
 
 
 class Combination(Criterion, abc.ABC):
@@ -52,3 +52,48 @@ class Combination(Criterion, abc.ABC):
     def from_config(cls, config: dict[str, Any]) -> Self:
         """Makes the criterion with those that it combines."""
         return cls([keras.saving.deserialize_keras_object(c) for c in config["criteria"]])
+
+
+@registered("AllOf")
+class AllOf(Combination):
+    """Stops when all of them do, at the same check; `a & b` makes it.
+
+    Args:
+        criteria: list of criteria, at least one.
+
+    Raises:
+        ValueError: if there is none, or something else among them.
+
+    Example:
+    ```python
+    criterion = kd.stopping.UpStrips(3) & kd.stopping.TimeBudget(600)
+    ```
+    """
+
+    def reason(self, state: list[Any]) -> str | None:
+        """Why to stop, in words, or None to go on."""
+        reasons = [c.reason(s) for c, s in zip(self.criteria, state, strict=True)]
+        met = [reason for reason in reasons if reason is not None]
+        return "; ".join(met) if len(met) == len(reasons) else None
+
+
+@registered("AnyOf")
+class AnyOf(Combination):
+    """Stops when one of them does; `a | b` makes it.
+
+    Args:
+        criteria: list of criteria, at least one.
+
+    Raises:
+        ValueError: if there is none, or something else among them.
+
+    Example:
+    ```python
+    criterion = kd.stopping.UpStrips(3) | kd.stopping.TimeBudget(600)
+    ```
+    """
+
+    def reason(self, state: list[Any]) -> str | None:
+        """Why to stop, in words, or None to go on."""
+        reasons = [c.reason(s) for c, s in zip(self.criteria, state, strict=True)]
+        return "; ".join(r for r in reasons if r is not None) or None

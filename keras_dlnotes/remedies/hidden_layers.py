@@ -1,0 +1,68 @@
+"""Other hidden layers: their activation, and more units."""
+
+from keras_dlnotes.remedies.draft import Remedy
+
+
+def _activate(draft, activation):
+    names = _activated(draft.facts)
+
+    def change(layer, config):
+        if layer.name in names and "activation" in config:
+            config["activation"] = activation
+        return config
+
+    draft.layers.append(change)
+
+
+def _activation_code(facts, activation):
+    return [
+        f"for name in {sorted(_activated(facts))}:",
+        f'    model.get_layer(name).activation = keras.activations.get("{activation}")',
+    ]
+
+
+def _activated(facts):
+    """Hidden layers with a kernel, and activation layers that stand between them."""
+    kernels = {layer.name for layer in facts.hidden if not layer.recurrent}
+    alone = {
+        layer.name
+        for layer in facts.layers
+        if layer.kind == "Activation" and not layer.is_output and layer.name != facts.output_layer
+    }
+    return kernels | alone
+
+
+HIDDEN_ACTIVATION = Remedy(
+    "hidden_activation",
+    _activate,
+    lambda facts, activation: f"activation {activation!r} in the hidden layers",
+    _activation_code,
+)
+
+
+def _widen(draft, times):
+    names = set(_widened(draft.facts))
+
+    def change(layer, config):
+        if layer.name in names:
+            config |= {
+                name: times * config[name] for name in ("units", "filters") if name in config
+            }
+        return config
+
+    draft.layers.append(change)
+
+
+def _widened(facts):
+    """Hidden layers that are trained: frozen ones keep their weights."""
+    return [layer.name for layer in facts.hidden if layer.trainable]
+
+
+WIDER = Remedy(
+    "wider",
+    _widen,
+    lambda facts, times: f"{times} times as many units in the hidden layers",
+    lambda facts, times: [
+        f"# In the model's definition: {times} times as many units in the layers {_widened(facts)}."
+    ],
+)
