@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import keras
@@ -22,7 +22,7 @@ from keras_dlnotes.diagnosis.evidence import Evidence
 from keras_dlnotes.diagnosis.facts import ModelFacts, RareClass
 from keras_dlnotes.diagnosis.label_facts import label_facts
 from keras_dlnotes.diagnosis.model_facts import symmetric_layers, with_output_layer
-from keras_dlnotes.diagnosis.probe import Answer
+from keras_dlnotes.diagnosis.probe import Answer, UnmaskedReader
 from keras_dlnotes.diagnosis.run_record import RunRecord
 from keras_dlnotes.diagnosis.target_leaks import leak_of
 from keras_dlnotes.diagnosis.yardstick import FEWEST_EXAMPLES, reference_skill, yardstick
@@ -230,7 +230,9 @@ def _rarest(seen, ignored):
     return RareClass(counts[rare] / counts.total(), counts[rare], hits[rare], len(counts), rare)
 
 
-def padding_read(readers, inputs):
+def padding_read(
+    readers: Mapping[str, UnmaskedReader], inputs: Sequence[np.ndarray]
+) -> dict[str, float]:
     """See `Evidence.unmasked`."""
     if len(inputs) != 1 or inputs[0].ndim != 2 or not inputs[0].size:
         return {}

@@ -27,7 +27,7 @@ from keras_dlnotes.tuning.search_objective import SearchObjective
 from keras_dlnotes.tuning.search_worker import SearchWorker
 from keras_dlnotes.tuning.seeded_sampler import SeededSampler, seed_of
 from keras_dlnotes.tuning.study_store import StudyStore, check_name
-from keras_dlnotes.tuning.trial_run import FIT_ARGUMENTS
+from keras_dlnotes.tuning.trial_run import FIT_ARGUMENTS, TrialPlan, directory_of_trial
 from keras_dlnotes.tuning.weights_folder import has_weights, load_weights
 
 # Under which a study keeps what its first call of `run` passed to `fit`.
@@ -176,7 +176,18 @@ class Search(abc.ABC):
                 self._store.open(self.objective.mode, self._settings(), sampler, self.pruner)
             )
             _warn_of_other_training(study, arguments, self.pruner)
-            worker = SearchWorker(self, study, claims, arguments)
+            plan = TrialPlan(
+                build=self.build,
+                space=self.space,
+                fit_arguments=arguments,
+                objective=self.objective,
+                seed=self.seed,
+                executions=self.executions_per_trial,
+                directory=self.directory,
+                prunes=self.pruner is not None,
+                complete_builds=self.needs_complete_builds,
+            )
+            worker = SearchWorker(plan, study, claims, self._is_over)
             # What was there before need not be looked through again after each trial.
             gc.collect()
             gc.freeze()
@@ -270,7 +281,13 @@ class Search(abc.ABC):
 
     def trial_directory(self, number: int) -> Path:
         """Folder of a trial's curves."""
-        return self.directory / f"trial_{number:04d}"
+        return directory_of_trial(self.directory, number)
+
+    def _is_over(self, study: Study) -> bool:
+        reached = self.max_trials is not None and (
+            len(study.get_trials(deepcopy=False)) >= self.max_trials
+        )
+        return reached or self.is_exhausted(study)
 
 
 def _check(build: Any) -> None:
