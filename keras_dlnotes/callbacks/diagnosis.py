@@ -19,6 +19,7 @@ from keras_dlnotes.diagnosis import (
     Explanation,
     Findings,
     RunRecord,
+    answer_of,
     evidence_of,
     findings_of,
     forecast,
@@ -26,7 +27,6 @@ from keras_dlnotes.diagnosis import (
     looked_at,
     loss_gets_targets,
     model_facts,
-    probe,
 )
 from keras_dlnotes.diagnosis.findings import DiagnosisPrinter
 from keras_dlnotes.instrumentation import Subscription, TrainStepObserver, log_numbers
@@ -361,12 +361,7 @@ class Diagnosis(CopyableCallback):
 
     def _probe(self):
         sample = self._record.sample()
-        if sample is None:
-            return None
-        try:
-            return probe(self.model, sample[0])
-        except Exception:  # a model that takes its inputs in a way of its own
-            return None
+        return None if sample is None else answer_of(self.model, sample[0])
 
     def _on_interruption(self, error):
         """A step raised: what is known by then is all there will be."""

@@ -47,7 +47,7 @@ from keras_dlnotes.diagnosis.model_facts import (
     with_output_layer,
 )
 from keras_dlnotes.diagnosis.non_finite_trace import Origin
-from keras_dlnotes.diagnosis.probe import as_taken, leaves_of, probe
+from keras_dlnotes.diagnosis.probe import answer_of, as_taken, leaves_of, probe
 from keras_dlnotes.diagnosis.run_record import RunRecord
 from keras_dlnotes.instrumentation.compiled_settings import optimizer_like
 
@@ -69,6 +69,7 @@ __all__ = [
     "RareClass",
     "RunRecord",
     "UnitFacts",
+    "answer_of",
     "as_taken",
     "batch_size_of",
     "check_steps",
