@@ -11,7 +11,7 @@ from keras_dlnotes.remedies.compile_settings import (
     METRICS,
     OPTIMIZER,
 )
-from keras_dlnotes.remedies.finite_data import FINITE_DATA
+from keras_dlnotes.remedies.example_changes import FINITE_DATA, LABELS
 from keras_dlnotes.remedies.fit_settings import (
     BATCH_SIZE,
     CLASS_WEIGHT,
@@ -19,15 +19,15 @@ from keras_dlnotes.remedies.fit_settings import (
     EPOCHS,
     SHUFFLE,
 )
-from keras_dlnotes.remedies.hidden_layers import HIDDEN_ACTIVATION, WIDER
-from keras_dlnotes.remedies.initializer import INITIALIZER
-from keras_dlnotes.remedies.labels import LABELS
-from keras_dlnotes.remedies.mask_zero import MASK_ZERO
-from keras_dlnotes.remedies.normalization import NORMALIZATION
+from keras_dlnotes.remedies.layer_changes import (
+    HIDDEN_ACTIVATION,
+    MASK_ZERO,
+    WIDER,
+    WITHOUT_PENALTIES,
+)
+from keras_dlnotes.remedies.model_changes import INITIALIZER, NORMALIZATION, TRAINABLE
 from keras_dlnotes.remedies.output_layer import ONE_PREDICTION, OUTPUT_ACTIVATION, OUTPUT_UNITS
 from keras_dlnotes.remedies.standardization import STANDARDIZED_INPUTS, STANDARDIZED_TARGETS
-from keras_dlnotes.remedies.trainable import TRAINABLE
-from keras_dlnotes.remedies.without_penalties import WITHOUT_PENALTIES
 
 REMEDIES = (
     FINITE_DATA,

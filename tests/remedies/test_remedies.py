@@ -17,7 +17,7 @@ from keras_dlnotes.remedies import (
 )
 from keras_dlnotes.remedies.candidates import _ALSO
 from keras_dlnotes.remedies.fit_settings import balanced_weights
-from keras_dlnotes.remedies.mask_zero import MASK_ZERO
+from keras_dlnotes.remedies.layer_changes import MASK_ZERO
 
 RANDOM = np.random.default_rng(0)
 X = RANDOM.normal(size=(48, 5, 2)).astype("float32")

@@ -1,4 +1,6 @@
-"""Other hidden layers: their activation, and more units."""
+"""Remedies that change the configurations of layers, but for the output's."""
+
+import keras
 
 from keras_dlnotes.remedies.draft import Remedy
 
@@ -64,5 +66,56 @@ WIDER = Remedy(
     lambda facts, times: f"{times} times as many units in the hidden layers",
     lambda facts, times: [
         f"# In the model's definition: {times} times as many units in the layers {_widened(facts)}."
+    ],
+)
+
+
+def _mask(draft, _):
+    def change(layer, config):
+        if isinstance(layer, keras.layers.Embedding):
+            config["mask_zero"] = True
+        return config
+
+    draft.layers.append(change)
+
+
+MASK_ZERO = Remedy(
+    "mask_zero",
+    _mask,
+    lambda facts, _: "padding masked (mask_zero=True in the embedding)",
+    lambda facts, _: [
+        "for layer in model.layers:",
+        "    if isinstance(layer, keras.layers.Embedding):",
+        "        layer.mask_zero = layer.supports_masking = True",
+    ],
+)
+
+
+_MOST_DROPOUT = 0.3
+
+
+def _drop_penalties(draft, _):
+    def change(layer, config):
+        config |= {name: None for name in config if name.endswith("_regularizer")}
+        if "rate" in config and "Dropout" in type(layer).__name__:
+            config["rate"] = min(config["rate"], _MOST_DROPOUT)
+        return config
+
+    draft.layers.append(change)
+    if draft.facts.weight_decay:
+        draft.optimizer_settings["weight_decay"] = 0.0
+
+
+WITHOUT_PENALTIES = Remedy(
+    "without_penalties",
+    _drop_penalties,
+    lambda facts, _: f"no penalties on weights or outputs, and dropout of {_MOST_DROPOUT} at most",
+    lambda facts, _: [
+        "for layer in model.layers:",
+        "    layer.activity_regularizer = None",
+        "    for weight in layer.weights:",
+        "        weight.regularizer = None",
+        '    if "Dropout" in type(layer).__name__:',
+        f"        layer.rate = min(layer.rate, {_MOST_DROPOUT})",
     ],
 )

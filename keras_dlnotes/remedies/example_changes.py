@@ -1,11 +1,11 @@
-"""Data without NaN and infinite numbers."""
+"""Remedies that change the examples: finite numbers, and labels that the loss takes."""
 
 import numpy as np
 
 from keras_dlnotes.remedies.draft import Remedy
 
 
-def _apply(draft, _):
+def _make_finite(draft, _):
     draft.examples.append(lambda inputs, targets: _filled([_means(part) for part in inputs]))
 
 
@@ -30,7 +30,7 @@ def _filled(means):
 
 FINITE_DATA = Remedy(
     "finite_data",
-    _apply,
+    _make_finite,
     lambda facts, _: (
         "the feature's mean in place of inputs that are not finite, and no examples "
         "whose target is not"
@@ -40,4 +40,38 @@ FINITE_DATA = Remedy(
         "x, y = x[known], y[known]",
         "x = np.where(np.isfinite(x), x, np.nanmean(np.where(np.isfinite(x), x, np.nan), axis=0))",
     ],
+)
+
+
+def _from_zero(targets):
+    lowest = targets.min()
+    return lambda y: y - lowest
+
+
+# (what it does, the code, what learns it from the training targets)
+_ENCODINGS = {
+    "from_zero": ("classes counted from 0", "y = y - y.min()", _from_zero),
+    "zero_one": (
+        "the labels -1 and 1 as 0 and 1",
+        'y = (y > 0).astype("float32")',
+        lambda targets: lambda y: (y > 0).astype("float32"),
+    ),
+}
+
+
+def _encode(draft, encoding):
+    learn = _ENCODINGS[encoding][2]
+
+    def examples(inputs, targets):
+        encode = learn(targets)
+        return lambda x, y: (x, encode(y))
+
+    draft.examples.append(examples)
+
+
+LABELS = Remedy(
+    "labels",
+    _encode,
+    lambda facts, encoding: _ENCODINGS[encoding][0],
+    lambda facts, encoding: [_ENCODINGS[encoding][1]],
 )
