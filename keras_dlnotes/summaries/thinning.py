@@ -91,7 +91,7 @@ def thinned_files(paths: Sequence[str], size: float) -> list[str]:
     """
     kept = _steps_to_keep(paths, size)
     unfinished = [_renamed(path, "tfevents", "unfinished") for path in paths]
-    copies = [_next_name(path) for path in paths]
+    copies = [next_name(path) for path in paths]
     try:
         for path, events in zip(unfinished, _sorted_events(paths), strict=True):
             with open(path, "wb") as file:
@@ -118,7 +118,7 @@ def remove(paths: Sequence[str]) -> None:
 
 def replaced_files(paths: Sequence[str]) -> list[str]:
     """Those beside which a thinner copy lies: the process ended before they were removed."""
-    return [path for path in paths if _next_name(path) in paths]
+    return [path for path in paths if next_name(path) in paths]
 
 
 def has_recorded_steps(path: str) -> bool:
@@ -195,7 +195,7 @@ def _kind(event: Any) -> str | None:
     return "histogram" if event.summary.value[0].tag.endswith("/histogram") else "step"
 
 
-def _next_name(path: str) -> str:
+def next_name(path: str) -> str:
     """`<name>.thinned_0002.<suffix>` of `<name>.thinned_0001.<suffix>` or of `<name>.<suffix>`."""
     folder, name = os.path.split(path)
     stem, suffix = name.rsplit(".", 1)

@@ -200,7 +200,7 @@ def test_what_a_crash_cut_off_or_left_twice_can_be_thinned(tmp_path):
     with open(first.path, "r+b") as file:
         file.truncate(os.path.getsize(first.path) - 7)
     # Killed after the copy was made and before the file was removed.
-    shutil.copy(first.path, thinning._next_name(first.path))
+    shutil.copy(first.path, thinning.next_name(first.path))
     write(tmp_path, range(300, 2000)).close()
     steps = read_run(tmp_path)[0].steps
     assert steps[0] == 0
