@@ -18,6 +18,10 @@ from keras_dlnotes_layers.format import PLUGIN_NAME, SECTIONS, TAG_PREFIX
 if sys.platform != "win32":
     import fcntl
 
+# How the tags begin whose old steps may go. All else (metrics of epochs, texts, findings, layouts,
+# hyperparameters) stays.
+_MAY_GO = (*SECTIONS, *(TAG_PREFIX + section for section in SECTIONS), "metrics/batch_")
+
 
 def mark_as_in_use(file: Any) -> None:
     """Marks an open file, where the system can; readers are not hindered.
@@ -42,11 +46,6 @@ def is_in_use(path: str | os.PathLike[str]) -> bool:
     except OSError:
         return True
     return False
-
-
-# How the tags begin whose old steps may go. All else (metrics of epochs, texts, findings, layouts,
-# hyperparameters) stays.
-_MAY_GO = (*SECTIONS, *(TAG_PREFIX + section for section in SECTIONS), "metrics/batch_")
 
 
 class FastRecordWriter(RecordWriter):

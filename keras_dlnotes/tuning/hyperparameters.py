@@ -1,4 +1,4 @@
-"""What `build` asks a trial for: the values of its hyperparameters."""
+"""What a `build` function asks for the values of one trial."""
 
 import math
 import numbers

@@ -18,6 +18,9 @@ from keras_dlnotes.tuning.database_url import database_url
 from keras_dlnotes.tuning.journal import open_journal
 from keras_dlnotes.tuning.weights_folder import has_weights
 
+JOURNAL = "journal.log"
+_SETTINGS = "settings"
+# Of a name.
 _LENGTH = 255  # bytes, in most file systems
 _DEVICES = re.compile(r"(?i)(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])\s*(\..*)?")
 
@@ -62,10 +65,6 @@ def _unfit_on_windows(name: str) -> str | None:
     if _DEVICES.fullmatch(name):
         return "which is a device on Windows"
     return None
-
-
-JOURNAL = "journal.log"
-_SETTINGS = "settings"
 
 
 class StudyStore:
