@@ -24,6 +24,8 @@ OWN = {
 # These show what earlier runs have left in files.
 NEED_FILES = {"layers_over_steps", "scale_by_depth"}
 OPTIONAL = {"mlflow", "wandb"}
+# Takes half a minute.
+SLOW = {"repair"}
 
 
 def examples():
@@ -61,6 +63,11 @@ def free_names(tree):
 def is_complete(parameter):
     (example,) = parameter.values
     return free_names(ast.parse(example)) <= set(IMPORTED) and parameter.id not in NEED_FILES
+
+
+def with_marks(parameter):
+    marks = [pytest.mark.slow] if parameter.id in SLOW else []
+    return pytest.param(*parameter.values, id=parameter.id, marks=marks)
 
 
 def found(node, names):
@@ -127,7 +134,7 @@ def test_an_example_names_what_is_there(example):
 @pytest.mark.parametrize(
     "example",
     [
-        "kd.optimizers.Adam(rate=0.1)",
+        "kd.stopping.Patience(checks=3)",
         "kd.stopping.Patients(3)",
         "keras.layers.Dense()",
         "model.fit(inputs)",
@@ -140,7 +147,7 @@ def test_a_wrong_example_is_found(example):
 
 @pytest.mark.any_backend
 @pytest.mark.filterwarnings("ignore:.*softmax over axis")
-@pytest.mark.parametrize("example", [parameter for parameter in ALL if is_complete(parameter)])
+@pytest.mark.parametrize("example", [with_marks(each) for each in ALL if is_complete(each)])
 def test_a_complete_example_runs(example, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     keras.utils.set_random_seed(0)
