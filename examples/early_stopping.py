@@ -25,7 +25,7 @@ from sklearn import datasets
 
 import keras_dlnotes as kd
 from keras_dlnotes.numerics.early_stopping import as_error
-from keras_dlnotes.stopping.check import Check
+from keras_dlnotes.stopping.criterion import Check
 
 SEEDS = 40
 HIDDEN = 16

@@ -19,6 +19,7 @@ from keras_dlnotes import (
     constraints,
     initializers,
     layers,
+    moved_modules,
     optimizers,
     plots,
     regularizers,
@@ -45,6 +46,7 @@ __all__ = [
     "stopping",
 ]
 __version__ = "0.1.0"
+moved_modules.register()
 text_names.register()
 
 

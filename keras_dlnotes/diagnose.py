@@ -8,7 +8,6 @@ import keras
 import numpy as np
 
 from keras_dlnotes.callbacks.diagnosis import Diagnosis, silent_diagnosis
-from keras_dlnotes.callbacks.replay import replay
 from keras_dlnotes.diagnosis import (
     CannotCopyError,
     Evidence,
@@ -33,6 +32,7 @@ from keras_dlnotes.diagnosis import (
 from keras_dlnotes.diagnosis.data_sample import DataSample
 from keras_dlnotes.instrumentation.observed_step import in_order_of_outputs
 from keras_dlnotes.measures import Skill
+from keras_dlnotes.remedies.try_remedies import replay
 
 _SMALL_BATCH = 32
 _STEPS = 200

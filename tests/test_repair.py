@@ -352,7 +352,7 @@ def test_an_interrupted_repair_leaves_the_training_complete(monkeypatch, capsys)
     def interrupted(*arguments, **options):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("keras_dlnotes.callbacks.replay.search", interrupted)
+    monkeypatch.setattr("keras_dlnotes.remedies.try_remedies.search", interrupted)
     model = network(1, "softmax", "binary_crossentropy")
     diagnosis = kd.callbacks.Diagnosis(action="repair")
     history = model.fit(X, BINARY, epochs=3, verbose=0, callbacks=[diagnosis])

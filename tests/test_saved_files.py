@@ -63,12 +63,13 @@ def test_regularizers_of_a_model_of_the_first_version_are_ours():
 
 
 def without_names(config):
-    """A configuration without the names of the classes, which are others by now."""
+    """A configuration without the names of classes and modules, which are others by now."""
     if isinstance(config, list):
         return [without_names(each) for each in config]
     if not isinstance(config, dict):
         return config
-    kept = {key: config[key] for key in config if key not in ("class_name", "registered_name")}
+    names = ("class_name", "module", "registered_name")
+    kept = {key: config[key] for key in config if key not in names}
     return {key: without_names(value) for key, value in kept.items()}
 
 

@@ -1,8 +1,6 @@
-"""Data augmentation: more training pictures out of the same ones."""
+"""Data augmentation: more training images out of the same ones."""
 
-from keras_dlnotes.augmentation.crop import crop
 from keras_dlnotes.augmentation.expand import expand
-from keras_dlnotes.augmentation.flip import flip
-from keras_dlnotes.augmentation.rotate import rotate
+from keras_dlnotes.augmentation.transforms import crop, flip, rotate
 
 __all__ = ["crop", "expand", "flip", "rotate"]

@@ -25,11 +25,11 @@ def expand(
     labels: Any = "auto",
     **kwargs: Any,
 ) -> Any:
-    """Increases a training set by transformed copies of its pictures.
+    """Increases a training set by transformed copies of its images.
 
-    Use it where pictures are few and some changes of a picture do not change its label. The set
+    Use it where images are few and some changes of an image do not change its label. The set
     becomes `copies + 1` times as large, or `copies` times without the originals. Labels and sample
-    weights go along, and those that lie over the pictures move with them. Every epoch draws anew,
+    weights go along, and those that lie over the images move with them. Every epoch draws anew,
     and with a seed every run draws the same.
 
     | `data` | what `fit` is given |
@@ -42,17 +42,17 @@ def expand(
     From datasets, each batch holds originals and copies in another mixture: every example of a
     batch shows another of its variants each time the batch comes back.
 
-    Flips, rotations and crops that follow one another are one resampling, so a picture is blurred
-    once; what a rotation shows beyond the edge of a crop before it is the picture, where there is
+    Flips, rotations and crops that follow one another are one resampling, so an image is blurred
+    once; what a rotation shows beyond the edge of a crop before it is the image, where there is
     any. They keep the dtype. They are much faster with OpenCV, the package's extra
     `augmentation`; without it NumPy does the same. Keras layers give their own dtype. They run in
     inference mode for the originals, which are cropped at their centre.
 
-    Labels and weights of the pictures' height and width, with or without channels (segmentation
+    Labels and weights of the images' height and width, with or without channels (segmentation
     masks, one-hot ones too, and weights of single pixels), move along with the same draws. Each new
     pixel takes the nearest old one's value, so that classes are not blended. Where `y` is the very
-    array `x`, as for an autoencoder, it is interpolated like the pictures. Other labels of one or
-    two axes stay as they are: do not give places in the picture in this form. Labels of other
+    array `x`, as for an autoencoder, it is interpolated like the images. Other labels of one or
+    two axes stay as they are: do not give places in the image in this form. Labels of other
     shapes, and those named boxes, points or landmarks, are refused unless `labels` says what they
     are. Keras layers that change colours alone leave labels as they are.
 
@@ -61,11 +61,11 @@ def expand(
     | `"auto"` | as above |
     | `"fixed"` | stays as it is |
     | `"mask"` | moves along, with the nearest pixel's value |
-    | `"image"` | moves along, interpolated like the pictures: targets of denoising or |
+    | `"image"` | moves along, interpolated like the images: targets of denoising or |
     | | super-resolution. May have another height and width, with flip, rotate and crop |
 
     Args:
-        data: The training set, as in the table. Pictures are `[height, width, channels]` as
+        data: The training set, as in the table. Images are `[height, width, channels]` as
             `data_format` says, in arrays also `[height, width]`.
         transforms: A list of what `flip`, `rotate` and `crop` return and of Keras preprocessing
             layers, applied in turn.
@@ -88,7 +88,7 @@ def expand(
     Raises:
         TypeError: if the data or a transform is of another kind.
         ValueError: if an argument is not as described, arrays differ in length, or labels may hold
-            places in the picture that cannot be moved along; with a `PyDataset`, at the first
+            places in the image that cannot be moved along; with a `PyDataset`, at the first
             batch.
 
     Example:
@@ -101,7 +101,7 @@ def expand(
     train = kd.augmentation.expand((x, y), transforms, copies=3, seed=0)
     model.fit(train, epochs=10, validation_data=(x_validation, y_validation))
 
-    train = kd.augmentation.expand((pictures, masks), [kd.augmentation.rotate(0.1)])
+    train = kd.augmentation.expand((images, masks), [kd.augmentation.rotate(0.1)])
     train = kd.augmentation.expand((noisy, clean), [kd.augmentation.flip()], labels="image")
     ```
 
@@ -145,7 +145,7 @@ def _expanded_dataset(
     variants = copies + keep_original
 
     def moving(parts: Any) -> tuple[list[int], Callable[..., Any]]:
-        """Which parts of a batch move, the pictures first, and how they do."""
+        """Which parts of a batch move, the images first, and how they do."""
         kinds = pipeline.kinds_of(parts, labels)
         chosen = [index for index, kind in enumerate(kinds, 1) if kind != "fixed"]
         moved = [kinds[index - 1] for index in chosen]
@@ -166,8 +166,8 @@ def _as_arrays(data: Any) -> tuple[Any, ...]:
     while parts and parts[-1] is None:
         parts = parts[:-1]
     leaves = [leaf for leaf in keras.tree.flatten(parts) if leaf is not None]
-    no_pictures = not parts or not hasattr(parts[0], "shape")
-    if no_pictures or len(parts) > 3 or not all(getattr(leaf, "shape", ()) for leaf in leaves):
+    no_images = not parts or not hasattr(parts[0], "shape")
+    if no_images or len(parts) > 3 or not all(getattr(leaf, "shape", ()) for leaf in leaves):
         raise TypeError(
             "Expected arrays x, (x, y) or (x, y, sample_weight), a keras.utils.PyDataset or a "
             f"tf.data.Dataset. Received: {type(data).__name__}"
@@ -186,7 +186,7 @@ def _as_arrays(data: Any) -> tuple[Any, ...]:
     shapes = [known[id(leaf)].shape for leaf in leaves]
     if arrays[0].ndim not in (3, 4) or len({shape[0] for shape in shapes}) != 1 or not shapes[0][0]:
         raise ValueError(
-            "Expected pictures of shape [examples, height, width, channels] or [examples, height, "
+            "Expected images of shape [examples, height, width, channels] or [examples, height, "
             f"width], and as many labels and weights. Received: shapes {shapes}."
         )
     return arrays

@@ -6,7 +6,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_dlnotes.augmentation.moving_labels import as_before, as_pixels, picture_size
+from keras_dlnotes.augmentation.moving_labels import as_before, as_pixels, image_size
 from keras_dlnotes.augmentation.pipeline import Pipeline
 
 
@@ -99,7 +99,7 @@ def augmented(
     original: np.ndarray,
     generator: np.random.Generator,
 ) -> tuple[Any, ...]:
-    """A batch with the pictures transformed that are not `original`, and these cut to their size.
+    """A batch with the images transformed that are not `original`, and these cut to their size.
 
     Args:
         pipeline: A `Pipeline`.
@@ -113,7 +113,7 @@ def augmented(
     """
     images, *rest = parts
     images = np.asarray(images)
-    layout = (picture_size(images.shape, pipeline.channels_first), pipeline.channels_first)
+    layout = (image_size(images.shape, pipeline.channels_first), pipeline.channels_first)
     leaves = keras.tree.flatten(rest)
     moving = {
         index: as_numpy(leaf)

@@ -18,7 +18,7 @@ class ExpandedBatches(keras.utils.PyDataset):
 
     Args:
         source: A `keras.utils.PyDataset` of `(x,)`, `(x, y)` or `(x, y, sample_weight)`.
-        labels: How labels follow their pictures, as of `expand`.
+        labels: How labels follow their images, as of `expand`.
         pipeline: A `Pipeline`.
         copies: Augmented copies of each example.
         keep_original: Whether the originals are among the examples.

@@ -13,7 +13,7 @@ Size = tuple[int, int]  # height and width
 
 
 class Resampling(NamedTuple):
-    """How pixels between and outside the old picture's are made; see `numerics.affine.resample`."""
+    """How pixels between and outside the old image's are made; see `numerics.affine.resample`."""
 
     interpolation: str = "bilinear"
     fill_mode: str = "reflect"
@@ -21,14 +21,14 @@ class Resampling(NamedTuple):
     mask_fill_value: float = 0.0
 
     def of_kind(self, kind: str) -> "Resampling":
-        """The same for pictures, or for masks, in which no value may be made up."""
+        """The same for images, or for masks, in which no value may be made up."""
         if kind == "mask":
             return self._replace(interpolation="nearest", fill_value=self.mask_fill_value)
         return self
 
 
 class GeometricTransform(ABC):
-    """Draws one affine map for each picture.
+    """Draws one affine map for each image.
 
     Attributes:
         resampling: A `Resampling`, or None where the maps take pixels to pixels.
@@ -40,11 +40,11 @@ class GeometricTransform(ABC):
     def maps(
         self, generator: np.random.Generator, count: int, size: Size, training: bool
     ) -> np.ndarray:
-        """Draws maps from places of the new pictures to places of the old.
+        """Draws maps from places of the new images to places of the old.
 
         Args:
             generator: A NumPy random generator.
-            count: How many pictures, n.
+            count: How many images, n.
             size: Their (height, width).
             training: False for the map of an original: the identity, or the cut at the centre.
 
@@ -53,7 +53,7 @@ class GeometricTransform(ABC):
         """
 
     def new_size(self, size: Size) -> Size:
-        """The (height, width) of the new pictures."""
+        """The (height, width) of the new images."""
         return size
 
 
@@ -68,15 +68,15 @@ def apply_geometric(
     Args:
         transforms: A list of `GeometricTransform`, of one resampling at most.
         layers: What lies over one another: pairs of a kind, `"image"` or `"mask"`, and an array
-            [n, height, width, channels], the pictures first. Others may be of another size.
+            [n, height, width, channels], the images first. Others may be of another size.
         generator: A NumPy random generator.
         training: As in `GeometricTransform.maps`.
 
     Returns:
         The new arrays, in the old ones' dtypes.
     """
-    pictures = layers[0][1]
-    count, *size, _ = pictures.shape
+    images = layers[0][1]
+    count, *size, _ = images.shape
     maps = np.tile(np.eye(3), (count, 1, 1))
     new_size = tuple(size)
     for transform in transforms:
@@ -94,7 +94,7 @@ def apply_geometric(
 def _resampled(
     array: np.ndarray, maps: np.ndarray, size: Sequence[int], new_size: Size, resampling: Resampling
 ) -> np.ndarray:
-    """Resamples by maps between pictures of `size` and of `new_size`, to the array's own scale."""
+    """Resamples by maps between images of `size` and of `new_size`, to the array's own scale."""
     own_size = array.shape[1:3]
     if own_size != tuple(size):
         scale = np.array(own_size) / size
@@ -105,7 +105,7 @@ def _resampled(
         if not np.allclose(exact, new_size):
             raise ValueError(
                 "Expected windows of `crop` that are whole pixels of the labels too. Received: "
-                f"pictures of {tuple(size)} and labels of {own_size} pixels, of which a window "
+                f"images of {tuple(size)} and labels of {own_size} pixels, of which a window "
                 f"would be {tuple(exact)}."
             )
     resample = opencv.resample if opencv.can_resample(array, resampling) else affine.resample

@@ -1,4 +1,4 @@
-"""Labels and weights that move with their pictures: segmentation masks, pictures, pixel weights."""
+"""Labels and weights that move with their images: segmentation masks, images, pixel weights."""
 
 import math
 from collections.abc import Sequence
@@ -8,7 +8,7 @@ import keras
 import numpy as np
 
 KINDS = ("auto", "fixed", "mask", "image")
-# Names under which labels hold places in the picture, whatever their shape.
+# Names under which labels hold places in the image, whatever their shape.
 _PLACES = ("box", "point", "landmark")
 _WHAT_TO_DO = (
     "Say what it is by `labels`: 'fixed' leaves it as it is, 'mask' and 'image' move it along; for "
@@ -20,22 +20,22 @@ _WHAT_TO_DO = (
 def kinds_of(
     parts: Sequence[Any], labels: Any, size: Sequence[int | None], channels_first: bool
 ) -> list[str]:
-    """How labels and weights follow their pictures, in the order of `keras.tree.flatten`.
+    """How labels and weights follow their images, in the order of `keras.tree.flatten`.
 
     Args:
         parts: `(x,)`, `(x, y)` or `(x, y, sample_weight)`, of what has a `shape`, examples first.
         labels: One of `KINDS`, or a structure of them like that of y.
-        size: The pictures' (height, width).
+        size: The images' (height, width).
         channels_first: Whether channels come before height and width.
 
     Returns:
         `"fixed"`, `"mask"` or `"image"` for each label and weight.
 
     Raises:
-        ValueError: if a label may hold places in the picture and `labels` does not say so, or says
+        ValueError: if a label may hold places in the image and `labels` does not say so, or says
             what cannot be.
     """
-    picture, *rest = parts
+    image, *rest = parts
     _check_said(labels, rest[0] if rest else None)
     kinds = []
     for path, leaf in keras.tree.flatten_with_path(tuple(rest)):
@@ -43,12 +43,12 @@ def kinds_of(
         said = ("fixed" if labels == "fixed" else "auto") if is_weight else _said(labels, path[1:])
         name = "sample_weight" if is_weight else "label"
         name = " ".join([name, *(repr(step) for step in path[1:])])
-        kinds.append(_kind(said, name, leaf, leaf is picture, size, channels_first))
+        kinds.append(_kind(said, name, leaf, leaf is image, size, channels_first))
     return kinds
 
 
-def picture_size(shape: Sequence[int | None], channels_first: bool) -> tuple[Any, ...]:
-    """(height, width) of pictures of that shape, examples first."""
+def image_size(shape: Sequence[int | None], channels_first: bool) -> tuple[Any, ...]:
+    """(height, width) of images of that shape, examples first."""
     return tuple(shape[2:4] if channels_first and len(shape) == 4 else shape[1:3])
 
 
@@ -70,7 +70,7 @@ def as_before(
 def _axes(
     shape: Sequence[int | None], size: Sequence[int | None], channels_first: bool
 ) -> tuple[int, int]:
-    """The axes of height and width: those of the pictures' size, or as `channels_first` says."""
+    """The axes of height and width: those of the images' size, or as `channels_first` says."""
     rank = len(shape)
     last, first = (1, 2), (rank - 2, rank - 1)
     wanted, other = (first, last) if channels_first and rank > 3 else (last, first)
@@ -82,7 +82,7 @@ def _kind(
     said: str,
     name: str,
     leaf: Any,
-    is_picture: bool,
+    is_image: bool,
     size: Sequence[int | None],
     channels_first: bool,
 ) -> str:
@@ -98,25 +98,25 @@ def _kind(
     if said in ("mask", "image"):
         if own is None or None in own or 0 in own:
             raise ValueError(
-                f"Expected a {name} with the height and width of a picture, to be moved along as "
+                f"Expected a {name} with the height and width of an image, to be moved along as "
                 f"`labels` says ({said!r}). Received: shape {shape}. {_WHAT_TO_DO}"
             )
         return said
     if not name.startswith("sample_weight") and any(p in name.lower() for p in _PLACES):
         raise ValueError(
-            f"Expected labels that stay where they are or lie over their pictures. Received: {name}"
-            f" of shape {shape}, which by its name holds places in the picture. {_WHAT_TO_DO}"
+            f"Expected labels that stay where they are or lie over their images. Received: {name}"
+            f" of shape {shape}, which by its name holds places in the image. {_WHAT_TO_DO}"
         )
     if own == tuple(size):
-        return "image" if is_picture else "mask"
+        return "image" if is_image else "mask"
     lengths = [length for length in size if length is not None]
     pixels = math.prod(lengths) if len(lengths) == len(size) else None
     flattened = pixels is not None and pixels > 1 and shape[1:2] == (pixels,)
     if len(shape) < 3 and not flattened:
         return "fixed"
     raise ValueError(
-        f"Expected labels of one or two axes, or of the pictures' height and width {tuple(size)}. "
-        f"Received: {name} of shape {shape}, which may hold places in the picture. {_WHAT_TO_DO}"
+        f"Expected labels of one or two axes, or of the images' height and width {tuple(size)}. "
+        f"Received: {name} of shape {shape}, which may hold places in the image. {_WHAT_TO_DO}"
     )
 
 

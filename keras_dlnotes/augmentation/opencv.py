@@ -20,7 +20,7 @@ _LARGEST_SIZE = 32766  # its coordinates have 16 bits
 
 
 def can_resample(images: np.ndarray, resampling: Any) -> bool:
-    """Whether OpenCV is there and resamples such pictures exactly."""
+    """Whether OpenCV is there and resamples such images exactly."""
     return (
         cv2 is not None
         and int(cv2.__version__.split(".")[0]) >= _OLDEST_MAJOR_VERSION

@@ -1,4 +1,4 @@
-"""The transforms of one augmentation, applied in turn to batches of pictures."""
+"""The transforms of one augmentation, applied in turn to batches of images."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -14,7 +14,7 @@ from keras_dlnotes.augmentation.geometric import (
     apply_geometric,
     shared_resampling,
 )
-from keras_dlnotes.augmentation.moving_labels import kinds_of, picture_size
+from keras_dlnotes.augmentation.moving_labels import image_size, kinds_of
 from keras_dlnotes.backend import internals
 
 # These leave every pixel where it is.
@@ -65,7 +65,7 @@ _MOVING_LAYERS = tuple(
     )
     if hasattr(keras.layers, name)
 )
-# These blend pictures with each other, and their labels with them.
+# These blend images with each other, and their labels with them.
 _MIXING_LAYERS = tuple(
     getattr(keras.layers, name) for name in ("MixUp", "CutMix") if hasattr(keras.layers, name)
 )
@@ -105,7 +105,7 @@ class Pipeline:
         vars(self).update(state, _lock=Lock())
 
     def kinds_of(self, parts: Sequence[Any], labels: Any) -> list[str]:
-        """How labels and weights follow these pictures: `moving_labels.kinds_of`.
+        """How labels and weights follow these images: `moving_labels.kinds_of`.
 
         Args:
             parts: `(x,)`, `(x, y)` or `(x, y, sample_weight)`, or what tells their shapes.
@@ -115,7 +115,7 @@ class Pipeline:
             ValueError: also if a label is to move, and a layer does not say how.
         """
         moves_pixels = not all(isinstance(stage, _LAYERS_IN_PLACE) for stage in self.stages)
-        size = picture_size(parts[0].shape, self.channels_first)
+        size = image_size(parts[0].shape, self.channels_first)
         kinds = kinds_of(parts, labels if moves_pixels else "fixed", size, self.channels_first)
         for stage in self.stages:
             known = isinstance(stage, (list, *_LAYERS_IN_PLACE, *_MOVING_LAYERS))
@@ -123,10 +123,10 @@ class Pipeline:
                 raise ValueError(
                     "Expected transforms that are known to move labels along, or to leave every "
                     f"pixel where it is. Received: {stage.name!r} ({type(stage).__name__}), and "
-                    "labels or weights of the pictures' height and width. Use flip, rotate and "
+                    "labels or weights of the images' height and width. Use flip, rotate and "
                     f"crop or one of Keras's {', '.join(each.__name__ for each in _MOVING_LAYERS)};"
                     " derive a layer that moves no pixel from keras.layers.Identity; or pass "
-                    "`labels='fixed'` if the labels do not lie over the pictures."
+                    "`labels='fixed'` if the labels do not lie over the images."
                 )
         return kinds
 
@@ -137,7 +137,7 @@ class Pipeline:
         generator: np.random.Generator,
         training: bool = True,
     ) -> tuple[np.ndarray, list[np.ndarray]]:
-        """Transforms a batch of pictures and what lies over them.
+        """Transforms a batch of images and what lies over them.
 
         Args:
             images: A NumPy array, [n, height, width, channels], [n, channels, height, width] or
@@ -149,7 +149,7 @@ class Pipeline:
                 Keras layers run in inference mode.
 
         Returns:
-            The new pictures, and a list of the new companions. Flips, rotations and crops keep the
+            The new images, and a list of the new companions. Flips, rotations and crops keep the
             dtype, a Keras layer gives its own, but for masks.
         """
         for stage in self.stages:
@@ -213,7 +213,7 @@ class Pipeline:
         new = as_outputs(applied(as_inputs(images)), images.ndim)
         if isinstance(layer, _LAYERS_IN_PLACE):
             return new, [array for _, array in companions]
-        size = picture_size(images.shape, self.channels_first)
+        size = image_size(images.shape, self.channels_first)
         moved = []
         for kind, array in companions:
             _check_size(layer, array, size)
@@ -272,7 +272,7 @@ def _of_kind(layer: keras.Layer, kind: str) -> Iterator[None]:
     """For masks, lets the layer copy the nearest pixel, and 0 where there is none.
 
     Not by the layer's own way with masks: with Keras 3.15 on torch, RandomRotation turns masks
-    otherwise than pictures.
+    otherwise than images.
     """
     wanted = {"interpolation": "nearest", "fill_value": 0.0} if kind == "mask" else {}
     before = {name: getattr(layer, name) for name in wanted if hasattr(layer, name)}
@@ -288,7 +288,7 @@ def _of_kind(layer: keras.Layer, kind: str) -> Iterator[None]:
 def _check_size(layer: keras.Layer, array: np.ndarray, size: Sequence[int]) -> None:
     if array.shape[1:3] != tuple(size):
         raise ValueError(
-            f"Expected labels of the pictures' {size[0]} x {size[1]} pixels, as {layer.name!r} "
+            f"Expected labels of the images' {size[0]} x {size[1]} pixels, as {layer.name!r} "
             f"({type(layer).__name__}) moves along. Received: {array.shape[1]} x {array.shape[2]}. "
             "Use flip, rotate and crop, which move labels of any size."
         )
@@ -298,7 +298,7 @@ def _check_no_stretching(layer: keras.Layer, size: Sequence[int]) -> None:
     stretching = isinstance(layer, (keras.layers.CenterCrop, keras.layers.RandomCrop))
     if stretching and (layer.height > size[0] or layer.width > size[1]):
         raise ValueError(
-            f"Expected pictures of at least {layer.height} x {layer.width} pixels, the window of "
+            f"Expected images of at least {layer.height} x {layer.width} pixels, the window of "
             f"{layer.name!r} ({type(layer).__name__}), which stretches smaller ones and blends the "
             f"classes of masks. Received: {size[0]} x {size[1]}. Put `keras.layers.Resizing` "
             "before it."

@@ -7,8 +7,8 @@ from typing import Any
 import keras
 
 from keras_dlnotes.backend import active
-from keras_dlnotes.callbacks import inside_fit
-from keras_dlnotes.summaries.whole_file import check_file_can_be_made
+from keras_dlnotes.backend.replacements import patched
+from keras_dlnotes.summaries.whole_file import check_file_can_be_made, whole_file
 
 
 class BestWeights:
@@ -46,7 +46,7 @@ class BestWeights:
         """Keeps the model's weights as they are now."""
         if self._writes(model):
             try:
-                inside_fit.save_weights(model, self.path)
+                _save_weights(model, self.path)
                 self.arrays, self.is_on_disk = None, True
                 return
             except Exception as error:  # HDF5 has several for a full disk
@@ -64,7 +64,7 @@ class BestWeights:
             return True
         if self.is_on_disk:
             try:
-                inside_fit.load_weights(model, self.path)
+                _load_weights(model, self.path)
                 return True
             except Exception as error:
                 self._warned = False
@@ -78,3 +78,15 @@ class BestWeights:
                 f"The best weights in {os.fspath(self.path)!r} {what}. Training is not ended.",
                 stacklevel=2,
             )
+
+
+def _save_weights(model: keras.Model, path: str | os.PathLike[str]) -> None:
+    """Saves a file of weights; a crash in the middle of it leaves the one that was there."""
+    with whole_file(path) as unfinished:
+        model.save_weights(unfinished, overwrite=True)
+
+
+def _load_weights(model: keras.Model, path: str | os.PathLike[str]) -> None:
+    """Loads a file of weights and leaves the optimizer, whose state is in it too, as it is."""
+    with patched([(model, "optimizer", None)]):
+        model.load_weights(path)

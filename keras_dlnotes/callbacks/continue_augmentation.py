@@ -12,7 +12,7 @@ class ContinueAugmentation(CopyableCallback):
 
     Use it with `keras.callbacks.BackupAndRestore` or `initial_epoch`: an expanded set counts its
     own epochs, from 0 in each new process, and would repeat the first draws where training is
-    resumed. With a `seed` and this callback, a resumed training gets the pictures that it would
+    resumed. With a `seed` and this callback, a resumed training gets the images that it would
     have got (`shuffle=False` in `fit`: the set is shuffled already, and `fit` would shuffle its
     batches without the seed). A second `fit` from epoch 0 repeats the draws.
 

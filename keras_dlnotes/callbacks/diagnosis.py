@@ -12,16 +12,15 @@ import keras
 
 from keras_dlnotes.backend import active
 from keras_dlnotes.callbacks.copyable_callback import CopyableCallback
-from keras_dlnotes.callbacks.diagnosis_printer import DiagnosisPrinter
 from keras_dlnotes.callbacks.early_looks import EarlyLooks, recording_period
 from keras_dlnotes.callbacks.notebook_view import diagnosis_html
-from keras_dlnotes.callbacks.replay import repaired, replay
 from keras_dlnotes.callbacks.report_writer import ReportWriter
 from keras_dlnotes.diagnosis import (
     DiagnosisError,
     Explanation,
     Findings,
     RunRecord,
+    answer_of,
     evidence_of,
     findings_of,
     forecast,
@@ -29,10 +28,11 @@ from keras_dlnotes.diagnosis import (
     looked_at,
     loss_gets_targets,
     model_facts,
-    probe,
 )
+from keras_dlnotes.diagnosis.findings import DiagnosisPrinter
 from keras_dlnotes.instrumentation import Subscription, TrainStepObserver, log_numbers
 from keras_dlnotes.remedies import Repair
+from keras_dlnotes.remedies.try_remedies import repaired, replay
 from keras_dlnotes.summaries.whole_file import whole_file
 
 _ACTIONS = ("warn", "stop", "raise", "repair")
@@ -56,7 +56,7 @@ class Diagnosis(CopyableCallback):
     \[R(p_{network}) < 0.8 \, R(p_{yardstick})\]
 
     where the yardstick is kernel ridge regression, which predicts each example from all others in
-    closed form. The rules (`keras_dlnotes.diagnosis.RULES`) then look for the cause.
+    closed form. The rules (`keras_dlnotes.diagnosis.rules.RULES`) then look for the cause.
 
     It also looks at about ten moments of the run. Faults that need no such comparison (a loss that
     does not fit the output, NaN) are told as soon as seen, other causes when a sequential test
@@ -363,12 +363,7 @@ class Diagnosis(CopyableCallback):
 
     def _probe(self):
         sample = self._record.sample()
-        if sample is None:
-            return None
-        try:
-            return probe(self.model, sample[0])
-        except Exception:  # a model that takes its inputs in a way of its own
-            return None
+        return None if sample is None else answer_of(self.model, sample[0])
 
     def _on_interruption(self, error):
         """A step raised: what is known by then is all there will be."""

@@ -1,6 +1,5 @@
 """Stops training in time, and says why."""
 
-import json
 import logging
 import os
 import time
@@ -11,20 +10,23 @@ from typing import Any, Literal
 import keras
 
 from keras_dlnotes.backend import active, internals
-from keras_dlnotes.backend.registration import REMINDER
-from keras_dlnotes.callbacks import early_stopping_arguments as arguments
-from keras_dlnotes.callbacks import inside_fit
 from keras_dlnotes.callbacks.averaged_weights import AveragedWeights
 from keras_dlnotes.callbacks.best_weights import BestWeights
 from keras_dlnotes.callbacks.copyable_callback import CopyableCallback
-from keras_dlnotes.callbacks.monitored_quantities import MonitoredQuantities
+from keras_dlnotes.callbacks.monitored_quantities import (
+    MonitoredQuantities,
+    check_arguments,
+    choose_criterion,
+    evaluate,
+    monitors_and_modes,
+    steps_between_checks,
+)
 from keras_dlnotes.callbacks.report_writer import ReportWriter
-from keras_dlnotes.callbacks.stopping_state import StoppingState
+from keras_dlnotes.callbacks.stopping_state import StoppingState, identity_of
 from keras_dlnotes.instrumentation import log_numbers, train_step_number
 from keras_dlnotes.numerics import early_stopping
 from keras_dlnotes.numerics.number_arguments import whole_number
-from keras_dlnotes.stopping.check import Check
-from keras_dlnotes.stopping.criterion import Criterion, Mode
+from keras_dlnotes.stopping.criterion import Check, Criterion, Mode
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -127,12 +129,10 @@ class EarlyStopping(CopyableCallback):
         writer: Any = None,
     ) -> None:
         super().__init__()
-        monitors, modes = arguments.monitors_and_modes(monitor, mode)
-        every = arguments.steps_between_checks(every)
-        arguments.check(monitors, resume, every, validation_data, best_weights_path)
-        criterion = arguments.choose_criterion(
-            criterion, monitors, modes, patience, min_delta, baseline
-        )
+        monitors, modes = monitors_and_modes(monitor, mode)
+        every = steps_between_checks(every)
+        check_arguments(monitors, resume, every, validation_data, best_weights_path)
+        criterion = choose_criterion(criterion, monitors, modes, patience, min_delta, baseline)
         self.monitor, self.mode = monitors[0], modes[0]
         self.min_delta = abs(min_delta)
         self.patience = patience
@@ -141,18 +141,17 @@ class EarlyStopping(CopyableCallback):
         self.restore_best_weights = restore_best_weights
         self.start_from_epoch = whole_number("start_from_epoch", start_from_epoch, 0, "epochs")
         self.criterion = criterion
+        self.smoothing = smoothing
         self.every = every
         self.validation_data = validation_data
         self.resume = resume
         self.log_dir = log_dir
+        self.writer = writer
         self.async_safe = every is None  # Keras need not wait for a step that is not looked at
         wanted = [(name or self.monitor, m) for name, m in criterion.monitors()]
         self._quantities = MonitoredQuantities([(self.monitor, self.mode), *wanted], smoothing)
         self._report = ReportWriter("early stopping", writer)
-        # What a saved state belongs to. It is in file names of states that are on disk already.
-        config = keras.saving.serialize_keras_object(criterion)
-        settings = [monitors, modes, config, smoothing, every]
-        self._identity = json.dumps(settings, default=str).replace(f" ({REMINDER})", "")
+        self._identity = identity_of(criterion, monitors, modes, smoothing, every)
         self._best = BestWeights(best_weights_path)
         self._state: Any = None
         self._run: Any = None  # the model of the last run, and what its `compile` made
@@ -332,7 +331,7 @@ class EarlyStopping(CopyableCallback):
             return
         with self._averages.in_model():
             if self.validation_data is not None and not any(key.startswith("val_") for key in logs):
-                measured = inside_fit.evaluate(self.model, self.validation_data)
+                measured = evaluate(self.model, self.validation_data)
                 logs = {**logs, **{f"val_{name}": value for name, value in measured.items()}}
             self._tick()
             if active.processes.keeps_logs_apart():

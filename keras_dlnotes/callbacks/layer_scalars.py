@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 CHOICES = ("auto", "all", "worst", "none")
-_MOST_LAYERS = 32  # all of whose curves one can look at
+MOST_LAYERS = 32  # all of whose curves one can look at
 
 # A bias that starts at 0 has huge first update ratios, which would flatten all other lines.
 _NOT_BIAS = r"(?!.*/bias/)"
@@ -114,7 +114,7 @@ def layer_scalars(
     """
     if choice == "auto":
         layers = {column.origin.layer for column, _ in chosen}
-        few = len(layers) <= _MOST_LAYERS
+        few = len(layers) <= MOST_LAYERS
         choice = "all" if few or not into_event_file else "worst"
     if choice == "none":
         return AllScalars([])

@@ -51,6 +51,7 @@ class RegularizationLog(CopyableCallback):
     def __init__(self, log_dir: str | os.PathLike[str] | None = None, writer: Any = None) -> None:
         super().__init__()
         self.log_dir = log_dir
+        self.writer = writer
         self._report = ReportWriter("regularization log", writer)
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:

@@ -1,11 +1,15 @@
 """A callback's state, saved and restored together with the weights of the model that it watches."""
 
 import json
+import re
 import zlib
 from typing import Any
 
 import keras
 import numpy as np
+
+from keras_dlnotes.backend.registration import REMINDER
+from keras_dlnotes.stopping import Criterion
 
 
 class StoppingState(keras.Layer):
@@ -65,6 +69,35 @@ class StoppingState(keras.Layer):
         count = int(np.asarray(store["array_count"]))
         arrays = [np.asarray(store[f"array_{place}"]) for place in range(count)]
         self._owner.set_state(numbers, None if count < 0 else arrays)
+
+
+def identity_of(criterion: Criterion, *settings: Any) -> str:
+    """What distinguishes an `EarlyStopping` from others: its monitors, modes and criterion.
+
+    It is in file names of states that are on disk already, in which each criterion has a module of
+    its own.
+
+    Args:
+        criterion: its criterion.
+        *settings: its monitors, their modes, the smoothing, and the steps between checks.
+    """
+    monitors, modes, *others = settings
+    config = _in_modules_of_their_own(keras.saving.serialize_keras_object(criterion))
+    identity = json.dumps([monitors, modes, config, *others], default=str)
+    return identity.replace(f" ({REMINDER})", "")
+
+
+def _in_modules_of_their_own(config: Any) -> Any:
+    if isinstance(config, list):
+        return [_in_modules_of_their_own(part) for part in config]
+    if not isinstance(config, dict):
+        return config
+    config = {name: _in_modules_of_their_own(part) for name, part in config.items()}
+    folder = Criterion.__module__.rpartition(".")[0]
+    if str(config.get("module")).startswith(f"{folder}."):
+        name = re.sub(r"(?<!^)(?=[A-Z])", "_", config["class_name"]).lower()
+        config["module"] = f"{folder}.{name}"
+    return config
 
 
 def _as_json(numbers: dict[str, Any]) -> str:

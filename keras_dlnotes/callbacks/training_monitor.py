@@ -146,6 +146,7 @@ class TrainingMonitor(CopyableCallback):
                     f"`add_histogram`). Received: writer={type(writer).__name__}. Leave "
                     "`histograms_every` out, or record histograms with a second TrainingMonitor."
                 )
+        self.writer = writer
         self.scalars = scalars
         self.max_megabytes = checked_megabytes(max_megabytes)
         self._report = ReportWriter("training monitor", writer, max_megabytes)

@@ -1,5 +1,5 @@
 """Constraints on weights."""
 
-from keras_dlnotes.constraints.box import Box
+from keras_dlnotes.constraints.box_constraint import Box
 
 __all__ = ["Box"]

@@ -22,6 +22,13 @@ from keras_dlnotes.diagnosis.facts import (
     UnitFacts,
 )
 from keras_dlnotes.diagnosis.finding import Finding, counted
+from keras_dlnotes.diagnosis.findings import (
+    DiagnosisError,
+    Findings,
+    heading_of,
+    looked_at,
+    report,
+)
 from keras_dlnotes.diagnosis.forecast import check_steps, forecast
 from keras_dlnotes.diagnosis.judge import findings_of
 from keras_dlnotes.diagnosis.label_facts import label_facts
@@ -40,14 +47,7 @@ from keras_dlnotes.diagnosis.model_facts import (
     with_output_layer,
 )
 from keras_dlnotes.diagnosis.non_finite_trace import Origin
-from keras_dlnotes.diagnosis.probe import as_taken, leaves_of, probe
-from keras_dlnotes.diagnosis.report import (
-    DiagnosisError,
-    Findings,
-    heading_of,
-    looked_at,
-    report,
-)
+from keras_dlnotes.diagnosis.probe import answer_of, as_taken, leaves_of, probe
 from keras_dlnotes.diagnosis.run_record import RunRecord
 from keras_dlnotes.instrumentation.compiled_settings import optimizer_like
 
@@ -69,6 +69,7 @@ __all__ = [
     "RareClass",
     "RunRecord",
     "UnitFacts",
+    "answer_of",
     "as_taken",
     "batch_size_of",
     "check_steps",

@@ -2,18 +2,18 @@
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import keras
 import numpy as np
 
 from keras_dlnotes.diagnosis.augmentations import augmented_inputs
-from keras_dlnotes.diagnosis.batch_skills import batch_skills
-from keras_dlnotes.diagnosis.columns import (
+from keras_dlnotes.diagnosis.comparable_predictions import (
     MOST_COLUMNS,
     MOST_NUMBERS,
     as_columns,
+    batch_skills,
     fewer,
     per_position,
 )
@@ -22,20 +22,14 @@ from keras_dlnotes.diagnosis.evidence import Evidence
 from keras_dlnotes.diagnosis.facts import ModelFacts, RareClass
 from keras_dlnotes.diagnosis.label_facts import label_facts
 from keras_dlnotes.diagnosis.model_facts import symmetric_layers, with_output_layer
-from keras_dlnotes.diagnosis.probe import Answer
+from keras_dlnotes.diagnosis.probe import Answer, UnmaskedReader
 from keras_dlnotes.diagnosis.run_record import RunRecord
-from keras_dlnotes.diagnosis.surroundings import are_aligned, surroundings
-from keras_dlnotes.diagnosis.tables import leak_of
-from keras_dlnotes.measures import Skill, skill
+from keras_dlnotes.diagnosis.target_leaks import leak_of
+from keras_dlnotes.diagnosis.yardstick import FEWEST_EXAMPLES, reference_skill, yardstick
+from keras_dlnotes.measures import skill
 from keras_dlnotes.measures.skill import class_indices
-from keras_dlnotes.numerics import leave_one_out_predictions
 
-_FEWEST_FOR_YARDSTICK = 40
-# So few different examples are simply to be remembered, as XOR's four are.
-_MOST_TO_REMEMBER = 16
 _MOST_FEATURES = 4096
-_MOST_POSITIONS = 512
-_HASHED_WORDS = 1024
 _MOST_TEXT = 1000
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 _LISTED_LABELS = re.compile(r"\s*Label values:[-\d\s]*")  # TensorFlow names all of the batch
@@ -120,7 +114,7 @@ def evidence_of(
         evidence,
         units=probed.units,
         normalizations=probed.normalizations,
-        unmasked=_padding_read(probed.unmasked, inputs) if facts.takes_tokens else {},
+        unmasked=padding_read(probed.unmasked, inputs) if facts.takes_tokens else {},
         inputs_scaled_to=probed.scaled_to,
         model=with_output_layer(facts, model, probed.output_layer),
     )
@@ -203,21 +197,10 @@ def with_predictions(
         return evidence
     if not per_position(evidence) and not evidence.model.takes_tokens:
         evidence = replace(evidence, leak=leak_of(inputs, true, classes))
-    if evidence.reconstructs:
-        return replace(evidence, reference=Skill(_principal_share(true, evidence.model)))
-    if per_position(evidence):
-        if evidence.model.takes_tokens or not are_aligned(inputs, len(true) // len(targets)):
-            return evidence
-        rows = np.sort(np.random.default_rng(0).permutation(len(true))[:_MOST_POSITIONS])
-        features, true = surroundings(inputs[0], rows), true[rows]
-    else:
-        tokens = evidence.model.takes_tokens
-        features = _word_counts(evidence.inputs) if tokens else evidence.inputs
-    reference = reference_skill(features, true, classes)
+    reference, linear = yardstick(evidence, inputs, len(targets), true, classes)
     if reference is None:
         return evidence
-    linear = leave_one_out_predictions(features, true, gaussian=False)
-    return replace(evidence, reference=reference, linear_reference=skill(true, linear, classes))
+    return replace(evidence, reference=reference, linear_reference=linear)
 
 
 def _with_augmentation(evidence, model, inputs, targets):
@@ -247,7 +230,9 @@ def _rarest(seen, ignored):
     return RareClass(counts[rare] / counts.total(), counts[rare], hits[rare], len(counts), rare)
 
 
-def _padding_read(readers, inputs):
+def padding_read(
+    readers: Mapping[str, UnmaskedReader], inputs: Sequence[np.ndarray]
+) -> dict[str, float]:
     """See `Evidence.unmasked`."""
     if len(inputs) != 1 or inputs[0].ndim != 2 or not inputs[0].size:
         return {}
@@ -266,18 +251,6 @@ def _reconstructs(inputs, targets):
     return inputs.shape == targets.shape and skill(targets, inputs).variance > 0.5
 
 
-def _principal_share(targets, facts):
-    """What as many principal components explain as the narrowest hidden layer has units.
-
-    To copy its inputs is no feat, but a model that is to squeeze them through few units can hardly
-    be asked for more than this.
-    """
-    widths = [layer.numbers or layer.units for layer in facts.hidden]
-    units = min((width for width in widths if width), default=targets.shape[1])
-    squares = np.linalg.svd(targets - targets.mean(axis=0), compute_uv=False) ** 2
-    return float(squares[:units].sum() / squares.sum())
-
-
 def _with_training_pass(evidence, batches):
     """Takes the predictions of the training pass where they are the better ones.
 
@@ -288,7 +261,7 @@ def _with_training_pass(evidence, batches):
     if evidence.skill is None or len(shapes) != 1:
         return evidence
     targets = np.concatenate([t for t, _ in batches])
-    if len(targets) < _FEWEST_FOR_YARDSTICK:
+    if len(targets) < FEWEST_EXAMPLES:
         return evidence
     predictions = np.concatenate([p for _, p in batches])
     if per_position(evidence):
@@ -315,28 +288,6 @@ def _constant_loss(loss, targets):
     if loss.endswith("categorical_crossentropy"):
         return float(-np.sum(mean * np.log(mean)))
     return None
-
-
-def reference_skill(features, targets, classes):
-    """`Skill` of a textbook method on the same examples; None where it tells nothing."""
-    count = len(features)
-    if classes and targets.shape[1] > 1:
-        targets = targets[:, targets.any(axis=0)]  # those of classes that do not occur say nothing
-    if len(targets) != count or targets.shape[1] > MOST_COLUMNS or not np.isfinite(targets).all():
-        return None
-    if count <= _MOST_TO_REMEMBER:
-        contradictory = len(np.unique(features, axis=0)) < count
-        return None if contradictory or count < 3 else skill(targets, targets, classes)
-    if count < _FEWEST_FOR_YARDSTICK:
-        return None
-    return skill(targets, leave_one_out_predictions(features, targets), classes)
-
-
-def _word_counts(tokens):
-    words = tokens.astype(int) % _HASHED_WORDS
-    counts = np.zeros((len(words), _HASHED_WORDS))
-    np.add.at(counts, (np.arange(len(words))[:, None], words), 1.0)
-    return np.log1p(counts[:, counts.any(axis=0)])
 
 
 def _batch_classes(seen, labels):

@@ -16,7 +16,7 @@ def augmented_inputs(model, inputs):
 
     Args:
         model: a Keras model.
-        inputs: array of pictures.
+        inputs: array of images.
     """
     front = {id(layer) for layer in _at_the_front(model)[0]}
     for watched in find_watched_layers(model):

@@ -4,7 +4,6 @@ import base64
 import contextlib
 import html
 import io
-from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -12,6 +11,7 @@ import numpy as np
 from keras_dlnotes.diagnosis.evidence import LEARNED_SHARE
 from keras_dlnotes.diagnosis.finding import Finding
 from keras_dlnotes.diagnosis.rules import RULES
+from keras_dlnotes.numerics.number_arguments import is_real_number, is_whole_number
 from keras_dlnotes.plots.panels import Panel, draw_panels
 
 _MOST_LAYERS = 16
@@ -102,8 +102,7 @@ def explained(findings: Any, number: int, evidences: Any) -> Explanation:
             f"Expected a finding to explain. Received: n={number!r}, and nothing was found, or no "
             "run was judged: print the findings to see which."
         )
-    whole = isinstance(number, int | np.integer) and not isinstance(number, bool)
-    if not whole or not 1 <= number <= len(findings):
+    if not is_whole_number(number) or not 1 <= number <= len(findings):
         raise ValueError(
             f"`n` must be the number of a finding as printed, from 1 to {len(findings)}. Received: "
             f"n={number!r}."
@@ -187,11 +186,7 @@ def _skill(evidence):
 
 def _deciding(finding):
     """The figure that decided, beside its threshold."""
-    figures = [
-        (name, value)
-        for name, value in finding.evidence.items()
-        if isinstance(value, Real) and not isinstance(value, bool)
-    ]
+    figures = [(name, value) for name, value in finding.evidence.items() if is_real_number(value)]
     thresholds = [(name, value) for name, value in figures if name.endswith("threshold")]
     others = [(name, value) for name, value in figures if not name.endswith("threshold")]
     if not thresholds or not others or figures[0] != others[0]:

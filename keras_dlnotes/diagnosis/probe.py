@@ -1,5 +1,6 @@
 """Asks a model, outside training, how its layers answer to a sample."""
 
+import warnings
 from typing import Any, NamedTuple
 
 import keras
@@ -35,6 +36,27 @@ class Answer(NamedTuple):
     scaled_to: float | None  # see `_scaled_to`
     normalizations: dict  # from a layer's name to its `NormalizationFacts`
     unmasked: dict  # from a recurrent layer's name to its `UnmaskedReader`
+
+
+def answer_of(model: keras.Model, inputs: list[np.ndarray]) -> Answer | None:
+    """What `probe` finds; None for a model that cannot be called on the sample.
+
+    A model of the user's own may take its inputs in another way than they are recorded. Any other
+    error is a fault of the probe, of which a warning tells.
+    """
+    try:
+        return probe(model, inputs)
+    except Exception as error:  # a diagnosis must never end a training run
+        try:
+            model(as_taken(model, [part[:_CHUNK] for part in inputs]), training=False)
+        except Exception:
+            return None
+        warnings.warn(
+            "The diagnosis could not ask the model about its examples, and does not judge what it "
+            f"has learned: {type(error).__name__}: {error}",
+            stacklevel=2,
+        )
+        return None
 
 
 @np.errstate(all="ignore")  # of a run that has diverged, squares and sums may overflow

@@ -5,18 +5,9 @@ import math
 import keras
 
 from keras_dlnotes.backend import internals
-from keras_dlnotes.initializers.fan_in_normal import FanInNormal
-from keras_dlnotes.initializers.seed_of_draw import seed_of_draw
-from keras_dlnotes.initializers.small_random import SmallRandom
+from keras_dlnotes.initializers.random_weights import FanInNormal, SmallRandom, seed_of_draw
+from keras_dlnotes.instrumentation import layer_kinds
 from keras_dlnotes.numerics.fan_in import inputs_per_unit
-
-DEPTHWISE_LAYERS = (keras.layers.DepthwiseConv1D, keras.layers.DepthwiseConv2D)
-SEPARABLE_LAYERS = (keras.layers.SeparableConv1D, keras.layers.SeparableConv2D)
-TRANSPOSE_LAYERS = (
-    keras.layers.Conv1DTranspose,
-    keras.layers.Conv2DTranspose,
-    keras.layers.Conv3DTranspose,
-)
 
 
 def initialize(
@@ -117,11 +108,11 @@ def _kernels_with_inputs(model: keras.Layer) -> list[tuple[keras.Variable, float
 
 def _n_prev(layer: keras.Layer, kernel: keras.Variable) -> float:
     shape = tuple(kernel.shape)
-    if isinstance(layer, DEPTHWISE_LAYERS):
+    if isinstance(layer, layer_kinds.DEPTHWISE):
         return inputs_per_unit(shape, "depthwise")
-    if isinstance(layer, SEPARABLE_LAYERS) and kernel.name == "depthwise_kernel":
+    if isinstance(layer, layer_kinds.SEPARABLE) and kernel.name == "depthwise_kernel":
         return inputs_per_unit(shape, "depthwise")
-    if isinstance(layer, TRANSPOSE_LAYERS):
+    if isinstance(layer, layer_kinds.TRANSPOSE):
         return inputs_per_unit(shape, "transpose", layer.strides)
     if isinstance(layer, keras.layers.EinsumDense):
         return _einsum_n_prev(layer, shape)

@@ -9,26 +9,11 @@ from keras import ops
 
 from keras_dlnotes.backend import active, internals
 from keras_dlnotes.backend.registration import registered
+from keras_dlnotes.instrumentation import layer_kinds
+from keras_dlnotes.layers.rebuild import unit_axis
 from keras_dlnotes.numerics import penalties
 from keras_dlnotes.numerics.fan_in import Layout
 from keras_dlnotes.numerics.number_arguments import as_python_number, is_real_number
-
-_DEPTHWISE = (keras.layers.DepthwiseConv1D, keras.layers.DepthwiseConv2D)
-_SEPARABLE = (keras.layers.SeparableConv1D, keras.layers.SeparableConv2D)
-_TRANSPOSE = (
-    keras.layers.Conv1DTranspose,
-    keras.layers.Conv2DTranspose,
-    keras.layers.Conv3DTranspose,
-)
-_CONVOLUTIONS = (
-    keras.layers.Conv1D,
-    keras.layers.Conv2D,
-    keras.layers.Conv3D,
-    *_DEPTHWISE,
-    *_SEPARABLE,
-    *_TRANSPOSE,
-)
-
 
 _SEED_STATE = "seed_state"
 
@@ -113,8 +98,7 @@ class DropoutPenalty(keras.layers.Wrapper):
         """Builds the wrapped layer and finds the weights into its units."""
         super().build(input_shape)
         source = self._source()
-        channels_first = getattr(source, "data_format", None) == "channels_first"
-        self._unit_axis = 1 if channels_first else -1
+        self._unit_axis = unit_axis(source)
         units = self.layer.compute_output_shape(input_shape)[self._unit_axis]
         expected = self._squares_into_units().shape[0]
         if units != expected:
@@ -179,8 +163,8 @@ class DropoutPenalty(keras.layers.Wrapper):
 
     def _source(self) -> keras.Layer:
         """The layer whose units are dropped."""
-        known = (keras.layers.Dense, *_CONVOLUTIONS)
-        found = [item for item in internals.flatten_layers(self.layer) if isinstance(item, known)]
+        layers = internals.flatten_layers(self.layer)
+        found = [layer for layer in layers if isinstance(layer, layer_kinds.LINEAR)]
         if not found:
             raise ValueError(
                 "Expected `layer` to be, or to hold, a Dense or convolutional layer, into whose "
@@ -191,16 +175,18 @@ class DropoutPenalty(keras.layers.Wrapper):
 
     def _kernel_and(self, *others: Any) -> list[Any]:
         source = self._source()
-        kernel = source.pointwise_kernel if isinstance(source, _SEPARABLE) else source.kernel
+        kernel = (
+            source.pointwise_kernel if isinstance(source, layer_kinds.SEPARABLE) else source.kernel
+        )
         kernel = ops.convert_to_tensor(kernel)
         dtype = "float64" if keras.backend.standardize_dtype(kernel.dtype) == "float64" else None
         return [ops.cast(tensor, dtype or "float32") for tensor in (kernel, *others)]
 
     def _layout(self) -> Layout:
         source = self._source()
-        if isinstance(source, _DEPTHWISE):
+        if isinstance(source, layer_kinds.DEPTHWISE):
             return "depthwise"
-        return "transpose" if isinstance(source, _TRANSPOSE) else "dense"
+        return "transpose" if isinstance(source, layer_kinds.TRANSPOSE) else "dense"
 
     def _squares_into_units(self) -> Any:
         (kernel,) = self._kernel_and()
@@ -213,7 +199,7 @@ class DropoutPenalty(keras.layers.Wrapper):
 
     def _ones(self, outputs: Any) -> Any:
         """Ones in the shape of the mask: all places of a channel share a number."""
-        if isinstance(self._source(), _CONVOLUTIONS):
+        if isinstance(self._source(), layer_kinds.CONVOLUTIONS):
             rank = len(outputs.shape)
             own = (0, self._unit_axis % rank)
             first = tuple(slice(None) if axis in own else slice(0, 1) for axis in range(rank))

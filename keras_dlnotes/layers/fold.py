@@ -7,18 +7,12 @@ import keras
 import numpy as np
 
 from keras_dlnotes.backend import internals
-from keras_dlnotes.instrumentation import has_graph
+from keras_dlnotes.instrumentation import has_graph, layer_kinds
 from keras_dlnotes.layers import rebuild
 from keras_dlnotes.layers.batch_normalization import BatchNormalization
 from keras_dlnotes.numerics.folding import fold_into_linear, inference_scale_and_shift
 
 NORMALIZATIONS = (BatchNormalization, keras.layers.BatchNormalization)
-DEPTHWISE_LAYERS = (keras.layers.DepthwiseConv1D, keras.layers.DepthwiseConv2D)
-TRANSPOSE_LAYERS = (
-    keras.layers.Conv1DTranspose,
-    keras.layers.Conv2DTranspose,
-    keras.layers.Conv3DTranspose,
-)
 
 
 def fold(model: keras.Model, partial: bool = False) -> keras.Model:
@@ -111,7 +105,7 @@ def _obstacle(
     layer: Any, consumers: list[Any], normalization: keras.Layer, count: Counter[int]
 ) -> str | None:
     """Why the normalization cannot be folded into the layer before it; None if it can."""
-    if not isinstance(layer, rebuild.LINEAR_LAYERS):
+    if not isinstance(layer, layer_kinds.LINEAR):
         return f"it follows {_described(layer)}"
     if not rebuild.is_linear(layer):
         name = getattr(layer.activation, "__name__", layer.activation)
@@ -157,6 +151,6 @@ def _assign_folded(linear: keras.Layer, normalization: keras.Layer, new: keras.L
 
 
 def _unit_axes_of_kernel(layer: keras.Layer) -> tuple[int, ...]:
-    if isinstance(layer, DEPTHWISE_LAYERS):
+    if isinstance(layer, layer_kinds.DEPTHWISE):
         return (-2, -1)
-    return (-2,) if isinstance(layer, TRANSPOSE_LAYERS) else (-1,)
+    return (-2,) if isinstance(layer, layer_kinds.TRANSPOSE) else (-1,)

@@ -4,7 +4,7 @@ from typing import Any
 
 import keras
 
-from keras_dlnotes.instrumentation import has_graph
+from keras_dlnotes.instrumentation import has_graph, layer_kinds
 from keras_dlnotes.layers import rebuild
 from keras_dlnotes.layers.batch_normalization import BatchNormalization
 
@@ -52,7 +52,7 @@ def normalize_before_activation(
     Reference: deep-learning notes, "Batch Normalization", placement; Ioffe and Szegedy, "Batch
     Normalization", 2015, section 3.2.
     """
-    if isinstance(model_or_layer, rebuild.LINEAR_LAYERS):
+    if isinstance(model_or_layer, layer_kinds.LINEAR):
         return _block(model_or_layer, arguments)
     if not has_graph(model_or_layer):
         raise ValueError(
@@ -126,7 +126,7 @@ def _layers_before_an_activation(model: keras.Model) -> list[keras.Layer]:
     return [
         layer
         for layer, following in consumers.values()
-        if isinstance(layer, rebuild.LINEAR_LAYERS)
+        if isinstance(layer, layer_kinds.LINEAR)
         and id(layer) not in output_layers
         and (not rebuild.is_linear(layer) or all(map(is_hidden_activation, following)))
     ]

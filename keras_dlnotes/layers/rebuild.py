@@ -9,20 +9,6 @@ from keras_dlnotes.backend import internals
 from keras_dlnotes.instrumentation import has_graph
 from keras_dlnotes.instrumentation.compiled_settings import compile_alike
 
-LINEAR_LAYERS = (
-    keras.layers.Dense,
-    keras.layers.Conv1D,
-    keras.layers.Conv2D,
-    keras.layers.Conv3D,
-    keras.layers.DepthwiseConv1D,
-    keras.layers.DepthwiseConv2D,
-    keras.layers.SeparableConv1D,
-    keras.layers.SeparableConv2D,
-    keras.layers.Conv1DTranspose,
-    keras.layers.Conv2DTranspose,
-    keras.layers.Conv3DTranspose,
-)
-
 
 def is_linear(layer: keras.Layer) -> bool:
     """Whether a dense or convolution layer has no activation of its own."""

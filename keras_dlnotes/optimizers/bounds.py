@@ -6,7 +6,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_dlnotes.constraints.box import Box, check_pair
+from keras_dlnotes.constraints.box_constraint import Box, check_pair
 
 # The argument `bounds`: for all weights, or a function that takes a variable and returns them.
 Bounds = tuple[float | None, float | None] | Callable[[keras.Variable], Any] | None

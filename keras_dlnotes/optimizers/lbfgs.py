@@ -7,7 +7,7 @@ import numpy as np
 
 from keras_dlnotes.backend import active
 from keras_dlnotes.backend.registration import registered
-from keras_dlnotes.constraints.box import Box
+from keras_dlnotes.constraints.box_constraint import Box
 from keras_dlnotes.numerics import box, lbfgs_b, lbfgs_direction
 from keras_dlnotes.numerics.line_search_machine import LineSearchControl
 from keras_dlnotes.numerics.number_arguments import whole_number

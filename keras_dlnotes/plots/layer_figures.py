@@ -1,4 +1,4 @@
-"""The layers tab's two pictures as Matplotlib figures."""
+"""The layers tab's two views as Matplotlib figures."""
 
 import os
 from typing import Any

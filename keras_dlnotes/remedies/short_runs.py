@@ -28,9 +28,9 @@ from keras_dlnotes.diagnosis import (
     with_predictions,
 )
 from keras_dlnotes.instrumentation import inner_optimizer
-from keras_dlnotes.remedies.class_weight import balanced_weights
 from keras_dlnotes.remedies.draft import Draft
 from keras_dlnotes.remedies.examples import Examples, sorted_places
+from keras_dlnotes.remedies.fit_settings import balanced_weights
 from keras_dlnotes.remedies.loaded_weights import keep_loaded_weights
 from keras_dlnotes.remedies.snippet import snippet
 from keras_dlnotes.remedies.table import REMEDIES

@@ -5,10 +5,7 @@ from typing import Any
 from keras_dlnotes.backend.registration import registered
 from keras_dlnotes.numerics import early_stopping
 from keras_dlnotes.numerics.number_arguments import as_python_number, is_real_number
-from keras_dlnotes.stopping.check import Check
-from keras_dlnotes.stopping.criterion import Mode
-from keras_dlnotes.stopping.monitored import Monitored
-from keras_dlnotes.stopping.threshold import check_finite
+from keras_dlnotes.stopping.criterion import Check, Mode, Monitored, check_finite
 
 
 @registered("Patience")

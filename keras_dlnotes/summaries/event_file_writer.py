@@ -22,10 +22,11 @@ from keras_dlnotes.summaries.event_protos import (
     hparams_values,
     text_value,
 )
-from keras_dlnotes.summaries.open_file_mark import is_in_use, mark_as_in_use
 from keras_dlnotes.summaries.thinning import (
     FastRecordWriter,
     has_recorded_steps,
+    is_in_use,
+    mark_as_in_use,
     remove,
     replaced_files,
     thinned_files,

@@ -1,8 +1,9 @@
-"""Makes event files smaller: of the recorded steps of a run only some, evenly spaced, are kept."""
+"""Makes event files smaller, unless somebody writes them: of the recorded steps some stay."""
 
 import contextlib
 import os
 import struct
+import sys
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -14,9 +15,37 @@ from tensorboard.summary.writer.record_writer import RecordWriter
 from keras_dlnotes_layers.event_files import events_of
 from keras_dlnotes_layers.format import PLUGIN_NAME, SECTIONS, TAG_PREFIX
 
+if sys.platform != "win32":
+    import fcntl
+
 # How the tags begin whose old steps may go. All else (metrics of epochs, texts, findings, layouts,
 # hyperparameters) stays.
 _MAY_GO = (*SECTIONS, *(TAG_PREFIX + section for section in SECTIONS), "metrics/batch_")
+
+
+def mark_as_in_use(file: Any) -> None:
+    """Marks an open file, where the system can; readers are not hindered.
+
+    Args:
+        file: a file object.
+    """
+    if sys.platform != "win32":
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:  # a file system without locks
+            return
+
+
+def is_in_use(path: str | os.PathLike[str]) -> bool:
+    """Whether a file is marked by somebody, also where that cannot be found out."""
+    if sys.platform == "win32":
+        return True
+    try:
+        with open(path, "rb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    return False
 
 
 class FastRecordWriter(RecordWriter):
@@ -61,7 +90,7 @@ def thinned_files(paths: Sequence[str], size: float) -> list[str]:
     """
     kept = _steps_to_keep(paths, size)
     unfinished = [_renamed(path, "tfevents", "unfinished") for path in paths]
-    copies = [_next_name(path) for path in paths]
+    copies = [next_name(path) for path in paths]
     try:
         for path, events in zip(unfinished, _sorted_events(paths), strict=True):
             with open(path, "wb") as file:
@@ -88,7 +117,7 @@ def remove(paths: Sequence[str]) -> None:
 
 def replaced_files(paths: Sequence[str]) -> list[str]:
     """Those beside which a thinner copy lies: the process ended before they were removed."""
-    return [path for path in paths if _next_name(path) in paths]
+    return [path for path in paths if next_name(path) in paths]
 
 
 def has_recorded_steps(path: str) -> bool:
@@ -165,7 +194,7 @@ def _kind(event: Any) -> str | None:
     return "histogram" if event.summary.value[0].tag.endswith("/histogram") else "step"
 
 
-def _next_name(path: str) -> str:
+def next_name(path: str) -> str:
     """`<name>.thinned_0002.<suffix>` of `<name>.thinned_0001.<suffix>` or of `<name>.<suffix>`."""
     folder, name = os.path.split(path)
     stem, suffix = name.rsplit(".", 1)

@@ -14,12 +14,10 @@ if int(_optuna.__version__.split(".")[0]) < 5:
         "Install it with: pip install --upgrade 'keras_dlnotes[tuning]'"
     )
 
-from keras_dlnotes.tuning.bayesian_search import BayesianSearch
-from keras_dlnotes.tuning.grid_search import GridSearch
 from keras_dlnotes.tuning.hyperparameters import HyperParameters
-from keras_dlnotes.tuning.random_search import RandomSearch
 from keras_dlnotes.tuning.results_table import ResultsTable
 from keras_dlnotes.tuning.search import Search
+from keras_dlnotes.tuning.searches import BayesianSearch, GridSearch, RandomSearch
 
 __all__ = [
     "BayesianSearch",

@@ -13,7 +13,9 @@ from optuna.distributions import (
 )
 from optuna.trial import BaseTrial
 
-from keras_dlnotes.tuning.refused import SearchRefused
+
+class SearchRefused(ValueError):  # noqa: N818, a refusal is not the trial's error
+    """What is asked of the search cannot work in any trial; no trial is spent on it."""
 
 
 class HyperParameters:

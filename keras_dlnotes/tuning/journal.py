@@ -19,7 +19,7 @@ from filelock import FileLock
 from optuna.storages import JournalStorage
 from optuna.storages.journal import BaseJournalBackend
 
-from keras_dlnotes.tuning.file_claims import POLL_SECONDS
+from keras_dlnotes.tuning.claims import POLL_SECONDS
 
 _BEGIN = b'{"op_code"'
 

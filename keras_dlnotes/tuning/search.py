@@ -20,16 +20,14 @@ from optuna.trial import FixedTrial, FrozenTrial
 
 from keras_dlnotes.numerics.number_arguments import whole_number
 from keras_dlnotes.tuning.hyperparameters import HyperParameters, as_distribution
-from keras_dlnotes.tuning.objective import Objective
-from keras_dlnotes.tuning.picture import picture_of
-from keras_dlnotes.tuning.progress import Progress
+from keras_dlnotes.tuning.plot import figure_of
 from keras_dlnotes.tuning.pruning import as_pruner
-from keras_dlnotes.tuning.results_table import ResultsTable, best_of, table_of
+from keras_dlnotes.tuning.results_table import ResultsTable, SearchProgress, best_of, table_of
+from keras_dlnotes.tuning.search_objective import SearchObjective
 from keras_dlnotes.tuning.search_worker import SearchWorker
 from keras_dlnotes.tuning.seeded_sampler import SeededSampler, seed_of
-from keras_dlnotes.tuning.study_name import check_name
-from keras_dlnotes.tuning.study_store import StudyStore
-from keras_dlnotes.tuning.trial_run import FIT_ARGUMENTS
+from keras_dlnotes.tuning.study_store import StudyStore, check_name
+from keras_dlnotes.tuning.trial_run import FIT_ARGUMENTS, TrialPlan, directory_of_trial
 from keras_dlnotes.tuning.weights_folder import has_weights, load_weights
 
 # Under which a study keeps what its first call of `run` passed to `fit`.
@@ -95,7 +93,7 @@ class Search(abc.ABC):
         _check(build)
         check_name(name, directory)
         self.build = build
-        self.objective = Objective(objective, mode)
+        self.objective = SearchObjective(objective, mode)
         self.max_trials = None if max_trials is None else whole_number("max_trials", max_trials)
         self.space = {name: as_distribution(name, v) for name, v in (space or {}).items()}
         self.seed = whole_number("seed", seed, least=0)
@@ -178,13 +176,24 @@ class Search(abc.ABC):
                 self._store.open(self.objective.mode, self._settings(), sampler, self.pruner)
             )
             _warn_of_other_training(study, arguments, self.pruner)
-            worker = SearchWorker(self, study, claims, arguments)
+            plan = TrialPlan(
+                build=self.build,
+                space=self.space,
+                fit_arguments=arguments,
+                objective=self.objective,
+                seed=self.seed,
+                executions=self.executions_per_trial,
+                directory=self.directory,
+                prunes=self.pruner is not None,
+                complete_builds=self.needs_complete_builds,
+            )
+            worker = SearchWorker(plan, study, claims, self._is_over)
             # What was there before need not be looked through again after each trial.
             gc.collect()
             gc.freeze()
             stack.callback(gc.unfreeze)
             ended = [row for row in table_of(study) if row["state"] != "running"]
-            progress = Progress(self.objective, self.max_trials, len(ended), self.verbose)
+            progress = SearchProgress(self.objective, self.max_trials, len(ended), self.verbose)
             try:
                 while (number := worker.run_next()) is not None:
                     progress.report(number, table_of(study))
@@ -233,12 +242,12 @@ class Search(abc.ABC):
         """Draws the objective against each hyperparameter, and the best so far against the trial.
 
         Args:
-            path: where to save the picture, if anywhere.
+            path: where to save the figure, if anywhere.
 
         Returns:
             A Matplotlib `Figure`.
         """
-        figure = picture_of(self.results(), self.objective)
+        figure = figure_of(self.results(), self.objective)
         if path is not None:
             figure.savefig(path)
         return figure
@@ -272,7 +281,13 @@ class Search(abc.ABC):
 
     def trial_directory(self, number: int) -> Path:
         """Folder of a trial's curves."""
-        return self.directory / f"trial_{number:04d}"
+        return directory_of_trial(self.directory, number)
+
+    def _is_over(self, study: Study) -> bool:
+        reached = self.max_trials is not None and (
+            len(study.get_trials(deepcopy=False)) >= self.max_trials
+        )
+        return reached or self.is_exhausted(study)
 
 
 def _check(build: Any) -> None:

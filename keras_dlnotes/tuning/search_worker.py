@@ -3,8 +3,10 @@
 import contextlib
 import dataclasses
 import shutil
+from collections.abc import Callable
 from typing import Any, cast
 
+from optuna import Study
 from optuna.exceptions import StorageInternalError
 from optuna.trial import FrozenTrial, Trial, TrialState
 from sqlalchemy.exc import SQLAlchemyError
@@ -13,7 +15,7 @@ from keras_dlnotes.tuning import internals
 from keras_dlnotes.tuning.hyperparameters import HyperParameters
 from keras_dlnotes.tuning.pruning import hopeless_by
 from keras_dlnotes.tuning.results_table import OUTCOME, best_of
-from keras_dlnotes.tuning.trial_run import Outcome, TrialRun
+from keras_dlnotes.tuning.trial_run import Outcome, TrialPlan, TrialRun
 from keras_dlnotes.tuning.weights_folder import remove_weights, save_weights
 
 _STATES = {
@@ -32,17 +34,19 @@ class SearchWorker:
     with the same values and seeds.
 
     Args:
-        search: the `Search`.
+        plan: the `TrialPlan` of the search.
         study: its Optuna study.
         claims: `FileClaims` or `PostgresClaims` on the study's trials.
-        fit_arguments: dict of arguments for `fit`.
+        is_over: function of the study that says whether no new trial is wanted.
     """
 
-    def __init__(self, search: Any, study: Any, claims: Any, fit_arguments: dict[str, Any]) -> None:
-        self._search = search
+    def __init__(
+        self, plan: TrialPlan, study: Study, claims: Any, is_over: Callable[[Study], bool]
+    ) -> None:
+        self._plan = plan
         self._study = study
         self._claims = claims
-        self._fit_arguments = fit_arguments
+        self._is_over = is_over
 
     def run_next(self) -> int | None:
         """Runs one trial; returns its number, or None if there is none left.
@@ -58,7 +62,7 @@ class SearchWorker:
                 if trial is None:
                     return None
                 claim.callback(release)
-                if not self._search.needs_complete_builds:
+                if not self._plan.complete_builds:
                     turn.close()
                 run = self._prepare(trial)
                 outcome = run.run(after_build=turn.close)
@@ -74,7 +78,7 @@ class SearchWorker:
         result = ""
         if outcome is not None:
             result = f"Trial {trial.number} {outcome.state} with {trial.params}, "
-            result += outcome.message or f"{self._search.objective.name} {outcome.objective:.6g}"
+            result += outcome.message or f"{self._plan.objective.name} {outcome.objective:.6g}"
             result += ", and was not stored. "
         # Optuna speaks of invalid data whatever a database refuses.
         cause = error.__cause__ if isinstance(error, StorageInternalError) else error
@@ -82,7 +86,7 @@ class SearchWorker:
         return (
             f"The search stopped, because what it found could not be stored ({reason}). {result}"
             "The trials that had ended before are kept. When the disk has room, "
-            f"{str(self._search.directory)!r} can be written to and the database answers, call run "
+            f"{str(self._plan.directory)!r} can be written to and the database answers, call run "
             "again with the same arguments: it goes on, and runs again what was not stored."
         )
 
@@ -95,44 +99,36 @@ class SearchWorker:
             if self._trials()[found.number].state == TrialState.RUNNING:
                 return Trial(self._study, internals.id_of_trial.of(found)), release
             release()  # it ended while we looked
-        limit = self._search.max_trials
-        if limit is not None and len(self._trials()) >= limit:
-            return None, None
-        if self._search.is_exhausted(self._study):
+        if self._is_over(self._study):
             return None, None
         trial = self._study.ask()
         return trial, self._claims.claim(trial.number)
 
     def _prepare(self, trial: Trial) -> TrialRun:
-        search = self._search
-        directory = search.trial_directory(trial.number)
+        plan = self._plan
+        directory = plan.directory_of(trial.number)
         if directory.is_symlink():
             directory.unlink()  # what it points to is not ours
         shutil.rmtree(directory, ignore_errors=True)  # half a curve of an interrupted trial
         best = best_of(self._study)
         return TrialRun(
-            number=trial.number,
-            build=search.build,
-            hyperparameters=HyperParameters(trial, search.space, search.needs_complete_builds),
-            fit_arguments=self._fit_arguments,
-            objective=search.objective,
-            directory=directory,
-            seed=search.seed,
-            executions=search.executions_per_trial,
-            threshold=search.objective.worst if best is None else cast(float, best.value),
-            hopeless=None if search.pruner is None else hopeless_by(self._study, trial),
+            plan,
+            trial.number,
+            HyperParameters(trial, plan.space, plan.complete_builds),
+            threshold=plan.objective.worst if best is None else cast(float, best.value),
+            hopeless=hopeless_by(self._study, trial) if plan.prunes else None,
         )
 
     def _finish(self, trial: Trial, run: TrialRun, outcome: Outcome) -> None:
         if outcome.state == "finished" and run.best_model is not None:
-            save_weights(run.best_model, self._search.trial_directory(trial.number))
+            save_weights(run.best_model, self._plan.directory_of(trial.number))
         trial.set_user_attr(OUTCOME, dataclasses.asdict(outcome) | {"traceback": ""})
         value = outcome.objective if outcome.state == "finished" else None
         self._study.tell(trial, value, state=_STATES[outcome.state])
         best = best_of(self._study)
         for other in self._trials(TrialState.COMPLETE):
             if best is not None and other.number != best.number:
-                remove_weights(self._search.trial_directory(other.number))
+                remove_weights(self._plan.directory_of(other.number))
 
     def _trials(self, *states: TrialState) -> list[FrozenTrial]:
         return self._study.get_trials(deepcopy=False, states=states or None)

@@ -7,7 +7,7 @@ from typing import Any
 import keras
 
 from keras_dlnotes.instrumentation import log_numbers
-from keras_dlnotes.tuning.objective import Objective
+from keras_dlnotes.tuning.search_objective import SearchObjective
 
 
 class TrialObserver(keras.callbacks.Callback):
@@ -17,7 +17,7 @@ class TrialObserver(keras.callbacks.Callback):
     `on_train_end` runs.
 
     Args:
-        objective: the `Objective`.
+        objective: the `SearchObjective`.
         writer: takes the curves; an `EventFileWriter`.
         first_epoch_with_objective: number of epochs after which the logs must have the objective.
         threshold: weights are kept at epochs whose objective is better than this number.
@@ -26,7 +26,7 @@ class TrialObserver(keras.callbacks.Callback):
 
     def __init__(
         self,
-        objective: Objective,
+        objective: SearchObjective,
         writer: Any,
         first_epoch_with_objective: int,
         threshold: float,

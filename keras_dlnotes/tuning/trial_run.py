@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import keras
+from optuna.distributions import BaseDistribution
 
 from keras_dlnotes.numerics.number_arguments import is_whole_number
 from keras_dlnotes.summaries import EventFileWriter
 from keras_dlnotes.summaries.whole_file import is_full
-from keras_dlnotes.tuning.hyperparameters import HyperParameters
-from keras_dlnotes.tuning.objective import Objective
-from keras_dlnotes.tuning.refused import SearchRefused
+from keras_dlnotes.tuning.hyperparameters import HyperParameters, SearchRefused
+from keras_dlnotes.tuning.search_objective import SearchObjective
 from keras_dlnotes.tuning.seeded_sampler import seed_of
 from keras_dlnotes.tuning.trial_observer import TrialObserver
 
@@ -40,44 +40,66 @@ class Outcome:
     traceback: str = ""
 
 
+@dataclasses.dataclass(frozen=True)
+class TrialPlan:
+    """What all trials of a search share.
+
+    Args:
+        build: function from `HyperParameters` to a compiled model, or to the model and a dict of
+            arguments for `fit`.
+        space: dict from name to Optuna distribution, of the hyperparameters stated beforehand.
+        fit_arguments: dict of what `run` was given for `fit`.
+        objective: the `SearchObjective`.
+        seed: the search's seed.
+        executions: how often to train; the objective is the mean.
+        directory: folder of the study.
+        prunes: whether the study's pruner may end a trial.
+        complete_builds: see `Search.needs_complete_builds`.
+    """
+
+    build: Callable[[HyperParameters], Any]
+    space: dict[str, BaseDistribution]
+    fit_arguments: dict[str, Any]
+    objective: SearchObjective
+    seed: int
+    executions: int
+    directory: Path
+    prunes: bool
+    complete_builds: bool
+
+    def directory_of(self, number: int) -> Path:
+        """Folder of a trial's curves and weights."""
+        return directory_of_trial(self.directory, number)
+
+
+def directory_of_trial(directory: Path, number: int) -> Path:
+    """Folder of a trial's curves and weights in that of its study."""
+    return directory / f"trial_{number:04d}"
+
+
 class TrialRun:
     """One trial, from its first `build` to its outcome.
 
     Args:
+        plan: what it shares with the search's other trials.
         number: the trial's number.
-        build: function from `HyperParameters` to a compiled model, or to the model and a dict of
-            arguments for `fit`.
         hyperparameters: the `HyperParameters` of this trial.
-        fit_arguments: dict of what `run` was given for `fit`.
-        objective: the `Objective`.
-        directory: folder of the trial's curves.
-        seed: the search's seed.
-        executions: how often to train; the objective is the mean.
         threshold: the best objective so far; the weights of what is better are kept.
         hopeless: function from epoch and objective to whether to end the trial, or None.
     """
 
     def __init__(
         self,
+        plan: TrialPlan,
         number: int,
-        build: Callable[[HyperParameters], Any],
         hyperparameters: HyperParameters,
-        fit_arguments: dict[str, Any],
-        objective: Objective,
-        directory: Path,
-        seed: int,
-        executions: int,
         threshold: float,
         hopeless: Callable[[int, float], bool] | None,
     ) -> None:
+        self._plan = plan
         self._number = number
-        self._build = build
         self._hyperparameters = hyperparameters
-        self._fit_arguments = fit_arguments
-        self._objective = objective
-        self._directory = directory
-        self._seed = seed
-        self._executions = executions
+        self._directory = plan.directory_of(number)
         self._threshold = threshold
         self._hopeless = hopeless
         self.best_model = None
@@ -113,7 +135,7 @@ class TrialRun:
         outcome.seconds = time.time() - start
         try:
             self._write_summary(outcome, start)
-        except OSError as error:  # the result is worth more than its picture
+        except OSError as error:  # the result is worth more than its summary
             warnings.warn(
                 f"The summary of trial {self._number} could not be written: {error}. The search "
                 "goes on without it.",
@@ -125,7 +147,7 @@ class TrialRun:
         self, outcome: Outcome, writer: EventFileWriter, after_build: Callable[[], Any]
     ) -> None:
         threshold = self._threshold
-        for execution in range(self._executions):
+        for execution in range(self._plan.executions):
             model, arguments = self._built(execution)
             if execution == 0:
                 after_build()
@@ -134,7 +156,7 @@ class TrialRun:
                     folder = self._directory / f"execution_{execution}"
                     writer = stack.enter_context(self._writing(folder))
                 observer = TrialObserver(
-                    self._objective,
+                    self._plan.objective,
                     writer,
                     _epochs_until_validation(arguments),
                     threshold,
@@ -162,8 +184,8 @@ class TrialRun:
         outcome.objective = statistics.fmean(outcome.executions)
 
     def _built(self, execution: int) -> tuple[keras.Model, dict[str, Any]]:
-        keras.utils.set_random_seed(seed_of(self._seed, self._number, execution))
-        built = self._build(self._hyperparameters)
+        keras.utils.set_random_seed(seed_of(self._plan.seed, self._number, execution))
+        built = self._plan.build(self._hyperparameters)
         model, extra = built if isinstance(built, tuple) and len(built) == 2 else (built, {})
         if not isinstance(model, keras.Model) or not isinstance(extra, dict):
             raise SearchRefused(
@@ -180,16 +202,16 @@ class TrialRun:
                 f"Expected arguments of keras.Model.fit from build. Received {sorted(unknown)}."
             )
         callbacks = [
-            *(self._fit_arguments.get("callbacks") or ()),
+            *(self._plan.fit_arguments.get("callbacks") or ()),
             *(extra.get("callbacks") or ()),
         ]
-        arguments = {**self._fit_arguments, **extra, "callbacks": callbacks}
-        if self._objective.name.startswith("val_") and not (
+        arguments = {**self._plan.fit_arguments, **extra, "callbacks": callbacks}
+        if self._plan.objective.name.startswith("val_") and not (
             arguments.get("validation_data") is not None or arguments.get("validation_split")
         ):
             raise SearchRefused(
                 f"Expected validation_data or validation_split for the objective "
-                f"{self._objective.name!r}. Received neither. Pass one to run, or take an "
+                f"{self._plan.objective.name!r}. Received neither. Pass one to run, or take an "
                 "objective of the training data, such as 'loss'."
             )
         return model, arguments
@@ -204,7 +226,7 @@ class TrialRun:
                 f"{arguments.get('initial_epoch', 0)!r} and the data given."
             )
         raise SearchRefused(
-            f"Expected the objective {self._objective.name!r} in the logs of fit. After "
+            f"Expected the objective {self._plan.objective.name!r} in the logs of fit. After "
             f"{observer.epochs} epochs they have {sorted(observer.last_logs)}. Pass one of these "
             "as `objective`, or add the metric to compile. No trial was spent."
         )

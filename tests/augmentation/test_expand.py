@@ -10,7 +10,7 @@ from keras_dlnotes.augmentation import crop, expand, flip, opencv, rotate
 BACKEND = keras.backend.backend()
 
 
-def pictures(examples=11, dtype="uint8"):
+def images(examples=11, dtype="uint8"):
     """Examples whose number can be read from their first pixel's colour wherever it moves."""
     x = np.zeros((examples, 8, 8, 3), dtype)
     x += np.arange(1, examples + 1, dtype=dtype)[:, None, None, None]
@@ -34,7 +34,7 @@ class Source(keras.utils.PyDataset):
     num_batches = 3
 
     def __getitem__(self, index):
-        x, y, w = pictures()
+        x, y, w = images()
         part = slice(4 * index, 4 * index + 4)
         return x[part], {"label": y[part]}, w[part]
 
@@ -45,7 +45,7 @@ class Source(keras.utils.PyDataset):
 @pytest.mark.parametrize("shuffle", [False, True])
 @pytest.mark.parametrize("keep_original", [False, True])
 def test_every_example_and_its_copies_once_with_label_and_weight(keep_original, shuffle):
-    x, y, w = pictures()
+    x, y, w = images()
     transforms = [flip(), rotate(0.05), crop(6, 6)]
     data = expand((x, y, w), transforms, 2, keep_original, 0, batch_size=4, shuffle=shuffle)
     assert len(data) == -(-11 * (2 + keep_original) // 4)
@@ -66,7 +66,7 @@ def test_every_example_and_its_copies_once_with_label_and_weight(keep_original, 
 
 def test_new_draws_every_epoch_and_the_same_in_every_run():
     def run(seed=7):
-        data = expand(pictures()[:2], [rotate(0.5)], copies=2, seed=seed, batch_size=8)
+        data = expand(images()[:2], [rotate(0.5)], copies=2, seed=seed, batch_size=8)
         epochs = []
         for _ in range(2):
             epochs.append(joined(batches(data)))
@@ -117,7 +117,7 @@ class _AddWhileTraining(layers.Layer):
 @pytest.mark.parametrize("batched", [True, False])
 def test_tf_data_on_every_backend(batched):
     tf = pytest.importorskip("tensorflow")
-    source = tf.data.Dataset.from_tensor_slices(pictures())
+    source = tf.data.Dataset.from_tensor_slices(images())
     source = source.batch(4) if batched else source
     runs = []
     for _ in range(2):
@@ -145,7 +145,7 @@ def test_tf_data_on_every_backend(batched):
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_fit_takes_it(workers):
-    x, y, _ = pictures()
+    x, y, _ = images()
     transforms = [flip(), layers.RandomBrightness(0.5, seed=0), layers.Rescaling(1 / 255)]
     losses = []
     for _ in range(2):
@@ -159,7 +159,7 @@ def test_fit_takes_it(workers):
     np.testing.assert_allclose(losses[0], losses[1], rtol=1e-5)
 
 
-def test_layouts_give_the_same_pictures(monkeypatch):
+def test_layouts_give_the_same_images(monkeypatch):
     x = np.random.default_rng(0).uniform(size=(6, 9, 8, 3)).astype("float32")
     transforms = [flip("horizontal_and_vertical"), rotate((0.1, 0.3), "constant"), crop(7, 6)]
 
@@ -192,7 +192,7 @@ def test_rotations_of_two_kinds_are_done_one_after_the_other():
         (ValueError, "`batch_size`", lambda x: expand(x, [flip()], batch_size=0)),
         (ValueError, "`seed`", lambda x: expand(x, [flip()], seed=0.5)),
         (ValueError, "as many labels", lambda x: expand((x, np.zeros(3)), [flip()])),
-        (ValueError, "Expected pictures of shape", lambda x: expand(x[0, 0], [flip()])),
+        (ValueError, "Expected images of shape", lambda x: expand(x[0, 0], [flip()])),
         (ValueError, "at least 9 x 9", lambda x: expand(x, [crop(9, 9)])[0]),
         (ValueError, "`height`", lambda x: crop(0, 3)),
         (ValueError, "`mode`", lambda x: flip("sideways")),
@@ -210,10 +210,10 @@ def test_rotations_of_two_kinds_are_done_one_after_the_other():
 )
 def test_what_is_refused(error, message, call):
     with pytest.raises(error, match=message):
-        call(pictures()[0])
+        call(images()[0])
 
 
 @pytest.mark.skipif(not hasattr(layers, "MixUp"), reason="of newer Keras")
 def test_layers_that_blend_labels_are_refused():
     with pytest.raises(ValueError, match="blends labels"):
-        expand(pictures()[:2], [layers.MixUp()])
+        expand(images()[:2], [layers.MixUp()])

@@ -1,4 +1,4 @@
-"""Labels and weights that lie over their pictures move along with them, or are refused."""
+"""Labels and weights that lie over their images move along with them, or are refused."""
 
 import keras
 import numpy as np
@@ -29,7 +29,7 @@ OURS = {
 
 
 def classes(examples=5, height=17, width=16):
-    """Pictures that show their own masks: each pixel's colour is its class."""
+    """Images that show their own masks: each pixel's colour is its class."""
     return np.random.default_rng(0).integers(0, 5, (examples, height, width)).astype("int64")
 
 
@@ -42,13 +42,13 @@ def every(data):
 
 @pytest.mark.parametrize("original", [True, False])
 @pytest.mark.parametrize("name", [*OURS, *KERAS_LAYERS])
-def test_masks_and_pixel_weights_stay_over_their_pictures(name, original):
+def test_masks_and_pixel_weights_stay_over_their_images(name, original):
     masks = classes()
-    pictures = masks[..., None].astype("float32")
+    images = masks[..., None].astype("float32")
     transform = {**OURS, **KERAS_LAYERS}[name]()
     weights = masks.astype("float64") / 4
     data = expand(
-        (pictures, {"mask": masks, "class": np.arange(5)}, weights), [transform], 2, original, 3
+        (images, {"mask": masks, "class": np.arange(5)}, weights), [transform], 2, original, 3
     )
     new, labels, weights = data[0]
     assert labels["mask"].dtype == np.int64
@@ -65,7 +65,7 @@ def test_masks_and_pixel_weights_stay_over_their_pictures(name, original):
 @pytest.mark.parametrize("form", ["plain", "channel", "one-hot", "bool", "uint8", "two axes more"])
 def test_masks_of_every_form(form, channels_first):
     masks = classes()
-    pictures = masks[..., None].astype("float32")
+    images = masks[..., None].astype("float32")
     given = {
         "plain": masks,
         "channel": masks[..., None].astype("int32"),
@@ -75,12 +75,12 @@ def test_masks_of_every_form(form, channels_first):
         "two axes more": np.eye(6)[masks].reshape(*masks.shape, 2, 3),
     }[form]
     if channels_first:
-        pictures = np.moveaxis(pictures, 3, 1)
+        images = np.moveaxis(images, 3, 1)
         if given.ndim > 3:
             given = np.moveaxis(given, (1, 2), (-2, -1))
     transforms = [rotate(0.2, interpolation="nearest"), flip(), crop(12, 11)]
     data_format = "channels_first" if channels_first else "channels_last"
-    new, labels = expand((pictures, given), transforms, 3, seed=1, data_format=data_format)[0]
+    new, labels = expand((images, given), transforms, 3, seed=1, data_format=data_format)[0]
     assert labels.dtype == given.dtype
     shown = (new[:, 0] if channels_first else new[..., 0]).astype(int)
     if channels_first and given.ndim > 3:
@@ -141,21 +141,21 @@ def test_every_kind_of_data_set_moves_them(single):
 
 def test_opencv_and_numpy_move_masks_alike(monkeypatch):
     masks = classes()
-    pictures = np.repeat(masks[..., None] * 40, 3, axis=-1).astype("uint8")
+    images = np.repeat(masks[..., None] * 40, 3, axis=-1).astype("uint8")
     found = []
     for installed in (opencv.cv2, None):
         monkeypatch.setattr(opencv, "cv2", installed)
-        found.append(expand((pictures, masks), [rotate(0.2), flip()], 3, seed=1)[0])
+        found.append(expand((images, masks), [rotate(0.2), flip()], 3, seed=1)[0])
     np.testing.assert_array_equal(found[0][1], found[1][1])
     np.testing.assert_allclose(found[0][0].astype(int), found[1][0].astype(int), atol=1)
     assert set(np.unique(found[0][1])) <= set(range(5))
 
 
-def test_what_is_outside_the_picture():
-    """A mask's is class 0 or what is said, whatever the pictures' is; a weight's is 0."""
-    pictures = np.ones((4, 9, 9, 1), "float32")
+def test_what_is_outside_the_image():
+    """A mask's is class 0 or what is said, whatever the images' is; a weight's is 0."""
+    images = np.ones((4, 9, 9, 1), "float32")
     masks = np.ones((4, 9, 9), int)
-    given = (pictures, masks, masks.astype("float32"))
+    given = (images, masks, masks.astype("float32"))
     for outside in (0, 7):
         transform = rotate((0.1, 0.15), "constant", "nearest", 0.5, mask_fill_value=outside)
         new, labels, _ = expand(given, [transform], keep_original=False, seed=0)[0]
@@ -172,7 +172,7 @@ def test_what_is_outside_the_picture():
     [lambda: rotate(0.1), lambda: layers.RandomRotation(0.1), lambda: layers.Resizing(12, 12)],
     ids=["rotate", "keras", "size"],
 )
-def test_an_autoencoders_targets_are_its_pictures(transform):
+def test_an_autoencoders_targets_are_its_images(transform):
     x = np.random.default_rng(0).uniform(size=(4, 16, 16, 3)).astype("float32")
     for data in (
         expand((x, x), [transform()], 2, seed=0),
@@ -187,7 +187,7 @@ def test_an_autoencoders_targets_are_its_pictures(transform):
 
 
 def test_targets_of_another_size():
-    """For super-resolution: every second pixel of the target's is between the picture's."""
+    """For super-resolution: every second pixel of the target's is between the image's."""
     large = np.random.default_rng(0).uniform(size=(6, 24, 20, 1))
     small = large.reshape(6, 12, 2, 10, 2, 1).mean((2, 4))
     transforms = [flip("horizontal_and_vertical"), crop(8, 7)]
@@ -221,17 +221,17 @@ def test_scaled_maps_take_pixels_to_the_same_place():
 
 def test_labels_that_stay():
     masks = classes()
-    pictures = masks[..., None].astype("float32")
-    _, labels = expand((pictures, masks), [flip()], 1, seed=0, shuffle=False, labels="fixed")[0]
+    images = masks[..., None].astype("float32")
+    _, labels = expand((images, masks), [flip()], 1, seed=0, shuffle=False, labels="fixed")[0]
     np.testing.assert_array_equal(labels, np.repeat(masks, 2, axis=0))
     brighter = [layers.RandomBrightness(0.1), layers.Rescaling(2.0)]
     points = {"keypoints": np.zeros((5, 3, 2))}
-    _, labels, weights = expand((pictures, masks, masks), brighter, 1, shuffle=False)[0]
+    _, labels, weights = expand((images, masks, masks), brighter, 1, shuffle=False)[0]
     np.testing.assert_array_equal(labels, np.repeat(masks, 2, axis=0))
     np.testing.assert_array_equal(weights, labels)
-    assert expand((pictures, points), brighter)[0][1]["keypoints"].shape == (10, 3, 2)
+    assert expand((images, points), brighter)[0][1]["keypoints"].shape == (10, 3, 2)
     # Weights without labels are weights, and not taken for labels.
-    _, none, weights = expand((pictures, None, np.arange(5)), [flip()], 1, shuffle=False)[0]
+    _, none, weights = expand((images, None, np.arange(5)), [flip()], 1, shuffle=False)[0]
     assert none is None
     np.testing.assert_array_equal(weights, np.repeat(np.arange(5), 2))
 
@@ -248,15 +248,15 @@ class _Brighter(layers.Identity):
 
 def test_a_layer_of_ones_own():
     masks = classes()
-    pictures = masks[..., None].astype("float32")
+    images = masks[..., None].astype("float32")
     with pytest.raises(ValueError, match=r"swirl.*derive a layer that moves no pixel"):
-        expand((pictures, masks), [_Swirl()])
+        expand((images, masks), [_Swirl()])
     with pytest.raises(ValueError, match="RandAugment"):
-        expand((pictures, np.zeros(5), masks), [layers.RandAugment()])
+        expand((images, np.zeros(5), masks), [layers.RandAugment()])
     with pytest.raises(ValueError, match="swirl"):
-        expand(Batches((pictures, masks)), [_Swirl()])[0]
-    assert expand((pictures, np.arange(5)), [_Swirl()])[0][0].shape == (10, 17, 16, 1)
-    new, labels = expand((pictures, masks), [flip(), _Brighter()], seed=0)[0]
+        expand(Batches((images, masks)), [_Swirl()])[0]
+    assert expand((images, np.arange(5)), [_Swirl()])[0][0].shape == (10, 17, 16, 1)
+    new, labels = expand((images, masks), [flip(), _Brighter()], seed=0)[0]
     assert set(np.unique(new[..., 0] - labels)) == {1.0}
 
 
@@ -270,8 +270,8 @@ def test_a_layer_of_ones_own():
         ({"boxes": np.zeros((5, 4))}, "auto", "label 'boxes'.*by its name.*`bounding_boxes`"),
         ({"objects": {"Keypoints": np.zeros((5, 4))}}, "auto", "by its name"),
         ({"bbox": np.zeros((5, 3, 4)), "mask": classes()}, {"mask": "mask"}, "bbox"),
-        (np.zeros(5), "mask", "height and width of a picture"),
-        (np.zeros((5, 2)), "image", "height and width of a picture"),
+        (np.zeros(5), "mask", "height and width of an image"),
+        (np.zeros((5, 2)), "image", "height and width of an image"),
         (classes(), "nearest", "`labels`"),
         (classes(), None, "`labels`"),
         (classes(), {"mask": "mask"}, "`labels`.*one label"),
@@ -281,25 +281,25 @@ def test_a_layer_of_ones_own():
     ],
 )
 def test_what_is_refused(labels, said, message):
-    pictures = np.zeros((5, 17, 16, 3), "float32")
+    images = np.zeros((5, 17, 16, 3), "float32")
     with pytest.raises(ValueError, match=message):
-        expand((pictures, labels), [flip()], labels=said)
+        expand((images, labels), [flip()], labels=said)
     if labels is not None:
         with pytest.raises(ValueError, match=message):
-            expand(Batches((pictures, labels)), [flip()], labels=said)[0]
+            expand(Batches((images, labels)), [flip()], labels=said)[0]
 
 
 def test_what_is_refused_of_tf_data():
     tf = pytest.importorskip("tensorflow")
-    pictures = tf.data.Dataset.from_tensor_slices(np.zeros((5, 9, 8, 3), "float32"))
+    images = tf.data.Dataset.from_tensor_slices(np.zeros((5, 9, 8, 3), "float32"))
     boxes = tf.data.Dataset.from_tensor_slices(tf.ragged.constant([[1], [], [2, 3], [], [4]]))
-    unknown = pictures.map(lambda x: tf.numpy_function(lambda a: a, (x,), x.dtype))
-    for labels, message in ((unknown, "known shape"), (pictures.batch(2), "height and width")):
-        both = tf.data.Dataset.zip((pictures, labels))
+    unknown = images.map(lambda x: tf.numpy_function(lambda a: a, (x,), x.dtype))
+    for labels, message in ((unknown, "known shape"), (images.batch(2), "height and width")):
+        both = tf.data.Dataset.zip((images, labels))
         with pytest.raises(ValueError, match=message):
             expand(both, [flip()])
         assert expand(both, [flip()], labels="fixed") is not None
-    assert expand(tf.data.Dataset.zip((pictures.batch(5), boxes.batch(5))), [flip()]) is not None
+    assert expand(tf.data.Dataset.zip((images.batch(5), boxes.batch(5))), [flip()]) is not None
 
 
 def test_masks_that_a_layers_dtype_does_not_hold():
@@ -314,20 +314,20 @@ def test_masks_that_a_layers_dtype_does_not_hold():
 
 
 def test_crops_that_stretch_or_leave_originals():
-    pictures, masks = np.zeros((2, 8, 8, 1)), np.zeros((2, 8, 8), int)
+    images, masks = np.zeros((2, 8, 8, 1)), np.zeros((2, 8, 8), int)
     with pytest.raises(ValueError, match="Resizing"):
-        expand((pictures, masks), [layers.CenterCrop(9, 9)])[0]
+        expand((images, masks), [layers.CenterCrop(9, 9)])[0]
     with pytest.raises(ValueError, match=r"kd\.augmentation\.crop"):
-        expand((pictures, masks), [layers.RandomCrop(5, 5)], seed=0)[0]
-    new, labels = expand((pictures, masks), [layers.RandomCrop(5, 5)], keep_original=False)[0]
+        expand((images, masks), [layers.RandomCrop(5, 5)], seed=0)[0]
+    new, labels = expand((images, masks), [layers.RandomCrop(5, 5)], keep_original=False)[0]
     assert new.shape[1:3] == labels.shape[1:3] == (5, 5)
 
 
 def test_fit_learns_from_them():
     """A network of one pixel's view, whose masks would be unlearnable if they stayed behind."""
-    pictures = np.zeros((16, 12, 12, 1), "float32")
-    pictures[:, 2:6, 1:5] = 1
-    data = expand((pictures, pictures.astype(int)), [flip(), rotate(0.25)], 2, seed=0)
+    images = np.zeros((16, 12, 12, 1), "float32")
+    images[:, 2:6, 1:5] = 1
+    data = expand((images, images.astype(int)), [flip(), rotate(0.25)], 2, seed=0)
     model = keras.Sequential([layers.Dense(1, activation="sigmoid")])
     model.compile("sgd", "binary_crossentropy", metrics=["accuracy"])
     model.build((None, 12, 12, 1))

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 import keras_dlnotes as kd
+from keras_dlnotes.backend import internals
 from keras_dlnotes.callbacks.averaged_weights import AveragedWeights
 
 JIT = keras.backend.backend() == "jax"
@@ -38,7 +39,7 @@ class Averages(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         optimizer = getattr(self.model.optimizer, "inner_optimizer", self.model.optimizer)
-        averages = optimizer._model_variables_moving_average
+        averages = internals.averages_of_weights.of(optimizer)
         self.seen.append([keras.ops.convert_to_numpy(each).copy() for each in averages])
 
 

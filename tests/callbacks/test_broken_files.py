@@ -4,7 +4,6 @@ import contextlib
 import errno
 import json
 import os
-import resource
 import shutil
 import warnings
 
@@ -15,6 +14,7 @@ import pytest
 import keras_dlnotes as kd
 from keras_dlnotes.summaries import EventFileWriter
 from keras_dlnotes.summaries.whole_file import whole_file
+from tests.full_disk import full_disk
 from tests.summaries.test_event_file_writer import read_back
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*softmax over axis")
@@ -38,17 +38,6 @@ def fit(callbacks, model=None, epochs=6):
     assert len(history.history["loss"]) == epochs
     told = [str(w.message) for w in caught if "Training" in str(w.message)]
     return model, told
-
-
-@contextlib.contextmanager
-def full_disk():
-    """No file can grow: a real failure of the operating system, as of a full disk."""
-    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (0, limits[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
 
 
 class During(keras.callbacks.Callback):

@@ -1,4 +1,4 @@
-"""A resumed training gets the augmented pictures that it would have got."""
+"""A resumed training gets the augmented images that it would have got."""
 
 import keras
 import numpy as np

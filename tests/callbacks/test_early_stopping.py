@@ -7,6 +7,7 @@ from keras import ops
 
 from keras_dlnotes import stopping
 from keras_dlnotes.callbacks import EarlyStopping
+from keras_dlnotes.callbacks.stopping_state import identity_of
 from keras_dlnotes.summaries import MemoryWriter
 
 JIT = keras.backend.backend() == "jax"
@@ -377,9 +378,22 @@ def test_state_survives_backup_and_restore(tmp_path, on_disk):
     assert epochs == 3
     assert (resumed.best, resumed.best_epoch) == (whole.best, whole.best_epoch)
     assert resumed.reason == whole.reason
-    assert resumed._seconds > 0.0
     for a, b in zip(expected.get_weights(), model.get_weights(), strict=True):
         assert np.allclose(a, b, atol=1e-7)
+
+
+def test_saved_states_are_found_by_the_names_of_the_first_version():
+    """Which criteria a state belongs to is a part of its name in the file."""
+    criterion = stopping.UpStrips(2) | stopping.TimeBudget(600)
+    assert identity_of(criterion, ["val_loss"], ["auto"], 0.5, 7) == (
+        '[["val_loss"], ["auto"], {"module": "keras_dlnotes.stopping.any_of", "class_name": '
+        '"AnyOf", "config": {"criteria": [{"module": "keras_dlnotes.stopping.up_strips", '
+        '"class_name": "UpStrips", "config": {"successive": 2, "strip": 5, "monitor": null, '
+        '"mode": "auto"}, "registered_name": "keras_dlnotes>UpStrips"}, {"module": '
+        '"keras_dlnotes.stopping.time_budget", "class_name": "TimeBudget", "config": {"seconds": '
+        '600.0}, "registered_name": "keras_dlnotes>TimeBudget"}]}, "registered_name": '
+        '"keras_dlnotes>AnyOf"}, 0.5, 7]'
+    )
 
 
 def test_files_of_weights_fit_with_and_without_the_callback(tmp_path):
@@ -411,7 +425,8 @@ def test_files_of_weights_fit_with_and_without_the_callback(tmp_path):
     stopper.on_train_begin()
     stopper.on_epoch_begin(0)
     stopper.on_epoch_end(0, {"loss": 1.0})
-    stopper._state.listens = True
+    stopper.set_model(model)
+    stopper.on_train_begin()
     model.load_weights(tmp_path / "bare.weights.h5")
     assert stopper.best is None
     # Weights that are loaded while epochs run, by a callback that goes back, change nothing.

@@ -52,7 +52,7 @@ def test_all_curves_up_to_32_layers():
 
 
 def test_a_small_network_has_all_curves_and_a_large_one_the_worst(tmp_path, monkeypatch):
-    monkeypatch.setattr(layer_scalars, "_MOST_LAYERS", 3)
+    monkeypatch.setattr(layer_scalars, "MOST_LAYERS", 3)
     fit(deep(3), TrainingMonitor(tmp_path / "small", every=1))
     small = read_back(tmp_path / "small").Tags()["scalars"]
     assert "activations/hidden_1/mean" in small
@@ -93,7 +93,7 @@ def test_the_choice_is_the_users(choice, tmp_path):
 
 
 def test_a_memory_writer_gets_every_scalar(tmp_path, monkeypatch):
-    monkeypatch.setattr(layer_scalars, "_MOST_LAYERS", 3)
+    monkeypatch.setattr(layer_scalars, "MOST_LAYERS", 3)
     memory = MemoryWriter()
     fit(deep(4), TrainingMonitor(every=1, writer=memory))
     assert len(curves(memory.scalars)) == 4 * 6 + 3 + 8 * 5 + 2 * 8

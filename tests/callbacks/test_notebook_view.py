@@ -30,7 +30,7 @@ def fit(*callbacks, output="sigmoid", names=("hidden_1", "hidden_2"), epochs=3):
     model.fit(X, Y, batch_size=16, epochs=epochs, verbose=0, callbacks=list(callbacks))
 
 
-def pictures(page):
+def images(page):
     found = re.findall(r'src="data:image/png;base64,([^"]+)"', page)
     assert all(base64.b64decode(data).startswith(b"\x89PNG") for data in found)
     # Nothing else that a browser would load.
@@ -44,7 +44,7 @@ def test_a_monitor_shows_the_figures_of_its_own_run(tmp_path):
     assert "Nothing is recorded yet" in into_folder._repr_html_()
     assert "each step to" in into_folder._repr_html_()
     fit(into_folder)
-    assert pictures(into_folder._repr_html_()) == 2
+    assert images(into_folder._repr_html_()) == 2
     assert "3 layers, 12 recorded steps, 0 to 11." in into_folder._repr_html_()
     assert "run_2" not in into_folder._repr_html_()
     second = TrainingMonitor(tmp_path / "run", every=3)
@@ -82,13 +82,13 @@ def test_a_monitor_with_a_writer_shows_what_was_written_also_during_fit(given, t
     def look(epoch, logs):
         during.append(monitor._repr_html_())
 
-    assert pictures(monitor._repr_html_()) == 0
+    assert images(monitor._repr_html_()) == 0
     fit(monitor, keras.callbacks.LambdaCallback(on_epoch_end=look))
     if given is MemoryWriter:
         assert "3 layers, 4 recorded steps, 0 to 3." in during[0]
-        assert pictures(during[0]) == 2
+        assert images(during[0]) == 2
     writer.close()
-    assert pictures(monitor._repr_html_()) == 2
+    assert images(monitor._repr_html_()) == 2
     assert "12 recorded steps" in monitor._repr_html_()
 
 
@@ -114,7 +114,7 @@ def test_what_a_monitor_cannot_show_is_told(tmp_path, monkeypatch):
         context.setitem(sys.modules, "matplotlib", None)
         context.setitem(sys.modules, "matplotlib.figure", None)
         page = monitor._repr_html_()
-    assert pictures(page) == 0
+    assert images(page) == 0
     assert "12 recorded steps" in page
     assert "pip install matplotlib" in page
     for path in (tmp_path / "run").iterdir():
@@ -133,7 +133,7 @@ def test_names_are_text_neither_html_nor_formulas():
         values = np.array([0, np.nan, 1], "f4")
         writer.add_layers(step, [("activations/standard_deviation", rows, values)])
     page = monitor._repr_html_()
-    assert pictures(page) == 2
+    assert images(page) == 2
     assert "b_&lt;b&gt;&amp;amp;" in page
     assert "<i>" not in page
     figure = kd.plots.scale_by_depth({names[0]: writer})
@@ -146,7 +146,7 @@ def test_a_monitor_of_gradients_alone_shows_them():
     monitor = TrainingMonitor(every=1, writer=writer, layers=[])
     fit(monitor)
     page = monitor._repr_html_()
-    assert pictures(page) == 2
+    assert images(page) == 2
     assert "Gradient norm" in page
 
 

@@ -104,7 +104,7 @@ def test_a_resumed_run_counts_on(monitor_first, accumulated, tmp_path):
         fit(model(), *first, epochs=4)
     for each in first:
         if isinstance(each, kd.callbacks.TrainingMonitor):
-            each._report._writer.flush()  # as happens within seconds, and when a process ends
+            each.on_train_end()  # as when the process ends
     fit(model(), *callbacks(), epochs=4)
     assert [step for step, _ in writer.scalars[TAG]] == list(range(16))
     assert folders(tmp_path / "logs") == []

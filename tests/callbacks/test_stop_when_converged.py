@@ -59,8 +59,8 @@ class Watch(keras.callbacks.Callback):
         weights = np.concatenate(
             [ops.convert_to_numpy(v).ravel() for v in self.model.trainable_variables]
         )
-        accepted = ops.convert_to_numpy(self.model.optimizer._accepted_point)
-        assert np.array_equal(weights, accepted)
+        state = {variable.name: variable for variable in self.model.optimizer.variables}
+        assert np.array_equal(weights, ops.convert_to_numpy(state["accepted_point"]))
 
 
 def test_validation_and_checkpoints_see_the_accepted_point_and_training_the_trial():

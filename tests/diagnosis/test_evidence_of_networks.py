@@ -8,10 +8,10 @@ import pytest
 from keras import layers
 
 from keras_dlnotes.diagnosis import Leak, NormalizationFacts, model_facts, probe
-from keras_dlnotes.diagnosis.assemble import _padding_read
+from keras_dlnotes.diagnosis.assemble import padding_read
 from keras_dlnotes.diagnosis.augmentations import augmented_inputs
 from keras_dlnotes.diagnosis.output_record import OutputRecord
-from keras_dlnotes.diagnosis.tables import leak_of
+from keras_dlnotes.diagnosis.target_leaks import leak_of
 
 RANDOM = np.random.default_rng(0)
 
@@ -61,7 +61,7 @@ AROUND = np.array([[0, 0, 0, 2, 0, 0, 0, 0]] * 4)
 def test_padding_counts_where_a_layer_reads_it_last(reader, tokens, expected):
     stack = [keras.Input((8,), dtype="int32"), layers.Embedding(5, 2), reader()]
     unmasked = probe(keras.Sequential(stack), [tokens]).unmasked
-    assert _padding_read(unmasked, [tokens]) == {"reader": expected}
+    assert padding_read(unmasked, [tokens]) == {"reader": expected}
 
 
 @pytest.mark.parametrize("steps", [5, 8])
@@ -172,10 +172,10 @@ def test_a_column_that_is_the_class_leaks(table, expected):
 
 def test_a_column_that_is_the_amount_leaks_and_is_looked_for_in_each_table():
     amounts = RANDOM.normal(size=(80, 1))
-    pictures = RANDOM.normal(size=(80, 4, 4, 1))
-    inputs = [pictures, TABLE, table_with(-3 * amounts[:, 0])]
+    images = RANDOM.normal(size=(80, 4, 4, 1))
+    inputs = [images, TABLE, table_with(-3 * amounts[:, 0])]
     assert leak_of(inputs, amounts, classes=False) == Leak(2, 2)
-    assert leak_of([pictures, TABLE], amounts, classes=False) is None
+    assert leak_of([images, TABLE], amounts, classes=False) is None
     # A line that is to be learned is no leak, nor is a table with other rows than the targets.
     assert leak_of([table_with(3 * amounts[:, 0] - 1)], amounts, classes=False) is None
     assert leak_of([table_with(-3 * amounts[:, 0])], amounts[:60], classes=False) is None
@@ -220,8 +220,8 @@ def test_random_layers_of_a_model_at_the_front_are_asked():
     model = _model_of(x, mixed, layers.RandomZoom(0.1))
     assert [name for name, _ in augmented_inputs(model, x)] == ["flip"]
     own = keras.Sequential([layers.RandomFlip(name="flip")])
-    picture = keras.Input((4, 4, 1))
-    model = keras.Model(picture, layers.Flatten()(layers.Rescaling(2.0)(own(picture))))
+    image = keras.Input((4, 4, 1))
+    model = keras.Model(image, layers.Flatten()(layers.Rescaling(2.0)(own(image))))
     assert [name for name, _ in augmented_inputs(model, x)] == ["flip"]
 
 

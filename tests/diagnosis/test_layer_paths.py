@@ -8,7 +8,7 @@ from keras import layers
 from keras_dlnotes.diagnosis import model_facts, probe
 from keras_dlnotes.diagnosis.layer_paths import LayerPaths
 
-PICTURES = np.random.default_rng(0).normal(size=(8, 8, 8, 6)).astype("float32")
+IMAGES = np.random.default_rng(0).normal(size=(8, 8, 8, 6)).astype("float32")
 
 
 def facts_of(outputs, inputs):
@@ -82,7 +82,7 @@ class Excited(keras.layers.Layer):
 
 def test_a_sigmoid_in_a_class_of_ones_own_is_a_gate_if_no_layer_reads_it():
     model = keras.Sequential([keras.Input((8, 8, 6)), Excited(), layers.Flatten(), layers.Dense(1)])
-    units = probe(model, [PICTURES]).units
+    units = probe(model, [IMAGES]).units
     assert not units["excite"].read
     assert units["plain"].read
     assert units["last"].units == 6

@@ -6,6 +6,7 @@ import keras
 import numpy as np
 import pytest
 
+from keras_dlnotes.backend import internals
 from keras_dlnotes.diagnosis import CannotCopyError, compile_like, copy_of, optimizer_like
 
 layers = keras.layers
@@ -171,7 +172,7 @@ def test_a_copy_computes_the_same_and_shares_nothing(name):
     copy = copy_of(model, X[:2])
     assert type(copy) is type(model)
     np.testing.assert_allclose(keras.ops.convert_to_numpy(copy(X)), expected, atol=1e-5)
-    ours, theirs = copy._flatten_layers(), model._flatten_layers()
+    ours, theirs = internals.flatten_layers(copy), internals.flatten_layers(model)
     assert not {id(layer) for layer in ours} & {id(layer) for layer in theirs}
     assert len(ours) == len(theirs)
     assert [v.trainable for v in copy.weights] == [v.trainable for v in model.weights]

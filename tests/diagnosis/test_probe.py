@@ -1,9 +1,11 @@
+import importlib
+
 import keras
 import numpy as np
 import pytest
 from keras import layers
 
-from keras_dlnotes.diagnosis import probe
+from keras_dlnotes.diagnosis import answer_of, probe
 
 X = 200.0 * np.random.default_rng(0).normal(size=(64, 3)).astype("float32")
 
@@ -54,3 +56,24 @@ def test_outputs_whose_squares_overflow_float32_are_measured_without_a_warning()
     found = probe(model, [X]).units["hidden"]
     assert 1e23 < found.deviation < 1e26
     assert not found.non_finite
+
+
+class TakesNamed(keras.Model):
+    """Takes its inputs in a way of its own."""
+
+    def call(self, inputs):
+        return inputs["a name"]
+
+
+def test_a_model_that_cannot_be_called_on_the_sample_has_no_answer():
+    assert answer_of(TakesNamed(), [X]) is None
+
+
+def test_a_fault_of_the_probe_is_told(monkeypatch):
+    def fail(model, inputs):
+        raise ZeroDivisionError("in the probe")
+
+    monkeypatch.setattr(importlib.import_module("keras_dlnotes.diagnosis.probe"), "probe", fail)
+    model = keras.Sequential([keras.Input(X.shape[1:]), keras.layers.Dense(1)])
+    with pytest.warns(UserWarning, match="not judge.*ZeroDivisionError: in the probe"):
+        assert answer_of(model, [X]) is None

@@ -375,7 +375,7 @@ CASES = [
     ),
     (
         "label_encoding",
-        "labels_do_not_fit_loss",  # pictures of any size
+        "labels_do_not_fit_loss",  # images of any size
         evidence(SPARSE | PIXELS, labels=label_facts(np.arange(30) % 4), prediction_shape=()),
         evidence(SPARSE | PIXELS, labels=WITHIN, prediction_shape=()),
     ),

@@ -71,7 +71,7 @@ def test_axes_masks_and_ghost_batches():
     np.testing.assert_allclose(numpy_of(last.moving_variance), variance, rtol=1e-4)
     moved = first(inputs.transpose(0, 2, 1), training=True, mask=mask[:, None])
     np.testing.assert_allclose(numpy_of(moved).transpose(0, 2, 1), expected, atol=1e-4)
-    # A mask of the examples alone, as it comes from before a TimeDistributed picture.
+    # A mask of the examples alone, as it comes from before a TimeDistributed image.
     by_example = BatchNormalization()(inputs, training=True, mask=np.arange(7) < 4)
     picked = reference.normalized(inputs[:4].astype("float64"))[0]
     np.testing.assert_allclose(numpy_of(by_example)[:4], picked, atol=1e-4)

@@ -50,21 +50,31 @@ if BACKEND != "tensorflow":  # whose kernels for CPUs know channels last only
     )
 
 
+def unit_axis(name):
+    return 1 if name == "channels first" else -1
+
+
 @pytest.mark.parametrize("name", LAYERS)
-@pytest.mark.usefixtures("float64")
 def test_weights_into_units_of_every_kind_of_layer(name):
+    """The term of a step in which the masks are those of Keras's dropout with the same seed."""
     make, shape = LAYERS[name]
-    layer = kd.layers.DropoutPenalty(make(), rate=0.5, strength=0.3)
-    layer.build(shape)
-    columns = columns_of(layer._source())
-    units = layer.compute_output_shape(shape)[layer._unit_axis]
+    layer = kd.layers.DropoutPenalty(make(), rate=0.5, strength=0.3, seed=3)
+    model = keras.Sequential([keras.Input(shape[1:]), layer])
+    model.compile(keras.optimizers.SGD(0.0), lambda y, p: 0.0 * ops.mean(p), run_eagerly=not JIT)
+    weighted = layer.layer.layers[0] if name == "block" else layer.layer
+    columns = columns_of(weighted)
+    outputs = layer.compute_output_shape(shape)
+    units = outputs[unit_axis(name)]
     assert len(columns) == units
-    masks = np.random.default_rng(0).integers(0, 2, size=(9, units))
-    share = ops.convert_to_tensor(np.mean(masks == 0, axis=0), "float64")
-    (kernel,) = layer._kernel_and()
-    got = penalties.squares_into_dropped_units(ops.cast(kernel, "float64"), share, layer._layout())
-    expected = reference.dropout(0.3, columns, masks)
-    assert np.isclose(0.3 * ops.convert_to_numpy(got), expected, rtol=1e-12)
+    places = list(outputs)
+    if "Conv" in type(weighted).__name__:  # all places of a channel are dropped together
+        places = [1] * len(outputs)
+        places[0], places[unit_axis(name)] = outputs[0], units
+    kept = keras.layers.Dropout(0.5, seed=3)(np.ones(places, "float32"), training=True)
+    masks = np.moveaxis(ops.convert_to_numpy(kept), unit_axis(name), -1).reshape(-1, units) > 0
+    x = np.random.default_rng(0).normal(size=shape).astype("float32")
+    term = model.train_on_batch(x, np.zeros(outputs, "float32"))
+    assert np.isclose(term, reference.dropout(0.3, columns, masks), rtol=1e-5)
     everything = sum(np.sum(np.square(column)) for column in columns)
     assert np.isclose(layer.expected_penalty(), 0.3 * 0.5 * everything, rtol=1e-6)
 
@@ -83,7 +93,7 @@ def test_whole_units_are_dropped_and_the_rest_scaled(name):
     assert 0 < is_zero.mean() < 0.6
     assert np.allclose(dropped[~is_zero], plain[~is_zero] / 0.75, rtol=1e-5)
     if "Conv" in type(layer.layer).__name__:
-        places = tuple(a for a in range(1, len(shape)) if a != layer._unit_axis % len(shape))
+        places = tuple(a for a in range(1, len(shape)) if a != unit_axis(name) % len(shape))
         share = is_zero.mean(axis=places)
         assert np.all((share == 0) | (share == 1))  # a channel of an example, whole or not at all
 

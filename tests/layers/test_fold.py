@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from keras import layers, ops
 
+from keras_dlnotes.backend import internals
 from keras_dlnotes.layers import BatchNormalization, fold
 
 CHANNELS_FIRST = keras.backend.backend() != "tensorflow"  # its CPU convolutions cannot
@@ -25,7 +26,7 @@ def norm(**arguments):
 def normalizations(model):
     return [
         layer
-        for layer in model._flatten_layers()
+        for layer in internals.flatten_layers(model)
         if isinstance(layer, (layers.BatchNormalization, BatchNormalization))
     ]
 
@@ -111,7 +112,7 @@ def random_stack(rng, depth):
 
 
 def inner_layers(model):
-    return [layer for layer in model._flatten_layers() if not hasattr(layer, "layers")]
+    return [layer for layer in internals.flatten_layers(model) if not hasattr(layer, "layers")]
 
 
 def count_of_layers(model):

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from keras import layers, ops
 
+from keras_dlnotes.backend import internals
 from keras_dlnotes.layers import BatchNormalization, normalize_before_activation
 
 
@@ -81,13 +82,19 @@ def test_functional_model_with_a_shared_layer_and_a_nested_model():
     x = layers.Add()([shared(inputs), shared(ops.sin(inputs))])
     outputs = [layers.Dense(2, "softmax", name="head")(nested(x)), nested(x)]
     new = normalize_before_activation(keras.Model(inputs, outputs[0]))
-    names = [layer.name for layer in new._flatten_layers() if isinstance(layer, BatchNormalization)]
+    names = [
+        layer.name
+        for layer in internals.flatten_layers(new)
+        if isinstance(layer, BatchNormalization)
+    ]
     assert sorted(names) == ["nested_normalization", "shared_normalization"]
     assert new(np.ones((3, 4), "float32")).shape == (3, 2)
     # What the nested model gives out is now an output of the whole: its scale is left alone.
     with_two = normalize_before_activation(keras.Model(inputs, outputs))
     names = [
-        layer.name for layer in with_two._flatten_layers() if isinstance(layer, BatchNormalization)
+        layer.name
+        for layer in internals.flatten_layers(with_two)
+        if isinstance(layer, BatchNormalization)
     ]
     assert names == ["shared_normalization"]
 

@@ -4,6 +4,7 @@ import keras
 import pytest
 from keras import layers
 
+from keras_dlnotes.backend import internals
 from keras_dlnotes.layers import rebuild
 
 
@@ -37,7 +38,7 @@ def test_a_layer_is_replaced_by_several_wherever_it_is_used():
         id(inner.layers[0]): [layers.Dense(3, name="third"), layers.Identity(name="fourth")],
     }
     new = rebuild.rebuild(model, chains)
-    names = [layer.name for layer in new._flatten_layers() if not hasattr(layer, "layers")]
+    names = [layer.name for layer in internals.flatten_layers(new) if not hasattr(layer, "layers")]
     assert {"first", "second", "third", "fourth"} < set(names)
     assert not {"shared", "inner"} & set(names)
     assert len(chains[id(shared)][0]._inbound_nodes) == 3

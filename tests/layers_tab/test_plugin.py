@@ -14,7 +14,7 @@ from werkzeug.test import Client
 
 from keras_dlnotes.callbacks import TrainingMonitor
 from keras_dlnotes.summaries import EventFileWriter, MemoryWriter
-from keras_dlnotes_layers.format import PLUGIN_NAME, findings_value, rows_of
+from keras_dlnotes_layers.format import PLUGIN_NAME, rows_of
 from keras_dlnotes_layers.loader import LayersLoader
 from keras_dlnotes_layers.payload import histograms_over_steps
 from tests.layers_tab import fabricated_run
@@ -123,7 +123,7 @@ def test_a_run_that_grows_is_read_anew_and_findings_are_shown(tmp_path):
     _, apps, multiplexer = applications(tmp_path)
     assert json.loads(apps["/run"].get("/?run=live").data)["steps"][-1] == 90
     fabricated_run.write(None, range(100, 200, 10), writer=writer)
-    writer._add_value(190, None, lambda: findings_value([{"cause": "dead_units", "layer": "x"}]))
+    writer.add_findings(190, [{"cause": "dead_units", "layer": "x"}])
     writer.close()
     multiplexer.Reload()
     summary = json.loads(apps["/run"].get("/?run=live").data)

@@ -7,7 +7,6 @@ from keras import ops
 from sklearn.datasets import load_digits
 
 from keras_dlnotes.callbacks import SecondDerivatives, StopWhenConverged
-from keras_dlnotes.numerics.trust_region_machine import TrustRegionControl
 from keras_dlnotes.optimizers import Newton, NewtonCG
 
 BACKEND = keras.backend.backend()
@@ -94,6 +93,12 @@ def test_a_singular_hessian_at_the_minimum():
     assert np.allclose(last, 0.0, atol=2e-3)
 
 
+def state_of(optimizer):
+    """The optimizer's variables by name, and the numbers of its control by theirs."""
+    state = {v.name: np.array(ops.convert_to_numpy(v)) for v in optimizer.variables}
+    return state | dict(zip(Control._fields, state["control"], strict=True))
+
+
 def regression(units=4):
     keras.utils.set_random_seed(0)
     rng = np.random.default_rng(0)
@@ -139,13 +144,15 @@ def test_the_hessian_is_finite_differences_of_the_gradient():
     model.fit(x, y, batch_size=60, epochs=3, verbose=0, callbacks=[SecondDerivatives()])
     # Rebuilt from what the optimizer keeps: D Q diag(lambda) Q^T D at the accepted point, where
     # D^-1 Q is kept, and lambda in the optimizer's unit.
-    unit = ops.convert_to_numpy(optimizer._control)[TrustRegionControl._fields.index("unit")]
-    lam = unit * ops.convert_to_numpy(optimizer._eigenvalues)
-    inverse = np.linalg.inv(ops.convert_to_numpy(optimizer._eigenvectors))
+    state = state_of(optimizer)
+    lam = state["unit"] * state["eigenvalues"]
+    inverse = np.linalg.inv(state["eigenvectors"])
     hessian = inverse.T @ np.diag(lam) @ inverse
 
     def gradient(flat):
-        optimizer._write(ops.convert_to_tensor(flat, dtype="float64"))
+        places = np.cumsum([np.prod(v.shape) for v in model.trainable_variables])[:-1]
+        for variable, part in zip(model.trainable_variables, np.split(flat, places), strict=True):
+            variable.assign(part.reshape(variable.shape))
         probe = keras.optimizers.SGD(1.0)
         model.compile(probe, loss="mse", **EAGER_OR_GRAPH)
         model.train_on_batch(x, y)
@@ -153,7 +160,7 @@ def test_the_hessian_is_finite_differences_of_the_gradient():
             [ops.convert_to_numpy(v).ravel() for v in model.trainable_variables]
         )
 
-    point = ops.convert_to_numpy(optimizer._accepted_point).copy()
+    point = state["accepted_point"]
     for index in (0, 7, len(lam) - 1):
         unit = np.zeros(len(lam))
         unit[index] = 1e-3
@@ -189,10 +196,9 @@ def test_gauss_newton_products_equal_the_numpy_twin():
     model.compile(optimizer, loss="mse", **EAGER_OR_GRAPH)
     # The start, and one product: conjugate gradients' first step.
     model.fit(x, y, batch_size=60, epochs=2, verbose=0, callbacks=[SecondDerivatives()])
-    iterate, residual = [ops.convert_to_numpy(v) for v in optimizer._inner[:2]]
-    gradient = ops.convert_to_numpy(optimizer._accepted_gradient)
-    unit = ops.convert_to_numpy(optimizer._control)[TrustRegionControl._fields.index("unit")]
-    product = unit * (residual - gradient)
+    state = state_of(optimizer)
+    iterate = state["inner_iterate"]
+    product = state["unit"] * (state["inner_residual"] - state["accepted_gradient"])
     tolerance = {"tensorflow": 1e-10}.get(BACKEND, 1e-5)  # float32 inside Keras's operations there
     assert np.max(np.abs(iterate)) > 1e-3
     assert np.allclose(product, expected @ iterate, rtol=0.0, atol=tolerance)

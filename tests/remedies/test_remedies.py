@@ -16,8 +16,8 @@ from keras_dlnotes.remedies import (
     usual_recipe,
 )
 from keras_dlnotes.remedies.candidates import _ALSO
-from keras_dlnotes.remedies.class_weight import balanced_weights
-from keras_dlnotes.remedies.mask_zero import MASK_ZERO
+from keras_dlnotes.remedies.fit_settings import balanced_weights
+from keras_dlnotes.remedies.layer_changes import MASK_ZERO
 
 RANDOM = np.random.default_rng(0)
 X = RANDOM.normal(size=(48, 5, 2)).astype("float32")
@@ -50,7 +50,7 @@ CASES = {
     "activation": ("softplus", lambda m: m.get_layer("output").activation.__name__ == "softplus"),
     "output_units": (3, lambda m: m.get_layer("output").units == 3),
     "loss": ("mae", lambda m: m.loss == "mae"),
-    "metrics": (["mae"], lambda m: m._compile_config.config["metrics"] == ["mae"]),
+    "metrics": (["mae"], lambda m: m.get_compile_config()["metrics"] == ["mae"]),
     "hidden_activation": ("relu", lambda m: m.get_layer("hidden").activation.__name__ == "relu"),
     "initializer": ("he", lambda m: True),
     "normalization": (True, lambda m: any("normalization" in part.name for part in m.layers)),

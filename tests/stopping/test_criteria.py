@@ -8,7 +8,7 @@ import pytest
 
 from keras_dlnotes import stopping
 from keras_dlnotes.numerics import early_stopping
-from keras_dlnotes.stopping.check import Check
+from keras_dlnotes.stopping.criterion import Check
 from tests.references import early_stopping as reference
 
 

@@ -8,6 +8,7 @@ from tensorboard.plugins.custom_scalar import layout_pb2
 from tensorboard.plugins.custom_scalar import metadata as custom_scalar_metadata
 
 from keras_dlnotes.summaries import EventFileWriter, MemoryWriter
+from tests.full_disk import full_disk
 
 
 def read_back(log_dir):
@@ -62,10 +63,10 @@ def test_folder_that_cannot_be_written_is_named(tmp_path):
 def test_failing_write_stays_in_the_writer(tmp_path):
     writer = EventFileWriter(tmp_path)
     writer.flush()
-    writer._records._writer.close()  # what a full disk does to the next write
-    writer.add_scalars(0, ("a",), [1.0])
-    writer.flush()
-    assert isinstance(writer.failure, ValueError)
+    with full_disk():
+        writer.add_scalars(0, ("a",), [1.0])
+        writer.flush()
+    assert isinstance(writer.failure, OSError)
     writer.add_scalars(1, ("a",), [1.0])
     writer.close()
     writer.flush()  # does not wait for a thread that is gone

@@ -171,8 +171,8 @@ def test_a_copy_holds_no_numbers(function, mlflow):
         for step in range(2):
             writer.add_scalars(step, ("a",), [1.5])
         monitor = function(kd.callbacks.TrainingMonitor(writer=writer))
-        monitor._report._given.add_scalars(2, ("a",), [1.5])
-        monitor._report._given.close()
+        monitor.writer.add_scalars(2, ("a",), [1.5])
+        monitor.writer.close()
         writer.close()
     assert sorted(histories(mlflow, run)["a"]) == [(0, 1.5), (1, 1.5), (2, 1.5)]
 

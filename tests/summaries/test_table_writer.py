@@ -300,7 +300,7 @@ def test_a_copy_writes_to_the_same_file_and_holds_no_rows(suffix, function, tmp_
     writer = TableWriter(path)
     monitor = kd.callbacks.TrainingMonitor(every=1, writer=writer)
     writer.add_scalars(0, ("a",), [1.0])
-    copied = function(monitor)._report._given
+    copied = function(monitor).writer
     copied.add_scalars(1, ("a",), [1.0])
     copied.close()
     writer.close()

@@ -18,7 +18,7 @@ import pytest
 from keras_dlnotes.callbacks import TrainingMonitor
 from keras_dlnotes.summaries import EventFileWriter, thinning
 from keras_dlnotes_layers.event_files import events_of, read_run
-from keras_dlnotes_layers.format import FINDINGS_TAG, findings_value
+from keras_dlnotes_layers.format import FINDINGS_TAG
 from tests.summaries.test_event_file_writer import read_back
 
 ROWS = [{"layer": f"layer_{i}", "type": "Dense"} for i in range(50)]
@@ -58,7 +58,7 @@ def test_the_limit_holds_and_steps_go_evenly(tmp_path):
     writer = EventFileWriter(tmp_path, max_megabytes=LIMIT)
     writer.add_custom_scalars({"category": {"chart": ["^a/.*$"]}})
     writer.add_text(0, "text", "a text")
-    writer._add_value(0, None, lambda: findings_value([{"cause": "dead"}]))
+    writer.add_findings(0, [{"cause": "dead"}])
     for step in range(0, 20000, 10):
         record(writer, step)
         if step % 1000 == 0:
@@ -200,7 +200,7 @@ def test_what_a_crash_cut_off_or_left_twice_can_be_thinned(tmp_path):
     with open(first.path, "r+b") as file:
         file.truncate(os.path.getsize(first.path) - 7)
     # Killed after the copy was made and before the file was removed.
-    shutil.copy(first.path, thinning._next_name(first.path))
+    shutil.copy(first.path, thinning.next_name(first.path))
     write(tmp_path, range(300, 2000)).close()
     steps = read_run(tmp_path)[0].steps
     assert steps[0] == 0

@@ -190,7 +190,7 @@ def test_a_copy_writes_to_the_same_run(function, start):
     with start() as run:
         fit(writer)
         monitor = function(kd.callbacks.TrainingMonitor(writer=writer))
-        monitor._report._given.add_scalars(99, ("a",), [1.5])
+        monitor.writer.add_scalars(99, ("a",), [1.5])
     assert Recorded(run).scalars()["a"] == [(99, 1.5)]
 
 

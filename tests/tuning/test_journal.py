@@ -140,7 +140,8 @@ def test_a_write_that_is_interrupted_or_cut_short_is_taken_back(journal, monkeyp
     assert (journal.read_bytes() == before) == (room < 400)
     monkeypatch.setattr(os, "write", lambda file, content: write(file, content[:7]))
     study.set_user_attr("key", "other")
-    assert open_journal(journal).get_study_user_attrs(study._study_id)["key"] == "other"
+    again = optuna.load_study(study_name="search", storage=open_journal(journal))
+    assert again.user_attrs["key"] == "other"
 
 
 @pytest.mark.parametrize("torn", [b'{"op_code":4,"wor', b"\0" * 30, b'{"op\0\0\0\0', b"garbage"])

@@ -8,6 +8,7 @@ import pytest
 from optuna.samplers import RandomSampler
 from optuna.trial import Trial
 
+from keras_dlnotes.tuning import internals
 from keras_dlnotes.tuning.bayesian_sampler import BayesianSampler
 from keras_dlnotes.tuning.seeded_sampler import SeededSampler
 
@@ -110,7 +111,7 @@ def test_a_trial_cut_off_while_it_asks_gets_the_same_values(make):
         interrupted = study.ask()
         ask(interrupted, names[:cut])
         study.sampler = SeededSampler(make, 7)
-        resumed = Trial(study, interrupted._trial_id)
+        resumed = Trial(study, internals.id_of_trial.of(interrupted))
         study.tell(resumed, sum(ask(resumed, names)))
         history(study, 1)
         assert [t.params for t in study.trials] == [t.params for t in whole.trials]

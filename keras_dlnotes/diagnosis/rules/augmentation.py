@@ -1,4 +1,4 @@
-"""Random changes of pictures that change what is to be told of them."""
+"""Random changes of images that change what is to be told of them."""
 
 from keras_dlnotes.diagnosis.evidence import Evidence
 from keras_dlnotes.diagnosis.finding import Finding
@@ -10,10 +10,10 @@ NEAR = 0.15
 
 
 def augmentation(evidence: Evidence) -> list[Finding]:
-    """A picture that is turned or flipped must still be one of its class.
+    """An image that is turned or flipped must still be one of its class.
 
     Threshold: the run went wrong, kernel ridge regression has a skill of 0.4 and more on the
-    pictures as they are, and less than 0.3 of it on pictures as a random layer of the model changes
+    images as they are, and less than 0.3 of it on images as a random layer of the model changes
     them, each predicted from the others; or less than 0.7, and the network has learned about as
     much as that, by 0.15.
 
@@ -31,7 +31,7 @@ def augmentation(evidence: Evidence) -> list[Finding]:
     return [
         Finding(
             cause="augmentation_destroys_class",
-            symptom="Of pictures as the layer changes them kernel ridge regression learns "
+            symptom="Of images as the layer changes them kernel ridge regression learns "
             f"{max(after.best, 0.0):.2f} instead of {before.best:.2f} of the skill.",
             explanation="What tells the classes apart is lost: a flip swaps left and right, a turn "
             "makes a 9 of a 6, a crop leaves out the object.",

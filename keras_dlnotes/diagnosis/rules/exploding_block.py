@@ -4,7 +4,7 @@ import numpy as np
 
 from keras_dlnotes.diagnosis.evidence import Evidence
 from keras_dlnotes.diagnosis.finding import Finding
-from keras_dlnotes.diagnosis.remedies import HE
+from keras_dlnotes.diagnosis.remedy_wording import HE
 
 LARGE = 20.0
 VERY_LARGE = 100.0

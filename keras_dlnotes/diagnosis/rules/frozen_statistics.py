@@ -14,7 +14,7 @@ def frozen_statistics(evidence: Evidence) -> list[Finding]:
 
     Threshold: the run could have gone better, and in the first layer of frozen batch normalization,
     or in half of them and more, a typical feature has 5 times the deviation that the running
-    statistics say, or a fifth, or a mean that is 10 of these deviations away. Pictures of another
+    statistics say, or a fifth, or a mean that is 10 of these deviations away. Images of another
     kind than the pretraining's change both by a factor of 2 or less. A network at random weights
     is not meant.
 
@@ -32,7 +32,7 @@ def frozen_statistics(evidence: Evidence) -> list[Finding]:
         return []  # nothing was trained before, so nothing is expected
     wrong = [(name, facts) for name, facts in frozen if _is_wrong(facts)]
     if not wrong or (wrong[0] != frozen[0] and 2 * len(wrong) < len(frozen)):
-        return []  # behind the first one, edges of the pictures may keep up the deviation
+        return []  # behind the first one, edges of the images may keep up the deviation
     layer, facts = wrong[0]
     figures = {"deviation over the expected one": facts.spread, "upper threshold": TIMES}
     if facts.spread <= 1 / TIMES:

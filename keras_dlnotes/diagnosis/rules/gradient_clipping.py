@@ -5,7 +5,7 @@ import numpy as np
 from keras_dlnotes.diagnosis.conventions import SCALE_FREE
 from keras_dlnotes.diagnosis.evidence import Evidence
 from keras_dlnotes.diagnosis.finding import Finding
-from keras_dlnotes.diagnosis.remedies import optimizer_call
+from keras_dlnotes.diagnosis.remedy_wording import optimizer_call
 
 TIMES = 10.0
 STEPS = 0.9

@@ -4,7 +4,7 @@ import numpy as np
 
 from keras_dlnotes.diagnosis.evidence import Evidence
 from keras_dlnotes.diagnosis.finding import Finding
-from keras_dlnotes.diagnosis.remedies import better_start, clipping, listed
+from keras_dlnotes.diagnosis.remedy_wording import better_start, clipping, listed
 
 VANISHING = 1e-3
 EXPLODING = 1e3

@@ -2,7 +2,7 @@
 
 from keras_dlnotes.diagnosis.evidence import LEARNED_SHARE, Evidence
 from keras_dlnotes.diagnosis.finding import Finding, counted
-from keras_dlnotes.diagnosis.remedies import better_start
+from keras_dlnotes.diagnosis.remedy_wording import better_start
 
 _SQUASHING = ("sigmoid", "hard_sigmoid", "sparse_sigmoid")
 _NOT_NONLINEAR = (None, "linear")

@@ -5,7 +5,7 @@ from math import inf, log
 from keras_dlnotes.diagnosis.conventions import REGRESSION_LOSSES
 from keras_dlnotes.diagnosis.evidence import Evidence
 from keras_dlnotes.diagnosis.finding import Finding
-from keras_dlnotes.diagnosis.remedies import better_start, listed
+from keras_dlnotes.diagnosis.remedy_wording import better_start, listed
 
 FAR = 5.0
 UNSURE = 1.5

@@ -4,7 +4,7 @@ import numpy as np
 
 from keras_dlnotes.diagnosis.evidence import Evidence
 from keras_dlnotes.diagnosis.finding import Finding, consequences_of_scale
-from keras_dlnotes.diagnosis.remedies import HE, better_start
+from keras_dlnotes.diagnosis.remedy_wording import HE, better_start
 
 LARGE = 4.0
 SMALL = 0.2

@@ -83,6 +83,6 @@ def label_encoding(evidence: Evidence) -> list[Finding]:
 
 
 def _output_units(facts):
-    """Units of the output layer, of a model that takes pictures of any size; None if unknown."""
+    """Units of the output layer, of a model that takes images of any size; None if unknown."""
     last = (layer for layer in facts.layers if layer.is_output and layer.name == facts.output_layer)
     return next((layer.units for layer in last), None)

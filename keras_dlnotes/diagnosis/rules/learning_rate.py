@@ -4,7 +4,7 @@ import numpy as np
 
 from keras_dlnotes.diagnosis.evidence import LITTLE_MOVED, Evidence
 from keras_dlnotes.diagnosis.finding import OF_WRONG_SCALE, Finding
-from keras_dlnotes.diagnosis.remedies import optimizer_call
+from keras_dlnotes.diagnosis.remedy_wording import optimizer_call
 from keras_dlnotes.diagnosis.rules.gradient_flow import VANISHING, first_over_last
 
 # (lowest, highest, what to try) of the rates that people succeed with, by optimizer.

@@ -5,7 +5,7 @@ import numpy as np
 
 from keras_dlnotes.diagnosis.evidence import Evidence
 from keras_dlnotes.diagnosis.finding import Finding
-from keras_dlnotes.diagnosis.remedies import clipping, listed
+from keras_dlnotes.diagnosis.remedy_wording import clipping, listed
 
 _UNDEFINED = (
     "log of 0 or of a negative number, sqrt of a negative number, division by 0, or exp of "

@@ -2,7 +2,7 @@
 
 from keras_dlnotes.diagnosis.evidence import Evidence
 from keras_dlnotes.diagnosis.finding import Finding
-from keras_dlnotes.diagnosis.remedies import better_start, listed
+from keras_dlnotes.diagnosis.remedy_wording import better_start, listed
 
 MOST = 0.8
 

@@ -4,7 +4,7 @@ import numpy as np
 
 from keras_dlnotes.diagnosis.evidence import Evidence
 from keras_dlnotes.diagnosis.finding import Finding, counted
-from keras_dlnotes.diagnosis.remedies import listed, optimizer_call
+from keras_dlnotes.diagnosis.remedy_wording import listed, optimizer_call
 from keras_dlnotes.diagnosis.rules.hidden_activation import linear_falls_short
 from keras_dlnotes.diagnosis.rules.learning_rate import usual_rates
 from keras_dlnotes.diagnosis.rules.training_length import FEW_STEPS
