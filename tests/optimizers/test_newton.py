@@ -7,6 +7,7 @@ from keras import ops
 from sklearn.datasets import load_digits
 
 from keras_dlnotes.callbacks import SecondDerivatives, StopWhenConverged
+from keras_dlnotes.numerics.trust_region_machine import TrustRegionControl
 from keras_dlnotes.optimizers import Newton, NewtonCG
 
 BACKEND = keras.backend.backend()
@@ -96,7 +97,7 @@ def test_a_singular_hessian_at_the_minimum():
 def state_of(optimizer):
     """The optimizer's variables by name, and the numbers of its control by theirs."""
     state = {v.name: np.array(ops.convert_to_numpy(v)) for v in optimizer.variables}
-    return state | dict(zip(Control._fields, state["control"], strict=True))
+    return state | dict(zip(TrustRegionControl._fields, state["control"], strict=True))
 
 
 def regression(units=4):
