@@ -1,6 +1,5 @@
 """Stops training in time, and says why."""
 
-import logging
 import os
 import time
 import warnings
@@ -10,6 +9,7 @@ from typing import Any, Literal
 import keras
 
 from keras_dlnotes.backend import active, internals
+from keras_dlnotes.backend.messages import tell
 from keras_dlnotes.callbacks.averaged_weights import AveragedWeights
 from keras_dlnotes.callbacks.best_weights import BestWeights
 from keras_dlnotes.callbacks.copyable_callback import CopyableCallback
@@ -27,8 +27,6 @@ from keras_dlnotes.instrumentation import log_numbers, train_step_number
 from keras_dlnotes.numerics import early_stopping
 from keras_dlnotes.numerics.number_arguments import whole_number
 from keras_dlnotes.stopping.criterion import Check, Criterion, Mode
-
-_LOGGER = logging.getLogger(__name__)
 
 
 class EarlyStopping(CopyableCallback):
@@ -294,7 +292,7 @@ class EarlyStopping(CopyableCallback):
             self._averages.trained = None  # what was restored stays
         if self.verbose and active.processes.is_chief(self.model):
             epoch = self.best_epoch + 1
-            print(f"Restoring model weights from the end of the best epoch: {epoch}.")
+            tell(f"Restoring model weights from the end of the best epoch: {epoch}.")
 
     def get_state(self) -> tuple[dict[str, Any], list[Any] | None]:
         """What is saved with the model's weights: numbers and arrays."""
@@ -355,9 +353,7 @@ class EarlyStopping(CopyableCallback):
         self.stopped_epoch = epoch
         self.model.stop_training = True
         sentence = f"Epoch {epoch + 1}: early stopping at step {step}: {self.reason}."
-        if self.verbose and active.processes.is_chief(self.model):
-            print(f"\n{sentence}")
-        _LOGGER.info(sentence)
+        tell(f"\n{sentence}", bool(self.verbose) and active.processes.is_chief(self.model))
         self._report.text(step, "early_stopping/reason", sentence)
 
     def _keep_best(self, epoch: int, check: Check) -> None:

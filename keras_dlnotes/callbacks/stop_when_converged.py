@@ -4,6 +4,7 @@ from typing import Any
 
 import keras
 
+from keras_dlnotes.backend.messages import tell
 from keras_dlnotes.callbacks.copyable_callback import CopyableCallback
 from keras_dlnotes.callbacks.full_batch import second_order_optimizer
 from keras_dlnotes.numerics.phases import NOT_FINITE, Phase
@@ -119,7 +120,7 @@ class StopWhenConverged(CopyableCallback):
                 tolerance = optimizer.gradient_tolerance or 0.0
                 if status == "converged" and progress["gradient_norm"] > tolerance:
                     reason = "the gradient is small, or no step promises more than rounding"
-                print(
+                tell(
                     f"\n{optimizer.name}: {status} after {progress['evaluations']} evaluations "
                     f"and {progress['iterations']} steps; {reason}. "
                     f"Loss {progress['loss']:.6g}, gradient {progress['gradient_norm']:.2g}."

@@ -5,6 +5,7 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from keras_dlnotes.backend.messages import tell
 from keras_dlnotes.diagnosis.evidence import LEARNED_SHARE, Evidence
 from keras_dlnotes.diagnosis.explanation import Explanation, explained
 from keras_dlnotes.diagnosis.finding import Finding, counted, wrapped
@@ -187,7 +188,7 @@ class DiagnosisPrinter:
         new = [finding for finding in findings if finding.cause not in self._numbers]
         if new:
             heading = heading_of(evidence, planned_steps)
-            print("\n" + report(findings, heading, shown=new), flush=True)
+            tell("\n" + report(findings, heading, shown=new))
             numbers = _numbers(findings)
             self._numbers |= {finding.cause: numbers[finding.cause] for finding in new}
 
@@ -198,15 +199,15 @@ class DiagnosisPrinter:
         """
         numbers = _numbers(findings)
         if numbers != self._numbers or not numbers:
-            print(f"\n{findings}", flush=True)
+            tell(f"\n{findings}")
         if gone := [cause for cause in self._numbers if cause not in numbers]:
-            print(f"Told before the end, and not found at the end: {', '.join(gone)}.")
+            tell(f"Told before the end, and not found at the end: {', '.join(gone)}.")
 
     def print_stopped(self, steps: int, findings: Findings, verified: bool) -> None:
         """Prints that the run was stopped, and the list again if remedies were tried since."""
         if verified:
-            print(f"\n{findings}", flush=True)
-        print(f"Ended by action='stop' after {counted(steps, 'step')}.", flush=True)
+            tell(f"\n{findings}")
+        tell(f"Ended by action='stop' after {counted(steps, 'step')}.")
 
 
 def _numbers(findings: Findings) -> dict[str, int]:

@@ -7,6 +7,7 @@ from typing import Any
 import keras
 
 from keras_dlnotes.backend import active
+from keras_dlnotes.backend.messages import tell
 from keras_dlnotes.diagnosis import Finding, RunRecord
 from keras_dlnotes.remedies import Examples, Repair, ShortRuns, search
 
@@ -88,7 +89,7 @@ def repaired(
         The `Repair`; None where none could be tried, which a warning says.
     """
     if verbose:
-        print(f"\nRepairing a copy, in at most {_BUDGET} train steps.", flush=True)
+        tell(f"\nRepairing a copy, in at most {_BUDGET} train steps.")
     try:
         sample = record.sample()
         problem = no_runs_of(sample)
@@ -100,13 +101,13 @@ def repaired(
         runs = ShortRuns(model, examples, diagnosis, min(steps, _MOST_STEPS), size, epochs=epochs)
         repair = search(runs, _BUDGET, known=findings)
     except KeyboardInterrupt:
-        print("The repair was interrupted. The training is complete.", flush=True)
+        tell("The repair was interrupted. The training is complete.")
         return None
     except Exception as error:  # it must never end a training run
         warnings.warn(f"The repair was given up: {type(error).__name__}: {error}", stacklevel=2)
         return None
     if verbose:
-        print(f"\n{repair}", flush=True)
+        tell(f"\n{repair}")
     return repair
 
 

@@ -9,6 +9,7 @@ from optuna import Study
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
+from keras_dlnotes.backend.messages import tell
 from keras_dlnotes.tuning.search_objective import SearchObjective
 
 _STATES = {
@@ -126,7 +127,7 @@ class SearchProgress:
         self._verbose = verbose
         self._start = time.monotonic()
         if verbose and ended_before:
-            print(f"Resuming after {ended_before} trials.", flush=True)
+            tell(f"Resuming after {ended_before} trials.")
 
     def report(self, number: int, table: ResultsTable) -> None:
         """Prints the line of a trial; `table` has all trials."""
@@ -148,12 +149,12 @@ class SearchProgress:
             first = next(other["trial"] for other in finished if other["objective"] == best)
             parts.append(f"best {best:.6g} (trial {first})")
         parts.append(self._time_left(ended))
-        print(" | ".join(parts), flush=True)
+        tell(" | ".join(parts))
 
     def interrupted(self) -> None:
         """Says that the same call goes on."""
         if self._verbose:
-            print("Interrupted. The same call goes on where this one stopped.", flush=True)
+            tell("Interrupted. The same call goes on where this one stopped.")
 
     def _time_left(self, ended: int) -> str:
         passed = time.monotonic() - self._start
