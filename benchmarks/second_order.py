@@ -10,8 +10,8 @@ out: each runs once unmeasured, then all take turns for some rounds, of which th
 are compiled where they can be. The target is the loss that SciPy's
 L-BFGS-B reaches after a fixed number of evaluations. Ours runs in `fit` with
 `FullBatch(evaluations=10)` (2 for a million weights), and is stopped at the end of an epoch. On
-TensorFlow it gets a data set of one batch that repeats itself and `steps_per_epoch=1`: of arrays
-Keras makes an iterator in each epoch, which takes about 10 ms.
+TensorFlow it gets a repeated data set of one batch and `steps_per_epoch=1`: over arrays Keras makes
+a new iterator in each epoch, which takes about 10 ms.
 "evaluations alone" is no solver: loss and gradient as often as ours took them, and nothing else.
 The last line is the cost of one L-BFGS direction against reading the history twice.
 """

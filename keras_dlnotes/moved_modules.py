@@ -8,6 +8,7 @@ _MOVED = {
     "augmentation.crop": "augmentation.transforms",
     "augmentation.flip": "augmentation.transforms",
     "augmentation.rotate": "augmentation.transforms",
+    "callbacks.diagnosis_printer": "diagnosis.findings",
     "constraints.box": "constraints.box_constraint",
     "diagnosis.report": "diagnosis.findings",
     "initializers.he": "initializers.random_weights",

@@ -82,18 +82,17 @@ def found(node, names):
 
 def check_call(node, function):
     """Raises a TypeError where a function does not take the arguments of a call."""
-    if inspect.isclass(function):
+    of_class = inspect.isclass(function)
+    if of_class:
         function = function.__init__  # Keras's `__new__` takes anything
-        given = [None]
-    else:
-        given = []
     try:
         signature = inspect.signature(function)
     except ValueError:  # written in C
         return
-    given += [None for argument in node.args if not isinstance(argument, ast.Starred)]
+    given = [None for argument in node.args if not isinstance(argument, ast.Starred)]
     keywords = {keyword.arg: None for keyword in node.keywords if keyword.arg is not None}
     whole = len(given) + len(keywords) >= len(node.args) + len(node.keywords)
+    given = [None, *given] if of_class else given
     (signature.bind if whole else signature.bind_partial)(*given, **keywords)
 
 

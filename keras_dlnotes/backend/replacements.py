@@ -1,4 +1,4 @@
-"""What other code defines, replaced for as long as a block runs; no other module does that.
+"""Methods and functions of other code, replaced for as long as a block runs: here alone.
 
 One rule. What belongs to a single object is replaced on that object: `patched`. What all share, a
 function or a table of a module or class, is replaced for the running thread alone: `replaced_here`.

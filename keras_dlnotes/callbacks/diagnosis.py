@@ -67,8 +67,8 @@ class Diagnosis(CopyableCallback):
         action: what to do with a finding: `"warn"` prints it; `"stop"` also ends training, within
             an epoch, when something is found before the run is over; `"raise"` likewise, and
             raises `keras_dlnotes.diagnosis.DiagnosisError`, before the first step where the first
-            batch shows what is wrong; `"repair"` repairs a copy when the run is over, on the
-            examples that were sampled, see `keras_dlnotes.repair`.
+            batch shows what is wrong (in a single process); `"repair"` repairs a copy when the run
+            is over, on the examples that were sampled, see `keras_dlnotes.repair`.
         log_dir: also write the findings to this folder: as text for TensorBoard, for its layers
             tab, which shows them at their layer and step, and as `diagnosis.json`. A second run
             writes to `run_2` in it, see `TrainingMonitor`.
@@ -276,9 +276,9 @@ class Diagnosis(CopyableCallback):
         self._first_batch.add_examples(examples)
         if loss_gets_targets(self.model):
             self._judge(finished=False, record=self._first_batch, before_training=True)
-        if self.action == "raise":
-            self._agree()
-        return DiagnosisError(self.findings) if self.findings and self.action == "raise" else None
+        # One process of several must not end alone: they end when all have seen what is wrong.
+        ends = self.action == "raise" and active.processes.is_alone(self.model)
+        return DiagnosisError(self.findings) if self.findings and ends else None
 
     def _agree(self):
         """Takes over what the chief has found, so that all processes stop or raise together."""
@@ -370,7 +370,7 @@ class Diagnosis(CopyableCallback):
         if not isinstance(error, DiagnosisError):
             record = self._record if self._record.outputs else self._first_batch
             self._judge(finished=False, record=record, error=error)
-            self.findings = Findings(self.findings, None, self.evidence)
+        self.findings = Findings(self.findings, None, self.evidence)
         self._write()
 
     def _write(self):

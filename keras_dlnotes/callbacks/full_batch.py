@@ -47,7 +47,7 @@ class FullBatch(CopyableCallback):
     compiled loop (a plain one on torch) with the data where they are. The weights are those of k
     epochs without it, bit for bit but for what the compiler does with sums. What Keras's loop
     costs an epoch is paid once for k evaluations: mostly more than a small network's evaluation.
-    On TensorFlow Keras makes an iterator over arrays in each epoch, which takes 10 ms and more;
+    On TensorFlow Keras makes a new iterator over arrays in each epoch, which takes 10 ms and more;
     `fit(tf.data.Dataset.from_tensors((x, y)).repeat(), steps_per_epoch=1, shuffle=False)` keeps
     one. Callbacks are called and validation takes place once in k evaluations. The loss in the logs
     is Keras's mean over the epoch's evaluations; that of the accepted point is

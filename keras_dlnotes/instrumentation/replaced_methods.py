@@ -44,7 +44,7 @@ class ReplacedMethods:
         self._plain: Any = None
         self._before: dict[str, Any] = {}  # methods that the user has put on the model
         # All callbacks of a `fit` are made before the first starts: these are of an earlier one.
-        _remove_all(model)
+        remove_all(model)
 
     def start(self) -> None:
         """Puts the replacements in, and guards the train function."""
@@ -93,7 +93,7 @@ class ReplacedMethods:
     def _run(self, *arguments: Any) -> Any:
         armed, self._armed = self._armed, False
         if not armed:
-            _remove_all(self._model, self)
+            remove_all(self._model, self)
             self._model.make_train_function(force=True)
             return self._model.train_function(*arguments)
         try:
@@ -101,14 +101,14 @@ class ReplacedMethods:
         except active.train_function.END_OF_DATA:
             raise  # the end of an epoch
         except BaseException:
-            _remove_all(self._model, self)
+            remove_all(self._model, self)
             raise
 
 
 _COMPILED = "_compiled_with_replacements"
 
 
-def _remove_all(model: keras.Model, *others: ReplacedMethods) -> None:
+def remove_all(model: keras.Model, *others: ReplacedMethods) -> None:
     """Removes the replacements that the model has, and others."""
     functions = [f for f in list(vars(model).values()) if hasattr(f, "replaced_methods")]
     for found in (*(function.replaced_methods for function in functions), *others):

@@ -146,6 +146,8 @@ def _verdict(control, points, column_lengths, weights, gradient, loss, epsilon):
 
     change = loss - c.loss
     slope = xp.dot(points.accepted_gradient, points.trial_point - points.accepted_point)
+    # That of the model's step is below this anyway; that of an accelerated one may be above 0.
+    slope = xp.minimum(slope, -c.promise)
     ratio = -change / c.promise
     # Where the promise itself is rounding, a good step is one with a smaller gradient. Keras takes
     # some sums in float32 even where everything else is float64: a step that the loss cannot tell

@@ -72,18 +72,18 @@ class GaussNewton(SecondOrderOptimizer):
             of the mean square of the column's lengths: often fewer steps for networks of
             standardised inputs, whose weights are of one size, and more where they are not.
         initial_radius: The first radius as a multiple of |D w| (of 1 where that is 0).
-        acceleration: Follow the curve of steps to the second order (geodesic acceleration): the
-            first step from a Jacobian is p + a / 2, a = -(G + mu D^2)^-1 J^T (d^2 L / do^2) o'',
-            o'' the second derivative of the outputs along p. It costs two evaluations of the
-            outputs and a gradient at each accepted point, and takes several times fewer steps
-            through long curved valleys, as those of physics-informed networks. Where
-            2 |D a| > 0.75 |D p| the step is p.
         max_size: Refuse models with more weights than this and more residuals (outputs of all
             examples) than this too: a step takes of the order of its third power.
         chunk_size: How many examples' rows of the Jacobian are held at once. By default so many
             that they hold 2^24 numbers.
         verify_determinism: Spend the second evaluation on the starting weights again, to find out
             at once whether the loss repeats itself.
+        acceleration: Follow the curve of steps to the second order (geodesic acceleration): the
+            first step from a Jacobian is p + a / 2, a = -(G + mu D^2)^-1 J^T (d^2 L / do^2) o'',
+            o'' the second derivative of the outputs along p. It costs two evaluations of the
+            outputs and a gradient at each accepted point, and takes fewer steps through long curved
+            valleys: half as many and less where it was measured. Where
+            2 |D a| > 0.75 |D p| the step is p.
         name: The optimizer's name.
         **kwargs: As for `LBFGS`.
 
@@ -114,10 +114,10 @@ class GaussNewton(SecondOrderOptimizer):
         gradient_tolerance: float = 1e-12,
         scale: Literal["jacobian", "uniform"] = "jacobian",
         initial_radius: float = 1.0,
-        acceleration: bool = False,
         max_size: int = 4000,
         chunk_size: int | None = None,
         verify_determinism: bool = True,
+        acceleration: bool = False,
         name: str = "gauss_newton",
         **kwargs: Any,
     ) -> None:

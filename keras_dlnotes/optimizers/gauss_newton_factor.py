@@ -142,8 +142,9 @@ def bend(
     """J^T (d^2 L / do^2) o'', o'' = d^2 o(w + t p) / dt^2 at t = 0, [n].
 
     o'' is (o(w + h p) - 2 o(w) + o(w - h p)) / h^2, two evaluations of the outputs: exact second
-    derivatives along a direction would need a forward mode, which Keras's custom gradients have
-    not. What is rounding in it counts as 0.
+    derivatives along a direction would need a forward mode, and Keras's custom gradients have none.
+    What is rounding in it counts as 0. d^2 L / do^2 is the loss's own, also where F leaves out what
+    is below 0.
 
     Args:
         problem: A `LeastSquares`.
@@ -160,9 +161,10 @@ def bend(
     for o, a, b in zip(factor.outputs, ahead, behind, strict=True):
         second = (a - 2.0 * o + b) / _REACH**2
         epsilon = float(np.finfo(keras.backend.standardize_dtype(o.dtype)).eps)
-        rounding = 4.0 * epsilon / _REACH**2 * xp.largest_magnitude(xp.reshape(o, (-1,)))
-        seen = xp.absolute(second) > xp.cast(rounding, o.dtype)
-        curved.append(xp.where(seen, second, xp.zeros_like(second)))
+        size = xp.absolute(a) + 2.0 * xp.absolute(o) + xp.absolute(b)
+        # What is not finite stays, and the step then is not accelerated.
+        is_rounding = xp.absolute(second) <= epsilon / _REACH**2 * size
+        curved.append(xp.where(is_rounding, xp.zeros_like(second), second))
     bent = jacobian.hessian_product(lambda o: problem.loss(values, o), factor.outputs, curved)
     return flat_weights.join(factor.pull_back(bent), dtype)
 

@@ -27,7 +27,7 @@ from keras_dlnotes.tuning.search_objective import SearchObjective
 from keras_dlnotes.tuning.search_worker import SearchWorker
 from keras_dlnotes.tuning.seeded_sampler import SeededSampler, seed_of
 from keras_dlnotes.tuning.study_store import StudyStore, check_name
-from keras_dlnotes.tuning.trial_run import FIT_ARGUMENTS, TrialPlan, directory_of_trial
+from keras_dlnotes.tuning.trial_run import FIT_ARGUMENTS, TrialPlan
 from keras_dlnotes.tuning.weights_folder import has_weights, load_weights
 
 # Under which a study keeps what its first call of `run` passed to `fit`.
@@ -184,6 +184,7 @@ class Search(abc.ABC):
                 seed=self.seed,
                 executions=self.executions_per_trial,
                 directory=self.directory,
+                directory_of=self.trial_directory,
                 prunes=self.pruner is not None,
                 complete_builds=self.needs_complete_builds,
             )
@@ -281,7 +282,7 @@ class Search(abc.ABC):
 
     def trial_directory(self, number: int) -> Path:
         """Folder of a trial's curves."""
-        return directory_of_trial(self.directory, number)
+        return self.directory / f"trial_{number:04d}"
 
     def _is_over(self, study: Study) -> bool:
         reached = self.max_trials is not None and (

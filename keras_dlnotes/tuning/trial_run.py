@@ -53,6 +53,7 @@ class TrialPlan:
         seed: the search's seed.
         executions: how often to train; the objective is the mean.
         directory: folder of the study.
+        directory_of: takes a trial's number; returns the folder of its curves and weights.
         prunes: whether the study's pruner may end a trial.
         complete_builds: see `Search.needs_complete_builds`.
     """
@@ -64,17 +65,9 @@ class TrialPlan:
     seed: int
     executions: int
     directory: Path
+    directory_of: Callable[[int], Path]
     prunes: bool
     complete_builds: bool
-
-    def directory_of(self, number: int) -> Path:
-        """Folder of a trial's curves and weights."""
-        return directory_of_trial(self.directory, number)
-
-
-def directory_of_trial(directory: Path, number: int) -> Path:
-    """Folder of a trial's curves and weights in that of its study."""
-    return directory / f"trial_{number:04d}"
 
 
 class TrialRun:

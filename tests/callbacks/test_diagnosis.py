@@ -283,6 +283,17 @@ def test_labels_that_the_loss_refuses_raise_before_the_first_step(compiled, tmp_
     assert causes(diagnosis) == []
 
 
+def test_what_raises_before_the_first_step_leaves_no_replaced_method():
+    model = network()
+    model.compile(kd.optimizers.LBFGS(), "binary_crossentropy")
+    callbacks = [kd.callbacks.FullBatch(evaluations=2), Diagnosis(action="raise", verbose=False)]
+    with pytest.raises(DiagnosisError, match="labels_do_not_fit_loss"):
+        model.fit(X, 3 * Y, batch_size=len(X), verbose=0, callbacks=callbacks)
+    assert "train_step" not in vars(model)
+    model.fit(X, Y, batch_size=len(X), epochs=3, verbose=0)
+    assert model.optimizer.progress["evaluations"] == 3
+
+
 @pytest.mark.skipif(BACKEND == "jax", reason="its loss of such a label is NaN")
 def test_a_label_beyond_the_examples_that_were_seen_is_named_by_the_error(capsys):
     labels = np.arange(len(X)) % 3

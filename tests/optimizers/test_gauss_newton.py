@@ -10,7 +10,7 @@ from sklearn.datasets import load_digits
 
 from keras_dlnotes.backend.float64 import true_float64
 from keras_dlnotes.callbacks import FullBatch, SecondDerivatives, StopWhenConverged
-from keras_dlnotes.optimizers import GaussNewton
+from keras_dlnotes.optimizers import GaussNewton, gauss_newton_factor
 
 BACKEND = keras.backend.backend()
 CROSS_ENTROPY = "sparse_categorical_crossentropy"
@@ -95,8 +95,11 @@ def test_a_certified_problem_from_both_starts(start):
 
 
 @pytest.mark.usefixtures("float64")
-@pytest.mark.parametrize("acceleration", [False, True])
-def test_the_same_iterates_on_every_backend(acceleration):
+@pytest.mark.parametrize(
+    ("acceleration", "loss"),
+    [(False, half_sum_of_squares), (True, half_sum_of_squares), (True, "mse")],
+)
+def test_the_same_iterates_on_every_backend(acceleration, loss):
     """Those of the NumPy twin: so they are the same on all three."""
     residuals = lambda b: (misra(b, PRESSURE, np) - VOLUME)[:, 0]  # noqa: E731
 
@@ -110,7 +113,7 @@ def test_the_same_iterates_on_every_backend(acceleration):
     with true_float64():
         model, accepted = curve(start), Accepted()
         optimizer = GaussNewton(acceleration=acceleration)
-        fit(model, optimizer, PRESSURE, VOLUME, 14, half_sum_of_squares, [accepted])
+        fit(model, optimizer, PRESSURE, VOLUME, 14, loss, [accepted])
     assert len(accepted.points) > count
     for iteration, (evaluations, point) in enumerate(expected, start=1):
         found_at, found = accepted.points[iteration]
@@ -119,7 +122,7 @@ def test_the_same_iterates_on_every_backend(acceleration):
 
 
 def valley(b, x, xp):
-    """A curved valley a thousand times as steep as it is inclined, after Rosenbrock."""
+    """A curved valley, ten times as steep as Rosenbrock's."""
     return x * 100.0 * (b[1] - b[0] * b[0]) + (1.0 - x) * (1.0 - b[0])
 
 
@@ -135,6 +138,42 @@ def test_acceleration_follows_a_curved_valley():
         taken[acceleration] = optimizer.progress["evaluations"]
     assert taken[True] <= 25
     assert taken[False] >= 40
+
+
+@pytest.mark.usefixtures("float64")
+def test_how_the_outputs_bend_equals_exact_derivatives():
+    """Of a cross-entropy of two outputs that are quadratic in the weights."""
+    rng = np.random.default_rng(0)
+    square, linear = rng.normal(size=(2, 5, 3, 4))  # [examples, classes, weights]
+    labels = np.eye(3)[rng.integers(0, 3, 5)]
+    w, p = rng.normal(size=(2, 4))
+    tensors = [ops.convert_to_tensor(a, dtype="float64") for a in (square, linear, labels)]
+    variable = keras.Variable(w, dtype="float64")
+
+    def outputs(weights, inputs):
+        first = ops.sum(inputs[0] * weights[0] ** 2 + inputs[1] * weights[0], axis=-1)
+        return [first, 2.0 * first]
+
+    def loss(weights, given):
+        z = given[0] + 0.5 * given[1]
+        return ops.sum(ops.log(ops.sum(ops.exp(z), axis=-1)) - ops.sum(tensors[2] * z, axis=-1))
+
+    problem = gauss_newton_factor.LeastSquares(loss, outputs, tensors[:2], False, False)
+    z = 2.0 * (square @ w**2 + linear @ w)
+    share = np.exp(z) / np.exp(z).sum(axis=1, keepdims=True)
+    jacobian, second = 2.0 * square * w + linear, 2.0 * square @ p**2
+    # z = 2 o, o the first output: dL/dz^2 = diag(share) - share share^T, and dz = 2 do.
+    curved = 4.0 * (share * second - share * np.sum(share * second, axis=1, keepdims=True))
+    gradient = ops.convert_to_tensor(2.0 * np.einsum("ik,ikn->n", share - labels, jacobian))
+    with true_float64():
+        factor = gauss_newton_factor.form(
+            problem, [variable], gradient, "float64", 2.2e-16, None, 4000
+        )
+        found = gauss_newton_factor.bend(
+            problem, [variable], factor, ops.convert_to_tensor(p, dtype="float64"), "float64"
+        )
+    found = ops.convert_to_numpy(found)
+    assert np.allclose(found, np.einsum("ik,ikn->n", curved, jacobian), rtol=1e-10, atol=0.0)
 
 
 @pytest.mark.usefixtures("float64")

@@ -65,7 +65,7 @@ def iterates(residuals, jacobian, start, count, initial_radius=1.0, acceleration
         slopes = [g @ p for p in steps]
         if acceleration:
             steps[0] = accelerated(residuals, x, j, lengths, *ladder[0])
-            slopes[0] = g @ steps[0]
+            slopes[0] = min(g @ steps[0], -promises[0])
         if first:
             radius, first = min(radius, sizes[0]), False
         rung = 0

@@ -17,6 +17,7 @@ from keras_dlnotes.backend.same_on_all import (
 __all__ = [
     "any_process",
     "from_chief",
+    "is_alone",
     "is_chief",
     "judges",
     "keeps_logs_apart",
@@ -25,6 +26,11 @@ __all__ = [
     "note_trained",
     "reason_of_chief",
 ]
+
+
+def is_alone(model):
+    """Whether no other process trains the model too."""
+    return jax.process_count() == 1
 
 
 def is_chief(model):

@@ -18,6 +18,7 @@ from keras_dlnotes.backend.same_on_all import (
 __all__ = [
     "any_process",
     "from_chief",
+    "is_alone",
     "is_chief",
     "judges",
     "keeps_logs_apart",
@@ -26,6 +27,12 @@ __all__ = [
     "note_trained",
     "reason_of_chief",
 ]
+
+
+def is_alone(model):
+    """Whether no other process trains the model too."""
+    strategy = getattr(model, "distribute_strategy", None)
+    return not isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy)
 
 
 def is_chief(model):

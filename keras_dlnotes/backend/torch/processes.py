@@ -18,6 +18,11 @@ _trained: Any = weakref.WeakKeyDictionary()  # from a model to what `note_traine
 _SECONDS_UNTIL_WARNING = 30.0
 
 
+def is_alone(model):
+    """Whether no other process trains the model too."""
+    return count() == 1
+
+
 def is_chief(model):
     """Whether this process is the one that writes, of those that train the model together."""
     return count() == 1 or torch.distributed.get_rank() == 0
