@@ -133,12 +133,14 @@ def start_example(folder, storage):
     """The example on two learning rates and three decays, in a folder and a process of its own."""
     folder.mkdir()
     example = Path(__file__).parents[2] / "examples" / "tuning.py"
+    # `python examples/tuning.py` finds the modules beside it, `runpy` does not.
+    paths = os.pathsep.join([str(example.parents[1]), str(example.parent)])
     return subprocess.Popen(
         [
             *(sys.executable, "-c", WITHOUT_TENSORFLOW, str(example)),
             *("--rates", "2", "--directory", str(folder), "--storage", storage),
         ],
-        env={**os.environ, "KERAS_BACKEND": "jax", "PYTHONPATH": str(example.parents[1])},
+        env={**os.environ, "KERAS_BACKEND": "jax", "PYTHONPATH": paths},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
