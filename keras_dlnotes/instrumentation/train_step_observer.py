@@ -160,6 +160,7 @@ class TrainStepObserver:
         except active.train_function.END_OF_DATA:
             raise  # the end of an epoch
         except BaseException as error:
+            active.train_function.restore_variables(self.model, arguments)
             self._interrupt(error)
             remove_all(self.model)  # theirs is below: it does not hear of an error of ours
             raise

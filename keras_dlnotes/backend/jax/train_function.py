@@ -55,17 +55,10 @@ def readable_variables(model, arguments):
     In `fit` these live in the state that goes from step to step, and Keras empties the variables.
     An exception ends the training: then the variables keep them.
     """
-    kinds = (
-        model.trainable_variables,
-        model.non_trainable_variables,
-        model.optimizer.variables,
-        model.metrics_variables,
-    )
     emptied = []
-    for variables, values in zip(kinds, arguments[0], strict=False):
-        for variable, value in zip(variables, values, strict=True):
-            emptied.append((variable, internals.value_of_variable.of(variable)))
-            internals.value_of_variable.set(variable, value)
+    for variable, value in _variables_and_values(model, arguments):
+        emptied.append((variable, internals.value_of_variable.of(variable)))
+        internals.value_of_variable.set(variable, value)
     # Whoever asks Keras meanwhile for the values (a callback's `jax_state_sync`) has them already.
     was_synced = internals.jax_state_synced.of(model)
     internals.jax_state_synced.set(model, True)
@@ -73,6 +66,28 @@ def readable_variables(model, arguments):
     internals.jax_state_synced.set(model, was_synced)
     for variable, value in emptied:
         internals.value_of_variable.set(variable, value)
+
+
+def _variables_and_values(model, arguments):
+    kinds = (
+        model.trainable_variables,
+        model.non_trainable_variables,
+        model.optimizer.variables,
+        model.metrics_variables,
+    )
+    for variables, values in zip(kinds, arguments[0], strict=False):
+        yield from zip(variables, values, strict=True)
+
+
+def restore_variables(model, arguments):
+    """Gives variables that are empty after a step that raised the values from before it.
+
+    Keras 3.15 empties them before the first step of a `fit`; where that raises, a model without
+    values is left.
+    """
+    for variable, value in _variables_and_values(model, arguments):
+        if internals.value_of_variable.of(variable) is None and not value.is_deleted():
+            internals.value_of_variable.set(variable, value)
 
 
 def sync_variables(model):

@@ -89,6 +89,10 @@ def readable_variables(model, arguments):
     return contextlib.nullcontext()
 
 
+def restore_variables(model, arguments):
+    """Gives variables the values from before a step that raised: they have values."""
+
+
 def sync_variables(model):
     """Gives the variables their values in a callback of `fit`: they have them."""
 
