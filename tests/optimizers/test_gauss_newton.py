@@ -203,7 +203,7 @@ def test_acceleration_lowers_the_loss_of_a_network_in_float32(loss, activation):
         optimizer = GaussNewton(acceleration=acceleration)
         history = fit(model, optimizer, x.astype("float32"), y, 30, loss).history["loss"]
         losses[acceleration] = optimizer.progress["loss"]
-        assert optimizer.progress["loss"] < 0.3 * history[0]
+        assert optimizer.progress["loss"] < 0.4 * history[0]
     assert losses[True] < 1.5 * losses[False]
 
 
