@@ -1,4 +1,4 @@
-"""What a full disk does to whoever writes."""
+"""A disk that is full, for tests of what writes."""
 
 import contextlib
 import resource

@@ -198,8 +198,8 @@ class RowPrograms:
     There are two kinds of programs, compiled when they are first needed. One moves each tensor as a
     whole along a direction; its rows hold a step for each tensor. The others move one tensor each;
     their rows hold what is added to it. All that comes before that tensor is then the same in all
-    rows and computed once, and what comes after it has weights that do not move: to it the rows are
-    only more examples.
+    rows and computed once. What comes after it has weights that do not move, and sees the rows as a
+    larger batch.
 
     Args:
         function: takes the list of tensors and returns a scalar.

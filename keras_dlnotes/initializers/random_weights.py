@@ -88,8 +88,8 @@ class FanInNormal(keras.initializers.VarianceScaling):
     """W = randn(shape) * sqrt(gain / n_prev), with n_prev counted for the layer's kernel layout.
 
     It is a `VarianceScaling` so that Keras's `EinsumDense`, and with it every attention layer,
-    passes its `input_axes` of its own accord. The count itself is ours: Keras's takes a depthwise
-    kernel's channels for inputs, and a transposed kernel's outputs.
+    passes its `input_axes` itself. The count is ours: Keras's takes a depthwise kernel's channels
+    for inputs, and a transposed kernel's outputs.
 
     Args:
         gain: The numerator under the root, set by the final class.

@@ -183,9 +183,9 @@ class TrainStepObserver:
                     refusals += [
                         show(examples_of(self.model, subscription.examples, x, y, weights))
                     ]
-            # In here: on JAX the variables keep their values then.
-            for refusal in filter(None, refusals):
-                raise refusal
+            refusal = next(filter(None, refusals), None)
+            if refusal is not None:
+                raise refusal  # in this scope: on JAX the variables keep their values then
         return arguments
 
     def _interrupt(self, error: BaseException | None = None) -> None:

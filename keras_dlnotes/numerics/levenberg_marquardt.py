@@ -118,7 +118,7 @@ def ladder(model, radius, count, epsilon):
     )
 
 
-def accelerated(model, steps, bend, epsilon):
+def accelerated(model, found, bend, epsilon):
     """The ladder with its first step followed to the second order along the curve of steps.
 
     With o'' the second derivative of the outputs along the step p, the minimum of the model with
@@ -129,7 +129,7 @@ def accelerated(model, steps, bend, epsilon):
 
     Args:
         model: A `Model`.
-        steps: The `Ladder` from it.
+        found: The `Ladder` from it.
         bend: J^T (d^2 L / do^2) o'', [n].
         epsilon: The dtype's rounding unit.
 
@@ -137,17 +137,17 @@ def accelerated(model, steps, bend, epsilon):
         A `Ladder` with the same lengths and promises.
     """
     s = model.singular_values
-    below = s * s + steps.dampings[0]
+    below = s * s + found.dampings[0]
     # Dividing by less than this would amplify the rounding of `bend`.
     known = below > epsilon * xp.largest_magnitude(s) ** 2
     along = xp.matrix_vector(model.directions, bend)
     along = xp.where(known, along / xp.where(known, below, below + 1.0), along * 0.0)
     bent = 2.0 * xp.square_root(xp.dot(along, along))
-    first = steps.steps[0]
+    first = found.steps[0]
     change = -0.5 * xp.vector_matrix(along, model.directions)
-    is_small = bent <= _MOST_BENT * xp.scalar(steps.lengths[0])
+    is_small = bent <= _MOST_BENT * xp.scalar(found.lengths[0])
     first = first + xp.where(is_small, change, xp.zeros_like(change))
-    return steps._replace(steps=xp.concatenate([xp.reshape(first, (1, -1)), steps.steps[1:]]))
+    return found._replace(steps=xp.concatenate([xp.reshape(first, (1, -1)), found.steps[1:]]))
 
 
 def _coordinates(model, mu):

@@ -44,6 +44,10 @@ class Combination(Criterion, abc.ABC):
         """The quantities that any of the criteria looks at."""
         return [pair for c in self.criteria for pair in c.monitors()]
 
+    def _reasons(self, state: list[Any]) -> list[str | None]:
+        """Each criterion's reason to stop, or None."""
+        return [c.reason(s) for c, s in zip(self.criteria, state, strict=True)]
+
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
         return {"criteria": [keras.saving.serialize_keras_object(c) for c in self.criteria]}
@@ -72,7 +76,7 @@ class AllOf(Combination):
 
     def reason(self, state: list[Any]) -> str | None:
         """Why to stop, in words, or None to go on."""
-        reasons = [c.reason(s) for c, s in zip(self.criteria, state, strict=True)]
+        reasons = self._reasons(state)
         met = [reason for reason in reasons if reason is not None]
         return "; ".join(met) if len(met) == len(reasons) else None
 
@@ -95,5 +99,4 @@ class AnyOf(Combination):
 
     def reason(self, state: list[Any]) -> str | None:
         """Why to stop, in words, or None to go on."""
-        reasons = [c.reason(s) for c, s in zip(self.criteria, state, strict=True)]
-        return "; ".join(r for r in reasons if r is not None) or None
+        return "; ".join(r for r in self._reasons(state) if r is not None) or None

@@ -22,7 +22,7 @@ def passing_on(method):
 
 @pytest.mark.parametrize("last_first", [False, True])
 @pytest.mark.parametrize("own", [False, True])
-def test_the_user_s_own_method_comes_back_whoever_is_removed_first(own, last_first):
+def test_the_user_s_own_method_comes_back_in_either_order_of_removal(own, last_first):
     model = compiled()
     if own:
         model.compute_loss = passing_on(model.compute_loss)

@@ -46,6 +46,6 @@ def reason_of_chief(model, reason, timed):
         reason: this process's, or None.
         timed: whether the reason may depend on the time; all else is the same in all processes.
     """
-    if not timed or jax.process_count() == 1:
+    if not timed or is_alone(model):
         return reason
     return said_by_chief(reason, bool(multihost_utils.broadcast_one_to_all(reason is not None)))

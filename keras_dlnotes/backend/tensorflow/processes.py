@@ -49,10 +49,9 @@ def reason_of_chief(model, reason, timed):
         reason: this process's, or None.
         timed: whether the reason may depend on the time; all else is the same in all processes.
     """
-    strategy = getattr(model, "distribute_strategy", None)
-    if not timed or not isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
+    if not timed or is_alone(model):
         return reason
-    stops = _first_of(strategy)(tf.constant(float(reason is not None)))
+    stops = _first_of(model.distribute_strategy)(tf.constant(float(reason is not None)))
     return said_by_chief(reason, float(stops) > 0.0)
 
 

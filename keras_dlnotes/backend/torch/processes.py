@@ -25,7 +25,7 @@ def is_alone(model):
 
 def is_chief(model):
     """Whether this process is the one that writes, of those that train the model together."""
-    return count() == 1 or torch.distributed.get_rank() == 0
+    return is_alone(model) or torch.distributed.get_rank() == 0
 
 
 def judges(model):
